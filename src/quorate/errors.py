@@ -1,0 +1,114 @@
+"""Every error that Quorate raises, in one family.
+
+    QuorateError
+    ├── ConfigError        (ValueError)    what you wrote cannot work; says what to write instead
+    │   └── MissingExtra   (ImportError)   an optional package is not installed
+    ├── ModelError                         a model call failed; `retryable` says whether trying again may help
+    ├── ToolError                          raise it in a tool to tell the model what to do differently
+    │   └── Denied         (PermissionError)  the call was refused
+    ├── OutcomeUnknown                     raise it in a tool that cannot tell whether its effect happened
+    ├── RunFailed          (RuntimeError)  a run ended `failed`; `__cause__` is why, `result` what it had
+    ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`
+    ├── LimitExceeded                      a limit was reached by a call made outside a run
+    └── StoreError         (OSError)       the journal could not be read or written
+        └── Conflict                       somebody else holds it, or it has moved on
+
+A class exists because some caller catches it; what a caller acts on is an attribute.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "Conflict",
+    "Denied",
+    "Divergence",
+    "LimitExceeded",
+    "MissingExtra",
+    "ModelError",
+    "OutcomeUnknown",
+    "QuorateError",
+    "RunFailed",
+    "StoreError",
+    "ToolError",
+]
+
+
+class QuorateError(Exception):
+    """The base of every error raised by Quorate on purpose."""
+
+
+class ConfigError(QuorateError, ValueError):
+    """What was written cannot work; the message says what to write instead."""
+
+
+class MissingExtra(ConfigError, ImportError):
+    """An optional package is not installed; the message holds the pip command."""
+
+
+class ModelError(QuorateError):
+    """A model call failed.
+
+    Args:
+        message: What happened and what to do.
+        retryable: Whether the same call may succeed later.
+        retry_after_s: How long the provider asks to wait, if it said so.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
+class ToolError(QuorateError):
+    """Raise it in a tool: its text goes to the model as the call's result."""
+
+
+class Denied(ToolError, PermissionError):
+    """The call was refused by a person or a policy."""
+
+
+class OutcomeUnknown(QuorateError):
+    """Raise it in a tool that cannot tell whether its effect happened."""
+
+
+class RunFailed(QuorateError, RuntimeError):
+    """A run ended `failed`. `__cause__` is the original error, `result` what was produced before it."""
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class Divergence(QuorateError):
+    """A replay did something else than the journal says.
+
+    Args:
+        message: The first difference, in words.
+        path: Where in the run it is.
+        expected: What the journal holds, or None if it has nothing there.
+        got: What the code did, or None if it did nothing there.
+    """
+
+    def __init__(self, message: str, *, path: str, expected: Any = None, got: Any = None) -> None:
+        super().__init__(message)
+        self.path, self.expected, self.got = path, expected, got
+
+
+class LimitExceeded(QuorateError):
+    """A limit was reached by a call made outside a run. In a run a limit is an outcome, not an error."""
+
+    def __init__(self, message: str, *, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class StoreError(QuorateError, OSError):
+    """The journal could not be read or written."""
+
+
+class Conflict(StoreError):
+    """Somebody else holds the conversation, or it has moved on since you looked."""

@@ -1,0 +1,137 @@
+"""What goes to a model and comes back, the same for every provider.
+
+A conversation with a model is a sequence of *blocks*. A reply with tool calls, all their results and its reasoning is
+one block, so no view of a conversation can ever separate a call from its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, overload
+
+Origin = Literal["agent", "tool", "person", "file", "web"]
+
+
+class Reasoning(NamedTuple):
+    """A thought of the model; `signature` is the provider's proof, sent back as it came."""
+
+    text: str
+    signature: str = ""
+
+
+class ToolCall(NamedTuple):
+    """A tool call that a model asks for; `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolResult(NamedTuple):
+    """What a tool call came to, as the model reads it."""
+
+    call_id: str
+    name: str
+    content: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something said to the model by `source`: a person, another agent, a document.
+
+    `ref` names the journal entry that holds the text, so that a request is journaled by reference.
+    """
+
+    text: str
+    source: str = "user"
+    origin: Origin = "person"
+    ref: str = ""
+    wire: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.text.encode()) + len(self.source.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model answered, with the results of its tool calls once they are known."""
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    reasoning: tuple[Reasoning, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+    ref: str = ""
+    wire: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
+
+    def answered(self, results: Sequence[ToolResult]) -> Reply:
+        """Return this reply closed with the results of its calls, in the order of the calls."""
+        return replace(self, results=tuple(results), wire={})
+
+    @property
+    def size_bytes(self) -> int:
+        size = len(self.text.encode())
+        for call in self.calls:
+            size += len(call.id) + len(call.name.encode()) + len(call.arguments.encode())
+        for result in self.results:
+            size += len(result.call_id) + len(result.content.encode())
+        for thought in self.reasoning:
+            size += len(thought.text.encode()) + len(thought.signature)
+        return size
+
+
+Block = Said | Reply
+
+
+class Blocks(Sequence[Block]):
+    """An immutable sequence of blocks that grows without copying.
+
+    `plus` shares what is there already: a thousand turns keep a thousand references, not a thousand lists. `size_bytes`
+    is kept as a sum, an upper bound of the tokens. `base` is how many blocks at the start a request journaled before.
+    """
+
+    __slots__ = ("_count", "_items", "size_bytes")
+
+    def __init__(self, items: Sequence[Block] = ()) -> None:
+        self._items = list(items)
+        self._count = len(self._items)
+        self.size_bytes = sum(block.size_bytes for block in self._items)
+
+    def plus(self, *blocks: Block) -> Blocks:
+        """Return this sequence with `blocks` behind it."""
+        grown = Blocks.__new__(Blocks)
+        items = self._items if len(self._items) == self._count else self._items[: self._count]
+        items.extend(blocks)
+        grown._items = items
+        grown._count = len(items)
+        grown.size_bytes = self.size_bytes
+        for block in blocks:
+            grown.size_bytes += block.size_bytes
+        return grown
+
+    def continues(self, other: Blocks) -> bool:
+        """Whether this sequence is `other` with something behind it (by sharing, not by comparing)."""
+        return self._items is other._items and self._count >= other._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Block: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Block]: ...
+    def __getitem__(self, index: int | slice) -> Block | Sequence[Block]:
+        if isinstance(index, slice):
+            return [self._items[i] for i in range(*index.indices(self._count))]
+        return self._items[range(self._count)[index]]
+
+    def __iter__(self) -> Iterator[Block]:
+        for i in range(self._count):
+            yield self._items[i]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]: any sequence of blocks
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]: a sequence, compared by content

@@ -1,0 +1,214 @@
+"""The one protocol every model adapter fills: a request in, a stream of events out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from quorate.errors import ModelError
+from quorate.models.blocks import Block, Blocks, Reasoning, Reply, ToolCall
+
+Finish = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+
+
+class Usage(NamedTuple):
+    """Tokens of one call. `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` of `completion_tokens`."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum of both."""
+        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class ToolSpec(NamedTuple):
+    """A tool as a model sees it; `parameters` is a JSON schema of type object, as JSON text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One question to a model.
+
+    Args:
+        blocks: The conversation so far, oldest first.
+        system: The standing instruction, if any.
+        tools: What the model may call.
+        tool_choice: `auto`, `none`, `required`, or the name of the one tool it must call.
+        output_schema: JSON schema (as JSON text) that the text of the reply must follow, if any.
+        max_tokens: The most tokens the reply may have. Always finite.
+        temperature: None leaves it to the client.
+        seed: None leaves it to the client.
+    """
+
+    blocks: Blocks
+    system: str | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"
+    output_schema: str | None = None
+    max_tokens: int = 4096
+    temperature: float | None = None
+    seed: int | None = None
+
+
+class TextDelta(NamedTuple):
+    """A piece of the reply's text."""
+
+    text: str
+
+
+class ReasoningDelta(NamedTuple):
+    """A piece of the model's thought; a signature, if any, comes with its last piece."""
+
+    text: str
+    signature: str = ""
+
+
+class CallDelta(NamedTuple):
+    """A piece of a tool call: id and name come with the first piece of its `index`, arguments piece by piece."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Finished(NamedTuple):
+    """The last event of every complete stream. `usage` is None where the provider does not tell."""
+
+    usage: Usage | None
+    finish: Finish = "stop"
+    model: str = ""
+
+
+ModelEvent = TextDelta | ReasoningDelta | CallDelta | Finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What is known about a model.
+
+    Args:
+        name: Provider and model, such as `openai:gpt-5` or `embedded:smollm2-135m`; prices are looked up by it.
+        context_window: Tokens of prompt and reply together, None if unknown.
+        max_output: The most tokens of one reply.
+        free: Runs on the user's own machine: its calls cost nothing.
+    """
+
+    name: str
+    context_window: int | None = None
+    max_output: int = 4096
+    free: bool = False
+
+
+class ModelClient(Protocol):
+    """A model that answers. Any object with this shape will do."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Ask, and yield the answer piece by piece, `Finished` last.
+
+        Raises:
+            ModelError: The call failed; `retryable` says whether trying again may help.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back what the client holds. May be called twice."""
+        ...
+
+
+class Answer(NamedTuple):
+    """A whole reply with its cost in tokens; `usage` is None where the provider does not tell."""
+
+    reply: Reply
+    usage: Usage | None
+    finish: Finish
+    model: str
+
+
+class Folding:
+    """Folds the events of one stream into an `Answer`, the same for every provider."""
+
+    __slots__ = ("_calls", "_end", "_signature", "_text", "_thought")
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._signature = ""
+        self._calls: dict[int, CallDelta] = {}
+        self._end: Finished | None = None
+
+    def see(self, event: ModelEvent) -> None:
+        """Take in the next event."""
+        if type(event) is TextDelta:
+            self._text.append(event.text)
+        elif type(event) is CallDelta:
+            have = self._calls.get(event.index, CallDelta(event.index))
+            self._calls[event.index] = CallDelta(
+                event.index, have.id or event.id, have.name or event.name, have.arguments + event.arguments
+            )
+        elif type(event) is ReasoningDelta:
+            self._thought.append(event.text)
+            self._signature = event.signature or self._signature
+        elif type(event) is Finished:
+            self._end = event
+        else:
+            raise ModelError(f"The model client yielded {event!r}, which is no model event.")
+
+    def answer(self, *, ref: str = "") -> Answer:
+        """Return the whole reply.
+
+        Raises:
+            ModelError: The stream ended without `Finished`; retryable.
+        """
+        if self._end is None:
+            raise ModelError("The model's stream was cut before its end.", retryable=True)
+        calls: tuple[ToolCall, ...] = ()
+        if self._calls:
+            pieces = sorted(self._calls.values())
+            calls = tuple(ToolCall(c.id or f"call_{c.index}", c.name, c.arguments or "{}") for c in pieces)
+        thought = "".join(self._thought)
+        reasoning = (Reasoning(thought, self._signature),) if thought or self._signature else ()
+        reply = Reply("".join(self._text), calls, reasoning, (), ref)
+        return Answer(reply, self._end.usage, self._end.finish, self._end.model)
+
+
+async def collect(client: ModelClient, request: ModelRequest) -> Answer:
+    """Ask and return the whole answer at once, outside of any run.
+
+    Raises:
+        ModelError: The call failed or its stream was cut.
+    """
+    folding = Folding()
+    async for event in client.stream(request):
+        folding.see(event)
+    return folding.answer()
+
+
+__all__ = [
+    "Answer",
+    "Block",
+    "CallDelta",
+    "Finish",
+    "Finished",
+    "Folding",
+    "ModelClient",
+    "ModelEvent",
+    "ModelInfo",
+    "ModelRequest",
+    "ReasoningDelta",
+    "TextDelta",
+    "ToolSpec",
+    "Usage",
+    "collect",
+]
