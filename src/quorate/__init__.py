@@ -1,0 +1,111 @@
+"""Quorate: agents, people and tools that collaborate by talking; bounded, durable, replayable."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quorate.chat.agent import Agent
+    from quorate.chat.assistant import AssistantAgent
+    from quorate.chat.conditions import (
+        Condition,
+        ExternalTermination,
+        FunctionCallTermination,
+        MaxMessageTermination,
+        SourceMatchTermination,
+        StopMessageTermination,
+        TextMentionTermination,
+        TimeoutTermination,
+        TokenUsageTermination,
+    )
+    from quorate.chat.console import Console
+    from quorate.chat.document import load_team
+    from quorate.chat.messages import StopMessage, TaskResult, TextMessage
+    from quorate.chat.replay import replay
+    from quorate.chat.selector import SelectorGroupChat
+    from quorate.chat.speech import Turn
+    from quorate.chat.team import RoundRobinGroupChat, Team
+    from quorate.chat.user import UserProxyAgent
+    from quorate.runs.journal import conversation
+    from quorate.runs.open import open_store
+    from quorate.runs.outcome import Limits, Outcome
+    from quorate.runs.steps import step
+    from quorate.tools.tool import OperationKey, Tool, tool
+
+_HOMES = {
+    "quorate.chat.agent": ["Agent"],
+    "quorate.chat.assistant": ["AssistantAgent"],
+    "quorate.chat.conditions": [
+        "Condition",
+        "ExternalTermination",
+        "FunctionCallTermination",
+        "MaxMessageTermination",
+        "SourceMatchTermination",
+        "StopMessageTermination",
+        "TextMentionTermination",
+        "TimeoutTermination",
+        "TokenUsageTermination",
+    ],
+    "quorate.chat.console": ["Console"],
+    "quorate.chat.document": ["load_team"],
+    "quorate.chat.messages": ["StopMessage", "TaskResult", "TextMessage"],
+    "quorate.chat.replay": ["replay"],
+    "quorate.chat.selector": ["SelectorGroupChat"],
+    "quorate.chat.speech": ["Turn"],
+    "quorate.chat.team": ["RoundRobinGroupChat", "Team"],
+    "quorate.chat.user": ["UserProxyAgent"],
+    "quorate.runs.journal": ["conversation"],
+    "quorate.runs.open": ["open_store"],
+    "quorate.runs.outcome": ["Limits", "Outcome"],
+    "quorate.runs.steps": ["step"],
+    "quorate.tools.tool": ["OperationKey", "Tool", "tool"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]: loaded at first use, below
+    "Agent",
+    "AssistantAgent",
+    "Condition",
+    "Console",
+    "ExternalTermination",
+    "FunctionCallTermination",
+    "Limits",
+    "MaxMessageTermination",
+    "OperationKey",
+    "Outcome",
+    "RoundRobinGroupChat",
+    "SelectorGroupChat",
+    "SourceMatchTermination",
+    "StopMessage",
+    "StopMessageTermination",
+    "TaskResult",
+    "Team",
+    "TextMentionTermination",
+    "TextMessage",
+    "TimeoutTermination",
+    "TokenUsageTermination",
+    "Tool",
+    "Turn",
+    "UserProxyAgent",
+    "conversation",
+    "load_team",
+    "open_store",
+    "replay",
+    "step",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for, so that importing one costs only what it needs."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'quorate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,11 +6,16 @@ one block, so no view of a conversation can ever separate a call from its result
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, overload
 
 Origin = Literal["agent", "tool", "person", "file", "web"]
+
+
+def bytes_of(text: str) -> int:
+    """Return how many bytes a text has, an upper bound of its tokens."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 class Reasoning(NamedTuple):
@@ -52,7 +57,12 @@ class Said:
 
     @property
     def size_bytes(self) -> int:
-        return len(self.text.encode()) + len(self.source.encode())
+        return bytes_of(self.text) + bytes_of(self.source)
+
+    @property
+    def content(self) -> str:
+        """All that a model is told by it, as one text to compute digests of."""
+        return f"said\n{self.source}\n{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +82,21 @@ class Reply:
 
     @property
     def size_bytes(self) -> int:
-        size = len(self.text.encode())
+        size = bytes_of(self.text)
         for call in self.calls:
-            size += len(call.id) + len(call.name.encode()) + len(call.arguments.encode())
+            size += sum(map(bytes_of, call))
         for result in self.results:
-            size += len(result.call_id) + len(result.content.encode())
+            size += bytes_of(result.content) + bytes_of(result.call_id)
         for thought in self.reasoning:
-            size += len(thought.text.encode()) + len(thought.signature)
+            size += sum(map(bytes_of, thought))
         return size
+
+    @property
+    def content(self) -> str:
+        """All that a model is told by it, as one text to compute digests of."""
+        if not (self.calls or self.reasoning):
+            return f"reply\n{self.text}"
+        return f"reply\n{self.text}\n{self.calls}\n{self.reasoning}\n{self.results}"
 
 
 Block = Said | Reply
@@ -89,22 +106,25 @@ class Blocks(Sequence[Block]):
     """An immutable sequence of blocks that grows without copying.
 
     `plus` shares what is there already: a thousand turns keep a thousand references, not a thousand lists. `size_bytes`
-    is kept as a sum, an upper bound of the tokens. `base` is how many blocks at the start a request journaled before.
+    is kept as a sum, an upper bound of the tokens.
     """
 
-    __slots__ = ("_count", "_items", "size_bytes")
+    __slots__ = ("_count", "_items", "_links", "size_bytes")
 
     def __init__(self, items: Sequence[Block] = ()) -> None:
         self._items = list(items)
+        self._links: list[str] = []
         self._count = len(self._items)
         self.size_bytes = sum(block.size_bytes for block in self._items)
 
     def plus(self, *blocks: Block) -> Blocks:
         """Return this sequence with `blocks` behind it."""
         grown = Blocks.__new__(Blocks)
-        items = self._items if len(self._items) == self._count else self._items[: self._count]
+        alone = len(self._items) == self._count
+        items = self._items if alone else self._items[: self._count]
         items.extend(blocks)
         grown._items = items
+        grown._links = self._links if alone else self._links[: self._count]
         grown._count = len(items)
         grown.size_bytes = self.size_bytes
         for block in blocks:
@@ -114,6 +134,14 @@ class Blocks(Sequence[Block]):
     def continues(self, other: Blocks) -> bool:
         """Whether this sequence is `other` with something behind it (by sharing, not by comparing)."""
         return self._items is other._items and self._count >= other._count
+
+    def digest(self, fingerprint: Callable[[bytes], str]) -> str:
+        """Return a digest of all blocks, chained: only what is new since the last time is computed."""
+        links = self._links
+        for at in range(len(links), self._count):
+            before = links[at - 1] if at else ""
+            links.append(fingerprint(f"{before}\n{self._items[at].content}".encode(errors="surrogatepass")))
+        return links[self._count - 1] if self._count else ""
 
     def __len__(self) -> int:
         return self._count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
 from quorate.errors import ModelError
@@ -57,6 +57,10 @@ class ModelRequest:
     temperature: float | None = None
     seed: int | None = None
 
+    def capped(self, max_tokens: int) -> ModelRequest:
+        """Return this request with another cap on the reply."""
+        return replace(self, max_tokens=max_tokens)
+
 
 class TextDelta(NamedTuple):
     """A piece of the reply's text."""
@@ -100,12 +104,16 @@ class ModelInfo:
         context_window: Tokens of prompt and reply together, None if unknown.
         max_output: The most tokens of one reply.
         free: Runs on the user's own machine: its calls cost nothing.
+        timeout_s: How long one call may take before it counts as failed.
+        attempts: How often a call is made at most, when it fails in a way that may pass.
     """
 
     name: str
     context_window: int | None = None
     max_output: int = 4096
     free: bool = False
+    timeout_s: float = 300.0
+    attempts: int = 3
 
 
 class ModelClient(Protocol):
@@ -147,6 +155,11 @@ class Folding:
         self._signature = ""
         self._calls: dict[int, CallDelta] = {}
         self._end: Finished | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come yet."""
+        return not (self._text or self._thought or self._calls)
 
     def see(self, event: ModelEvent) -> None:
         """Take in the next event."""

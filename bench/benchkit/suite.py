@@ -1,0 +1,140 @@
+"""The cases of `make bench` and their targets."""
+
+from benchkit.spec import OURS, PEERS, Case, Reading, Row, Script
+
+_SIZES = (60, 500)
+
+
+def cases() -> list[Case]:
+    """Return all cases in the order of the table."""
+    return [
+        turn_memory(),
+        turn_sqlite(),
+        tool_run(),
+        stream_chunks(),
+        concurrent(),
+        import_cost(),
+        resume(),
+    ]
+
+
+def turn_memory() -> Case:
+    """One team turn in memory, and whether it stays as cheap as the conversation grows."""
+    rows: list[Row] = []
+    for size in _SIZES:
+        ours = Script("cases/turn_memory.py", OURS, size=size)
+        turn = Reading(ours, "turn_us")
+        label = f"turn of {size} bytes"
+        autogen = Reading(Script("peers/autogen_turn_memory.py", PEERS, size=size), "turn_us")
+        lean = Reading(Script("peers/langgraph_turn_memory.py", PEERS, size=size), "turn_us")
+        maf = Reading(Script("peers/maf_turn_memory.py", PEERS, size=size, rounds=3), "turn_us")
+        rows += [
+            Row(label, "us", turn, "AutoGen", autogen, at_most=1 / 10),
+            Row(label, "us", turn, "LangGraph, best", lean),
+            Row(label, "us", turn, "MAF, 20 turns", maf),
+            Row(f"1,000th turn to 10th, {size} bytes", "x", Reading(ours, "growth"), at_most=1.2),
+        ]
+    usual = Script("peers/langgraph_turn_memory.py", PEERS, size=60, variant="default", rounds=3)
+    rows.insert(2, Row("turn of 60 bytes", "us", rows[0].ours, "LangGraph, default", Reading(usual, "turn_us")))
+    return Case("turn_memory", tuple(rows))
+
+
+def turn_sqlite() -> Case:
+    """One durable turn, and how much disk a conversation takes."""
+    rows: list[Row] = []
+    path = "peers/langgraph_turn_sqlite.py"
+    for size in _SIZES:
+        ours = Script("cases/turn_sqlite.py", OURS, size=size)
+        turn = Reading(ours, "turn_us")
+        label = f"durable turn of {size} bytes"
+        sync = Script(path, PEERS, size=size, variant="sync")
+        after = Script(path, PEERS, size=size, variant="async")
+        rows += [
+            Row(label, "us", turn, "LangGraph, best, sync", Reading(sync, "turn_us"), at_most=1 / 5),
+            Row(label, "us", turn, "LangGraph, best, async", Reading(after, "turn_us"), at_most=1 / 5),
+            Row(f"{label}, wall", "us", Reading(ours, "turn_wall_us"), "same, sync", Reading(sync, "turn_wall_us")),
+            Row("disk for 1,000 turns", "MB", Reading(ours, "disk_mb"), "LangGraph, best", Reading(sync, "disk_mb")),
+            Row("2,000 turns to 1,000, a turn", "x", Reading(ours, "turn_growth"), at_most=1.2),
+            Row("2,000 turns to 1,000, disk a turn", "x", Reading(ours, "disk_growth"), at_most=1.1),
+        ]
+        if size == 60:
+            usual = Script(path, PEERS, size=size, variant="default", rounds=2)
+            rows += [
+                Row(label, "us", turn, "LangGraph, default", Reading(usual, "turn_us")),
+                Row("disk for 1,000 turns", "MB", rows[3].ours, "LangGraph, default", Reading(usual, "disk_mb")),
+                Row("disk beside the text, an entry", "bytes", Reading(ours, "beside_entry_bytes"), at_most=400),
+            ]
+        else:
+            rows.append(Row("disk to text", "x", Reading(ours, "disk_to_text"), at_most=3))
+    return Case("turn_sqlite", tuple(rows))
+
+
+def tool_run() -> Case:
+    """A run of model, tool, model; and twenty slow tools in one response."""
+    ours = Script("cases/tool_run.py", OURS, size=60)
+    autogen = Script("peers/autogen_tool_run.py", PEERS, size=60, rounds=3)
+    wall = Script("cases/tool_wall.py", OURS)
+    one, twenty = Reading(autogen, "one_tool_us"), Reading(autogen, "twenty_tools_us")
+    pool = Reading(wall, "bare_pool_ms")
+    return Case(
+        "tool_run",
+        (
+            Row("run with 1 tool", "us", Reading(ours, "one_tool_us"), "AutoGen", one, at_most=1 / 5),
+            Row("run with 20 tools", "us", Reading(ours, "twenty_tools_us"), "AutoGen", twenty, at_most=1 / 5),
+            Row("20 async tools of 50 ms, wall", "ms", Reading(wall, "async_ms"), at_most=60),
+            Row("20 blocking tools of 50 ms, wall", "ms", Reading(wall, "blocking_ms"), at_most=75),
+            Row("20 blocking tools of 50 ms, wall", "ms", Reading(wall, "blocking_ms"), "bare thread pool", pool),
+        ),
+    )
+
+
+def stream_chunks() -> Case:
+    """An answer of 10,000 chunks, watched through a team."""
+    rows: list[Row] = []
+    for label, variant in (("streamed chunk", ""), ("streamed chunk, paced", "paced")):
+        ours = Reading(Script("cases/stream_chunks.py", OURS, variant=variant), "chunk_us")
+        autogen = Reading(Script("peers/autogen_stream_chunks.py", PEERS, variant=variant, rounds=3), "chunk_us")
+        rows.append(Row(label, "us", ours, "AutoGen", autogen, at_most=1 / 10))
+    return Case("stream_chunks", tuple(rows))
+
+
+def concurrent() -> Case:
+    """A thousand conversations of ten turns side by side."""
+    ours = Reading(Script("cases/concurrent_runs.py", OURS, size=60), "total_s")
+    autogen = Reading(Script("peers/autogen_concurrent_runs.py", PEERS, size=60, rounds=2), "total_s")
+    return Case("concurrent", (Row("1,000 runs of 10 turns", "s", ours, "AutoGen", autogen, at_most=1 / 10),))
+
+
+def import_cost() -> Case:
+    """What starting up costs, each import above a bare interpreter with asyncio."""
+    ours = Script("cases/import_cost.py", OURS, rounds=3)
+    autogen = Script("peers/autogen_import_cost.py", PEERS, rounds=3)
+    names = Reading(ours, "names_ms")
+    theirs = Reading(autogen, "names_ms")
+    agent, their_agent = Reading(ours, "agent_us"), Reading(autogen, "agent_us")
+    ready, their_ready = Reading(ours, "ready_agent_us"), Reading(autogen, "ready_agent_us")
+    shared, their_shared = Reading(ours, "agent_shared_tool_us"), Reading(autogen, "agent_shared_tool_us")
+    return Case(
+        "import_cost",
+        (
+            Row("import of the names", "ms", names, "import pydantic", Reading(ours, "pydantic_ms"), at_most=1.5),
+            Row("import of the names", "ms", names, "import BaseModel", Reading(ours, "basemodel_ms")),
+            Row("import of the names", "ms", names, "AutoGen", theirs),
+            Row("unwanted modules loaded", "", Reading(ours, "unwanted_modules"), at_most=0),
+            Row("agent with a new tool", "us", agent, "AutoGen", their_agent, at_most=1 / 5),
+            Row("agent with a new tool and its schema", "us", ready, "AutoGen", their_ready),
+            Row("agent with a known tool", "us", shared, "AutoGen", their_shared),
+        ),
+    )
+
+
+def resume() -> Case:
+    """Go on with a run of 1,000 turns that is on disk."""
+    ours = Script("cases/resume.py", OURS, size=60)
+    return Case(
+        "resume",
+        (
+            Row("resume of 1,000 turns, wall", "s", Reading(ours, "resume_wall_s"), at_most=1.0),
+            Row("resume of 1,000 turns, CPU", "s", Reading(ours, "resume_cpu_s")),
+        ),
+    )

@@ -1,0 +1,61 @@
+"""Twenty tools of 50 ms in one response, on the clock: async, blocking, and a bare thread pool beside."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchkit.script import Watch, emit, expect, median
+from quorate import AssistantAgent, conversation
+from quorate.models import ToolCall
+from quorate.testing import ScriptedModel
+
+CALLS = 20
+NAP_S = 0.05
+REPEATS = 7
+
+
+async def wait(place: int) -> str:
+    """Wait without holding the loop."""
+    await asyncio.sleep(NAP_S)
+    return f"waited at {place}"
+
+
+def block(place: int) -> str:
+    """Wait and hold the thread."""
+    time.sleep(NAP_S)
+    return f"blocked at {place}"
+
+
+async def run_ms(function: Callable[[int], Any]) -> float:
+    """Return the median milliseconds of a run: model, all calls, model. The first run is left out."""
+    name = function.__name__
+    calls = [ToolCall(id=f"call-{place}", name=name, arguments=f'{{"place": {place}}}') for place in range(CALLS)]
+    agent = AssistantAgent("clerk", ScriptedModel([calls, "Done."] * (REPEATS + 1)), tools=[function])
+    taken: list[float] = []
+    for _ in range(REPEATS + 1):
+        with Watch() as watch:
+            result = await agent.run(task="Wait everywhere.", conversation=conversation())
+        expect(len(result.messages) == 4, f"{len(result.messages)} messages")
+        taken.append(1e3 * watch.wall_s)
+    return median(taken[1:])
+
+
+def pool_ms() -> float:
+    """Return the median milliseconds of the same naps in a new thread pool, with nothing around it."""
+    taken: list[float] = []
+    for _ in range(REPEATS):
+        with Watch() as watch, ThreadPoolExecutor(CALLS) as pool:
+            list(pool.map(block, range(CALLS)))
+        taken.append(1e3 * watch.wall_s)
+    return median(taken)
+
+
+async def main() -> None:
+    """Measure all three, one after the other."""
+    pool = pool_ms()
+    emit(bare_pool_ms=pool, async_ms=await run_ms(wait), blocking_ms=await run_ms(block))
+
+
+asyncio.run(main())

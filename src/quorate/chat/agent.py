@@ -1,0 +1,63 @@
+"""An agent: something with a name that speaks when it is its turn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from quorate.chat.speech import Turn
+from quorate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from quorate.chat.messages import BaseChatMessage
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """What a team accepts as a member: any object with this shape."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    async def speak(self, turn: Turn) -> BaseChatMessage: ...
+
+
+class Agent(ABC):
+    """A base for agents: subclass it and write `speak`.
+
+    An agent is a definition and keeps nothing between turns. What it must remember goes into `turn.state`, or is folded:
+    with `begin()` and `see(memory, fact)`, both pure, `turn.memory` holds what they make of all facts so far.
+
+    Args:
+        name: Who it is in the thread; any text in any script, without control characters.
+        description: What it is for, as others are told.
+
+    Raises:
+        ConfigError: The name cannot be one.
+    """
+
+    def __init__(self, name: str, *, description: str = "") -> None:
+        self.name, self.description = checked_name(name), description
+
+    @abstractmethod
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Return what to say.
+
+        Args:
+            turn: What the agent sees, and where it reports what it does on the way.
+        """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def checked_name(name: str) -> str:
+    """Return a name that can be used.
+
+    Raises:
+        ConfigError: It is empty, longer than 200 characters, blank at an end, or has control characters.
+    """
+    if not name or len(name) > 200 or name != name.strip() or not name.isprintable():
+        raise ConfigError(f"{name!r} cannot name an agent: 1 to 200 printable characters, none blank at an end.")
+    return name

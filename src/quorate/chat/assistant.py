@@ -1,0 +1,188 @@
+"""The agent with a model: it answers, calls tools, and answers again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from quorate.chat.agent import Agent
+from quorate.chat.facts import Fact
+from quorate.chat.live import Cast, Runnable
+from quorate.chat.speech import Made, Turn, answered
+from quorate.chat.turns import Once
+from quorate.core.lazy import lazy
+from quorate.errors import ConfigError
+from quorate.models import registry
+from quorate.models.blocks import Block, Blocks
+from quorate.models.calls import ask
+from quorate.models.client import Answer, ModelClient, ModelEvent, ModelRequest, TextDelta
+from quorate.runs.run import Run
+from quorate.tools.calls import call_tools
+from quorate.tools.tool import Tool, as_tool
+
+if TYPE_CHECKING:
+    from quorate.chat import messages
+    from quorate.chat.messages import BaseChatMessage
+else:
+    messages = lazy("quorate.chat.messages")
+
+DEFAULT_SYSTEM = "You are a helpful assistant. Use your tools where they help, and answer in plain words."
+DEFAULT_DESCRIPTION = "An assistant that answers with a model and may use tools."
+
+
+class AssistantAgent(Runnable, Agent):
+    """Answers with a model, calling tools on the way.
+
+    Args:
+        name: Who it is in the thread.
+        model_client: A client, or a string such as `"openai:gpt-5"` or `"embedded"`.
+        tools: Functions with types and a docstring, or what `@tool` made of them.
+        description: What it is for, as others are told.
+        system_message: Its standing instruction; None for none.
+        model_client_stream: Whether viewers get its words as they come. Costs nothing when nobody looks on.
+        reflect_on_tool_use: Whether the model has the last word after tools. Without it, the results are the answer.
+        max_tool_iterations: How often in one turn it may call tools.
+        max_tokens: The most tokens of one reply; by default what the model allows.
+        temperature: None leaves it to the client.
+        seed: None leaves it to the client.
+
+    Raises:
+        ConfigError: The model string is unknown, two tools have one name, or a figure is out of range.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model_client: ModelClient | str,
+        *,
+        tools: Sequence[Tool[..., Any] | Callable[..., Any]] = (),
+        description: str = DEFAULT_DESCRIPTION,
+        system_message: str | None = DEFAULT_SYSTEM,
+        model_client_stream: bool = True,
+        reflect_on_tool_use: bool = True,
+        max_tool_iterations: int = 10,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(name, description=description)
+        if isinstance(model_client, str):
+            registry.check_model(model_client)
+        if max_tool_iterations < 1:
+            raise ConfigError(f"{name}: max_tool_iterations={max_tool_iterations} must be at least 1.")
+        self.model_client = model_client
+        self.tools = _named(name, tools)
+        self.system_message = system_message
+        self.model_client_stream = model_client_stream
+        self.reflect_on_tool_use = reflect_on_tool_use
+        self.max_tool_iterations = max_tool_iterations
+        self.max_tokens, self.temperature, self.seed = max_tokens, temperature, seed
+
+    def cast(self) -> Cast:
+        """Return the agent as a team of one."""
+        return Cast(self.name, (self,), Once())
+
+    # -- what it remembers: its side of the conversation, as blocks ---------------------------------------------------
+
+    def begin(self) -> Blocks:
+        """Return the memory before anything was said."""
+        return Blocks()
+
+    def see(self, memory: Blocks, fact: Fact) -> Blocks:
+        """Return the memory after a fact."""
+        block = block_for(self.name, fact)
+        return memory if block is None else memory.plus(block)
+
+    # -- speaking -----------------------------------------------------------------------------------------------------
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Ask the model, make the calls it asks for, and return its answer."""
+        client = await self._client(turn.run)
+        blocks: Blocks = turn.memory
+        for _ in range(self.max_tool_iterations):
+            answer, step = await self._ask(turn, client, blocks)
+            if not answer.reply.calls:
+                return _message(turn, "reply", step)
+            await self._use_tools(turn, answer, step)
+            if not self.reflect_on_tool_use:
+                return _message(turn, "summary", step)
+            blocks = blocks.plus(answered(turn.steps, step))
+        answer, step = await self._ask(turn, client, blocks, tool_choice="none")
+        return _message(turn, "reply", step)
+
+    async def _client(self, run: Run) -> ModelClient:
+        if isinstance(self.model_client, str):
+            return await run.resource(self.model_client, lambda: registry.open_model(str(self.model_client)))
+        return self.model_client
+
+    async def _ask(
+        self, turn: Turn, client: ModelClient, blocks: Blocks, tool_choice: str = "auto"
+    ) -> tuple[Answer, int]:
+        info = client.info
+        most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
+        request = ModelRequest(
+            blocks=blocks,
+            system=self.system_message,
+            tools=tuple([tool.spec for tool in self.tools.values()]) if self.tools else (),
+            tool_choice=tool_choice,
+            max_tokens=most,
+            temperature=self.temperature,
+            seed=self.seed,
+        )
+        step = turn.scope.count + 1
+        show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
+        answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
+        turn.steps[step] = Made(answer, turn.scope.at, turn.asked.cost_usd)
+        if answer.reply.reasoning:
+            turn.derive("thought", step)
+        return answer, step
+
+    def _chunks(self, turn: Turn, step: int) -> Callable[[ModelEvent, int], None]:
+        id = f"{turn.run.id}/{turn.scope.path}/{step} model"
+
+        def show(event: ModelEvent, attempt: int) -> None:
+            if type(event) is TextDelta:
+                turn.show(
+                    messages.ModelClientStreamingChunkEvent(
+                        content=event.text,
+                        source=self.name,
+                        id=id,
+                        full_message_id=id,
+                        attempt=attempt,
+                        created_at=messages.at(turn.scope.at),
+                    )
+                )
+
+        return show
+
+    async def _use_tools(self, turn: Turn, answer: Answer, step: int) -> None:
+        turn.derive("request", step)
+        results = await call_tools(self.tools, answer.reply.calls)
+        for i, result in enumerate(results):
+            turn.steps[step + 1 + i] = Made({"content": result.content, "error": result.is_error}, turn.scope.at)
+        turn.derive("results", step)
+
+
+def block_for(name: str, fact: Fact) -> Block | None:
+    """Return how the agent `name` has a fact in its own conversation with its model, None if it does not."""
+    if fact.speaker == name:
+        return fact.block
+    return fact.said() if fact.message is not None else None
+
+
+def _message(turn: Turn, kind: str, step: int) -> BaseChatMessage:
+    message = turn.derive(kind, step).message
+    assert message is not None
+    return message
+
+
+def _named(agent: str, tools: Sequence[Tool[..., Any] | Callable[..., Any]]) -> Mapping[str, Tool[..., Any]]:
+    found: dict[str, Tool[..., Any]] = {}
+    for given in tools:
+        made = as_tool(given)
+        if made.name in found:
+            raise ConfigError(f"{agent} has two tools named {made.name!r}. Give one another name: @tool(name=…).")
+        found[made.name] = made
+    return found
+
+

@@ -1,0 +1,267 @@
+"""When to stop: immutable questions about the conversation, asked as folds. Join them with `|` and `&`.
+
+A condition keeps nothing between calls: what it remembers is a value that the run keeps. So one condition serves any
+number of runs at the same time and needs no reset.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+from quorate.chat.facts import Fact
+from quorate.errors import ConfigError
+from quorate.runs.run import Run
+
+M = TypeVar("M")
+
+
+class Condition(ABC, Generic[M]):
+    """Says when a run is done."""
+
+    @abstractmethod
+    def begin(self) -> M:
+        """Return the memory before anything was said."""
+
+    @abstractmethod
+    def see(self, memory: M, fact: Fact) -> M:
+        """Return the memory after a fact; changes nothing else."""
+
+    @abstractmethod
+    def reason(self, memory: M) -> str | None:
+        """Return why to stop, None to go on."""
+
+    def parts(self) -> Iterator[Condition[Any]]:
+        """Yield the conditions that this one is made of, itself if it is made of none."""
+        yield self
+
+    def __or__(self, other: Condition[Any]) -> AnyOf:
+        return AnyOf(_members(AnyOf, self, other))
+
+    def __and__(self, other: Condition[Any]) -> AllOf:
+        return AllOf(_members(AllOf, self, other))
+
+
+def _members(kind: type[AnyOf] | type[AllOf], *conditions: Condition[Any]) -> tuple[Condition[Any], ...]:
+    return tuple(m for c in conditions for m in (c.conditions if isinstance(c, kind) else (c,)))
+
+
+@dataclass(frozen=True)
+class _Joined(Condition[tuple[Any, ...]]):
+    conditions: tuple[Condition[Any], ...]
+
+    def begin(self) -> tuple[Any, ...]:
+        return tuple(c.begin() for c in self.conditions)
+
+    def see(self, memory: tuple[Any, ...], fact: Fact) -> tuple[Any, ...]:
+        return tuple([c.see(m, fact) for c, m in zip(self.conditions, memory, strict=True)])
+
+    def reasons(self, memory: tuple[Any, ...]) -> list[str]:
+        found = [c.reason(m) for c, m in zip(self.conditions, memory, strict=True)]
+        return [reason for reason in found if reason]
+
+    def parts(self) -> Iterator[Condition[Any]]:
+        for condition in self.conditions:
+            yield from condition.parts()
+
+
+@dataclass(frozen=True)
+class AnyOf(_Joined):
+    """Stop once one of them says so. Made by `a | b`."""
+
+    def reason(self, memory: tuple[Any, ...]) -> str | None:
+        return ", ".join(self.reasons(memory)) or None
+
+
+@dataclass(frozen=True)
+class AllOf(_Joined):
+    """Stop once all of them have said so. Made by `a & b`."""
+
+    def reason(self, memory: tuple[Any, ...]) -> str | None:
+        found = self.reasons(memory)
+        return ", ".join(found) if len(found) == len(self.conditions) else None
+
+
+def _names(given: Iterable[str] | str | None) -> frozenset[str]:
+    return frozenset([given] if isinstance(given, str) else given or ())
+
+
+@dataclass(frozen=True)
+class TextMentionTermination(Condition[str | None]):
+    """Stop once an agent has said `text`, one of `sources` when any are named. The task itself does not count."""
+
+    text: str
+    sources: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            raise ConfigError("TextMentionTermination needs a text to look for.")
+        object.__setattr__(self, "sources", _names(self.sources))
+
+    def begin(self) -> str | None:
+        return None
+
+    def see(self, memory: str | None, fact: Fact) -> str | None:
+        m = fact.message
+        if memory is None and m is not None and fact.speaker and self.text in m.to_text():
+            if not self.sources or m.source in self.sources:
+                return f"{m.source} said {self.text!r}"
+        return memory
+
+    def reason(self, memory: str | None) -> str | None:
+        return memory
+
+
+@dataclass(frozen=True)
+class MaxMessageTermination(Condition[int]):
+    """Stop at `max_messages` messages, the task's included; events count when asked."""
+
+    max_messages: int
+    include_agent_event: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_messages < 1:
+            raise ConfigError(f"MaxMessageTermination({self.max_messages}): give at least 1.")
+
+    def begin(self) -> int:
+        return 0
+
+    def see(self, memory: int, fact: Fact) -> int:
+        return memory + (fact.message is not None or (self.include_agent_event and fact.event is not None))
+
+    def reason(self, memory: int) -> str | None:
+        return f"{memory} messages of at most {self.max_messages}" if memory >= self.max_messages else None
+
+
+@dataclass(frozen=True)
+class TokenUsageTermination(Condition[tuple[int, int]]):
+    """Stop once the conversation has cost so many tokens: in all, of prompts, or of replies."""
+
+    max_total_token: int | None = None
+    max_prompt_token: int | None = None
+    max_completion_token: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_total_token is self.max_prompt_token is self.max_completion_token is None:
+            raise ConfigError("TokenUsageTermination needs one of max_total_token, max_prompt_token, max_completion_token.")
+
+    def begin(self) -> tuple[int, int]:
+        return 0, 0
+
+    def see(self, memory: tuple[int, int], fact: Fact) -> tuple[int, int]:
+        u = fact.usage
+        return memory if u is None else (memory[0] + u.prompt_tokens, memory[1] + u.completion_tokens)
+
+    def reason(self, memory: tuple[int, int]) -> str | None:
+        prompt, completion = memory
+        for name, used, most in (
+            ("tokens", prompt + completion, self.max_total_token),
+            ("prompt tokens", prompt, self.max_prompt_token),
+            ("completion tokens", completion, self.max_completion_token),
+        ):
+            if most is not None and used >= most:
+                return f"{used} {name} of at most {most}"
+        return None
+
+
+@dataclass(frozen=True)
+class TimeoutTermination(Condition[tuple[int, int]]):
+    """Stop at the first message that comes `timeout_seconds` or more after the run began."""
+
+    timeout_seconds: float
+
+    def begin(self) -> tuple[int, int]:
+        return 0, 0
+
+    def see(self, memory: tuple[int, int], fact: Fact) -> tuple[int, int]:
+        return (memory[0] or fact.at, max(memory[1], fact.at))
+
+    def reason(self, memory: tuple[int, int]) -> str | None:
+        past = (memory[1] - memory[0]) / 1e6
+        return f"{past:.1f} s of at most {self.timeout_seconds:g}" if past >= self.timeout_seconds else None
+
+
+@dataclass(frozen=True)
+class ExternalTermination(Condition[str | None]):
+    """Stop when somebody outside says so: `run.stop(reason)`, or `set()` for every run that now uses this object."""
+
+    runs: WeakSet[Run] = field(default_factory=lambda: WeakSet[Run](), compare=False, repr=False)
+
+    def set(self) -> None:
+        """Ask every run that now uses this object to stop after its present turn."""
+        for run in list(self.runs):
+            run.stop("External termination requested")
+
+    def begin(self) -> str | None:
+        return None
+
+    def see(self, memory: str | None, fact: Fact) -> str | None:
+        return memory or fact.stop or None
+
+    def reason(self, memory: str | None) -> str | None:
+        return memory
+
+
+@dataclass(frozen=True)
+class _First(Condition[str | None]):
+    """Stop at the first fact of some kind."""
+
+    def begin(self) -> str | None:
+        return None
+
+    def see(self, memory: str | None, fact: Fact) -> str | None:
+        return memory or self.sign(fact)
+
+    def reason(self, memory: str | None) -> str | None:
+        return memory
+
+    @abstractmethod
+    def sign(self, fact: Fact) -> str | None:
+        """Return why this fact is a reason to stop, None if it is none."""
+
+
+@dataclass(frozen=True)
+class StopMessageTermination(_First):
+    """Stop once an agent has sent a `StopMessage`."""
+
+    def sign(self, fact: Fact) -> str | None:
+        m = fact.message
+        stops = m is not None and fact.speaker and getattr(m, "type", "") == "StopMessage"
+        return f"{m.source} sent a stop message" if m and stops else None
+
+
+@dataclass(frozen=True)
+class SourceMatchTermination(_First):
+    """Stop once one of `sources` has said something."""
+
+    sources: frozenset[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", _names(self.sources))
+        if not self.sources:
+            raise ConfigError("SourceMatchTermination needs at least one name.")
+
+    def sign(self, fact: Fact) -> str | None:
+        m = fact.message
+        return f"{m.source} answered" if m is not None and fact.speaker and m.source in self.sources else None
+
+
+@dataclass(frozen=True)
+class FunctionCallTermination(_First):
+    """Stop once the tool `function_name` was called."""
+
+    function_name: str
+
+    def sign(self, fact: Fact) -> str | None:
+        results = getattr(fact.event, "content", None)
+        if getattr(fact.event, "type", "") == "ToolCallExecutionEvent" and isinstance(results, list):
+            if any(result.name == self.function_name for result in results):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: of that event
+                return f"the tool {self.function_name!r} was called"
+        return None
+
+
+NEVER = AnyOf(())
+"""Goes on until a limit."""

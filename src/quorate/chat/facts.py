@@ -1,0 +1,90 @@
+"""What happened in a conversation, as those see it who fold over it: policies, conditions, agents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+from quorate.models.blocks import Block, Said
+
+if TYPE_CHECKING:
+    from quorate.chat.messages import BaseAgentEvent, BaseChatMessage
+    from quorate.models.client import Usage
+
+
+class Choice:
+    """Who was chosen to speak, and why."""
+
+    __slots__ = ("note", "reason", "speakers")
+
+    def __init__(self, speakers: tuple[str, ...], reason: str, note: object = None) -> None:
+        self.speakers, self.reason, self.note = speakers, reason, note
+
+
+class Fact:
+    """One thing that happened: a message, an event, a choice of speakers, or a request to stop.
+
+    Attributes:
+        message: What was said, if it is that.
+        event: What an agent did on the way, if it is that.
+        choice: Who was chosen, if it is that.
+        stop: Why somebody outside asks to stop, if it is that.
+        speaker: Whose it is; empty for the task and for what nobody said.
+        at: Microseconds since 1970.
+        usage: Tokens it cost.
+        cost_usd: What it cost; None where no price is known.
+    """
+
+    __slots__ = ("_said", "at", "block", "choice", "cost_usd", "event", "message", "ref", "speaker", "stop", "usage")
+
+    def __init__(
+        self,
+        *,
+        message: BaseChatMessage | None = None,
+        event: BaseAgentEvent | None = None,
+        choice: Choice | None = None,
+        stop: str = "",
+        speaker: str = "",
+        at: int = 0,
+        usage: Usage | None = None,
+        cost_usd: float | None = 0.0,
+        block: Block | None = None,
+        ref: str = "",
+    ) -> None:
+        self.message, self.event, self.choice, self.stop = message, event, choice, stop
+        self.speaker, self.at, self.usage, self.cost_usd = speaker, at, usage, cost_usd
+        self.block, self.ref = block, ref
+        self._said: Said | None = None
+
+    def said(self) -> Said:
+        """Return the message as another agent's model reads it; made once."""
+        if self._said is None:
+            assert self.message is not None
+            origin = "agent" if self.speaker else "person"
+            self._said = Said(self.message.to_model_text(), self.message.source, origin, self.ref)
+        return self._said
+
+
+class Thread(Sequence["BaseChatMessage"]):
+    """The messages so far, oldest first; a view that does not grow while it is looked at."""
+
+    __slots__ = ("_count", "_messages")
+
+    def __init__(self, messages: list[BaseChatMessage]) -> None:
+        self._messages, self._count = messages, len(messages)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> BaseChatMessage: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[BaseChatMessage]: ...
+    def __getitem__(self, index: int | slice) -> BaseChatMessage | Sequence[BaseChatMessage]:
+        if isinstance(index, slice):
+            return [self._messages[i] for i in range(*index.indices(self._count))]
+        return self._messages[range(self._count)[index]]
+
+    def __iter__(self) -> Iterator[BaseChatMessage]:
+        for i in range(self._count):
+            yield self._messages[i]

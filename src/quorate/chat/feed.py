@@ -1,0 +1,77 @@
+"""Live viewers of a run: each gets every message and event, and the chunks as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Any
+
+MOST_WAITING = 20_000
+"""A viewer further behind than this misses chunks; messages and events it always gets."""
+
+
+class Feed:
+    """Passes on what happens to whoever looks on now."""
+
+    __slots__ = ("_viewers", "ended")
+
+    def __init__(self) -> None:
+        self._viewers: list[_Viewer] = []
+        self.ended = False
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody looks on."""
+        return bool(self._viewers)
+
+    def push(self, item: Any) -> None:
+        """Show an item to everybody who looks on."""
+        for viewer in self._viewers:
+            viewer.push(item)
+
+    def end(self) -> None:
+        """Let every viewer finish with what it has."""
+        self.ended = True
+        for viewer in self._viewers:
+            viewer.wake()
+
+    async def view(self, past: list[Any]) -> AsyncGenerator[Any]:
+        """Yield `past`, then everything that comes, until the end."""
+        viewer = _Viewer(past)
+        self._viewers.append(viewer)
+        items = viewer.items
+        try:
+            while True:
+                while items:
+                    yield items.popleft()
+                if self.ended:
+                    return
+                await viewer.wait()
+        finally:
+            self._viewers.remove(viewer)
+
+
+class _Viewer:
+    __slots__ = ("items", "waiter")
+
+    def __init__(self, past: list[Any]) -> None:
+        self.items: deque[Any] = deque(past)
+        self.waiter: asyncio.Future[None] | None = None
+
+    def push(self, item: Any) -> None:
+        if len(self.items) >= MOST_WAITING and getattr(item, "type", "") == "ModelClientStreamingChunkEvent":
+            return
+        self.items.append(item)
+        self.wake()
+
+    def wake(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    async def wait(self) -> None:
+        self.waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self.waiter
+        finally:
+            self.waiter = None

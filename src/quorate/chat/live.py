@@ -1,0 +1,332 @@
+"""Running a team or an agent: `run`, `run_stream`, `start`, and going on later."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from quorate.chat.conditions import ExternalTermination
+from quorate.chat.feed import Feed
+from quorate.chat.loop import converse
+from quorate.chat.talk import Cast, Talk
+from quorate.core.lazy import lazy
+from quorate.errors import ConfigError, RunFailed
+from quorate.models import registry
+from quorate.runs import start as starting
+from quorate.runs.entries import Payload, split_run_id
+from quorate.runs.journal import Conversation, Store, conversation
+from quorate.runs.outcome import Limits, Outcome
+from quorate.runs.prices import price_of
+from quorate.runs.run import Parked, Run, drive
+from quorate.runs.scope import Scope, current
+from quorate.runs.steps import Settlement
+
+if TYPE_CHECKING:
+    from quorate.chat import messages
+    from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
+else:
+    messages = lazy("quorate.chat.messages")
+
+Task = "str | BaseChatMessage | Sequence[BaseChatMessage]"
+
+
+class LiveRun:
+    """A run that is going on.
+
+    Attributes:
+        id: To resume and to show it by.
+    """
+
+    def __init__(self, run: Run, cast: Cast, talk: Talk, task: Sequence[BaseChatMessage] | None) -> None:
+        self.id, self.run = run.id, run
+        self._cast, self._talk, self._task = cast, talk, task
+        self._feed = Feed()
+        self._result: TaskResult | None = None
+        self._error: Exception | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    async def events(self, since: int = 0) -> AsyncGenerator[Any]:
+        """Yield the messages and events of the run from item number `since`, then what comes, with the chunks.
+
+        Raises:
+            RunFailed: The run failed; raised after the last item.
+        """
+        past = self._talk.told()[since:] if self._talk.facts else []
+        async with aclosing(self._feed.view(list(past))) as items:
+            async for item in items:
+                yield item
+        self._raise()
+
+    def stop(self, reason: str = "") -> None:
+        """End the run after its present turn."""
+        self.run.stop(reason)
+
+    def cancel(self) -> None:
+        """End the run now; it can be resumed."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    async def result(self) -> TaskResult:
+        """Wait for the end and return what the run came to.
+
+        Raises:
+            RunFailed: It failed; `__cause__` is the original error.
+        """
+        if self._worker is not None:
+            await asyncio.wait([self._worker])
+            if self._worker.cancelled() and self._result is None:
+                raise asyncio.CancelledError
+            self._raise()
+        assert self._result is not None
+        return self._result
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            if isinstance(self._error, RunFailed | ConfigError) or self._result is None:
+                raise self._error
+            raise RunFailed(f"Run {self.id} failed: {self._error}", result=self._result) from self._error
+
+    async def work(self) -> None:
+        """Do the run, in a task and a context of its own."""
+        outcome: Outcome | None = None
+        try:
+            outcome, self._error = await drive(self.run, self._body)
+        except asyncio.CancelledError:
+            outcome = Outcome("cancelled", "The caller cancelled the run.")
+            raise
+        except Exception as error:  # the journal itself failed
+            self._error = error
+        finally:
+            if outcome is not None:
+                self._result = result_of(self.run, self._talk, outcome)
+            self._feed.end()
+
+    async def _body(self, scope: Scope) -> Outcome:
+        talk, run = self._talk, self.run
+        for part in self._cast.condition.parts():
+            if isinstance(part, ExternalTermination):
+                part.runs.add(run)
+        if self._task is not None:
+            talk.see_task(self._task, str(run.number), scope.at)
+            for message in self._task:
+                self._feed.push(message)
+        else:
+            await starting.settle(run, self._reconcile)
+            if run.waiting:
+                raise Parked("Its questions are open.")
+        return await converse(scope, talk, self._feed)
+
+    async def _reconcile(self, name: str, key: str, arguments: str) -> Settlement:
+        for member in self._cast.members:
+            tool = getattr(member, "tools", {}).get(name)
+            if tool is not None and tool.reconcile is not None:
+                return await tool.reconcile(key, arguments)
+        return None
+
+
+def result_of(run: Run, talk: Talk, outcome: Outcome) -> TaskResult:
+    """Return what a run came to."""
+    meter = run.meter
+    return messages.TaskResult(
+        messages=talk.told(),
+        stop_reason=outcome.reason,
+        outcome=outcome,
+        run_id=run.id,
+        usage=messages.RequestUsage(meter.prompt_tokens, meter.completion_tokens),
+        cost_usd=meter.cost_usd if meter.cost_known else None,
+        turns=meter.turns,
+        head=run.journal.head().hash,
+    )
+
+
+class Runnable(ABC):
+    """Gives what has a cast the ways to run it."""
+
+    @abstractmethod
+    def cast(self) -> Cast:
+        """Return who talks, in what order, until when."""
+
+    async def run(
+        self,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage],
+        *,
+        conversation: Conversation | None = None,
+        limits: Limits | None = None,
+    ) -> TaskResult:
+        """Work on a task to its end.
+
+        Args:
+            task: A text, a message, or several.
+            conversation: Where it belongs; by default the team's own, in memory, which goes on from run to run.
+            limits: What it may use; replaces the team's own.
+
+        Returns:
+            What it came to, for the outcomes `completed`, `limit`, `stalled`, `waiting` and `cancelled`.
+
+        Raises:
+            RunFailed: It failed.
+            Conflict: A run of this conversation is going on.
+        """
+        async with self.start(task, conversation=conversation, limits=limits) as run:
+            return await run.result()
+
+    async def run_stream(
+        self,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage],
+        *,
+        conversation: Conversation | None = None,
+        limits: Limits | None = None,
+    ) -> AsyncGenerator[BaseMessage | TaskResult]:
+        """Work on a task and yield messages, events and chunks as they come, the `TaskResult` last.
+
+        Leaving the iterator early cancels the run.
+        """
+        async with self.start(task, conversation=conversation, limits=limits) as run:
+            async with aclosing(run.events()) as items:
+                async for item in items:
+                    yield item
+            yield await run.result()
+
+    @asynccontextmanager
+    async def start(
+        self,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage],
+        *,
+        conversation: Conversation | None = None,
+        limits: Limits | None = None,
+        definition: Payload | None = None,
+    ) -> AsyncIterator[LiveRun]:
+        """Start working on a task; leaving the block cancels what is unfinished."""
+        cast = self.cast()
+        given = messages.as_task(task)
+        limits = limits or cast.limits
+        check_money(cast, limits)
+        if definition is None:
+            definition = {"document": cast.document} if cast.document else {}
+        run = await starting.begin(self._where(conversation), [m.dump() for m in given], limits, definition)
+        async with running(LiveRun(run, cast, _folded(run, cast), given)) as live:
+            yield live
+
+    def _where(self, given: Conversation | None) -> Conversation:
+        outer = current.get()
+        if outer is not None:
+            if given is not None:
+                raise ConfigError(
+                    "A conversation of its own cannot run inside a step. Declare the tool @tool(scope=True), or leave "
+                    "`conversation` out: then the calls are part of the step."
+                )
+            return conversation()
+        if given is not None:
+            return given
+        if self.__dict__.get("_own") is None:
+            self._own = conversation()
+        return self._own
+
+    def reset(self) -> None:
+        """Begin a new conversation with the next run."""
+        self._own = None
+
+    @asynccontextmanager
+    async def going_on(
+        self,
+        run_id: str,
+        *,
+        store: Store | None = None,
+        owner: str | None = None,
+        limits: dict[str, Any] | None = None,
+        definition: Payload | None = None,
+        give_up_turn: bool = False,
+    ) -> AsyncIterator[LiveRun]:
+        """Go on with a run where it stopped; leaving the block cancels what is unfinished.
+
+        Args:
+            run_id: Of the run, or of the conversation for its last run.
+            store: Where it is kept; by default the team's own memory.
+            owner: Whose it is; by default the local one.
+            limits: Those that replace the run's, by name.
+            definition: What to journal as the definition from here on.
+            give_up_turn: Close the open turn instead of finishing it.
+
+        Raises:
+            ConfigError: There is no such run.
+            Conflict: It cannot go on, or somebody else is at it.
+        """
+        id, number = split_run_id(run_id)
+        where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))
+        cast = self.cast()
+        run = await starting.go_on(where, number, limits=limits, definition=definition, give_up_turn=give_up_turn)
+        try:
+            talk = Talk(cast)
+            talk.fold(run.past, run)
+            talk.watch_anew()
+            check_money(cast, run.meter.limits)
+        except BaseException:
+            await run.journal.release()
+            raise
+        async with running(LiveRun(run, cast, talk, None)) as live:
+            yield live
+
+    def _own_conversation(self, id: str) -> Conversation:
+        own: Conversation | None = self.__dict__.get("_own")
+        if own is None or own.id != id:
+            raise ConfigError(f"Conversation {id} is not this team's own. Pass the store that keeps it: store=….")
+        return own
+
+    async def continue_run(
+        self,
+        run_id: str,
+        *,
+        store: Store | None = None,
+        limits: dict[str, Any] | None = None,
+        give_up_turn: bool = False,
+    ) -> TaskResult:
+        """Go on with a run to its end; see `going_on`."""
+        async with self.going_on(run_id, store=store, limits=limits, give_up_turn=give_up_turn) as run:
+            return await run.result()
+
+
+def _owned(owner: str | None) -> dict[str, str]:
+    return {} if owner is None else {"owner": owner}
+
+
+def _folded(run: Run, cast: Cast) -> Talk:
+    talk = Talk(cast)
+    if run.past:
+        talk.fold(run.past, run)
+    return talk
+
+
+def check_money(cast: Cast, limits: Limits) -> None:
+    """Refuse a money limit that nobody can hold.
+
+    Raises:
+        ConfigError: A limit of money was set, and a model has no known price.
+    """
+    if limits.cost_usd == Limits().cost_usd:
+        return
+    for member in cast.members:
+        client = getattr(member, "model_client", None)
+        if client is None:
+            continue
+        info = registry.info_of(client) if isinstance(client, str) else client.info
+        if not price_of(info).known:
+            raise ConfigError(
+                f"{member.name} uses {info.name}, whose price is not known, so cost_usd={limits.cost_usd} cannot be "
+                "held. Limit tokens instead."
+            )
+
+
+@asynccontextmanager
+async def running(live: LiveRun) -> AsyncIterator[LiveRun]:
+    """Work in a task of its own while the block runs; leaving it cancels and awaits what is unfinished."""
+    worker = asyncio.get_running_loop().create_task(live.work(), name=f"quorate {live.id}")
+    live._worker = worker  # pyright: ignore[reportPrivateUsage]: this is where it gets its worker
+    try:
+        yield live
+    finally:
+        while not worker.done():
+            worker.cancel()
+            await asyncio.wait([worker])

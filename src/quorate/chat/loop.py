@@ -1,0 +1,200 @@
+"""The team's loop: choose, speak, append, check."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from quorate.chat.facts import Choice, Fact
+from quorate.chat.feed import Feed
+from quorate.chat.speech import Turn
+from quorate.chat.talk import Member, Talk, facts_of
+from quorate.chat.turns import Speak, Stop
+from quorate.core.lazy import lazy
+from quorate.errors import ConfigError, Conflict, Divergence
+from quorate.runs import paths
+from quorate.runs.entries import Entry, Payload
+from quorate.runs.meter import Halt
+from quorate.runs.outcome import Outcome
+from quorate.runs.run import Parked, Run
+from quorate.runs.scope import Scope, entered
+from quorate.runs.steps import RESUME_ADVICE
+
+if TYPE_CHECKING:
+    from quorate.chat import messages
+else:
+    messages = lazy("quorate.chat.messages")
+
+
+async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
+    """Let the members talk until the condition, the policy, a limit or a person ends it.
+
+    Raises:
+        Halt: A limit is reached, or nothing moves any more.
+        Parked: No branch can go on before a person has answered.
+    """
+    run, condition = scope.run, talk.cast.condition
+    while True:
+        path = paths.child(scope.path, talk.turn + 1, "turn")
+        entries = run.recall(path) if run.recorded else []
+        reason = condition.reason(talk.condition)
+        if not any(e.kind == "choice" for e in entries):
+            if reason is not None:
+                return Outcome("completed", reason)
+            if run.stop_reason:
+                return Outcome("cancelled", run.stop_reason)
+            talk.progress.check()
+        elif reason is not None and run.is_replay:
+            raise Divergence(
+                f"The run goes on at {paths.shown(path)}, but the condition says: {reason}.", path=path, got=reason
+            )
+        ended = await _turn(run, path, entries, talk, feed)
+        if ended is not None:
+            return ended
+
+
+async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
+    """One turn: who speaks, their speeches, and its closing entry."""
+    scope = Scope(run, path, run.root.at)
+    choice = next((e for e in entries if e.kind == "choice"), None)
+    if choice is None:
+        run.check()
+        chosen = await _choose(scope, talk)
+        if isinstance(chosen, Stop):
+            return Outcome("completed", chosen.reason)
+        run.meter.add_turn()
+        choice = run.append(path, "choice", _said_of(chosen))
+    elif run.is_replay:
+        await _check_choice(scope, talk, choice)
+    scope.at = choice.at
+    told = talk.see_choice(choice)
+    if len(told.speakers) == 1:
+        speeches = [await _speech(scope, 1, told.speakers[0], talk, feed)]
+    else:
+        speeches = await _wave(scope, told, talk, feed)
+    for facts in speeches:
+        for fact in facts:
+            talk.see(fact)
+            if fact.at > scope.at:
+                scope.at = fact.at
+        if facts:
+            feed.push(facts[-1].message)
+    if run.recorded:
+        run.check_all_met(path)
+    if run.stop_reason:
+        talk.see(Fact(stop=run.stop_reason, at=scope.at))
+    if not any(e.kind == "turn" for e in entries):
+        run.append(path, "turn", {})
+    run.root.at = scope.at
+    return None
+
+
+def _said_of(speak: Speak) -> Payload:
+    said: Payload = {"speakers": speak.speakers, "reason": speak.reason}
+    if speak.note is not None:
+        said["note"] = speak.note
+    return said
+
+
+async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
+    """Ask the policy; its own steps get a scope of their own."""
+    inner = Scope(scope.run, paths.child(scope.path, 0, "choose"), scope.at)
+    with entered(inner):
+        chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
+    if isinstance(chosen, Speak):
+        unknown = [name for name in chosen.speakers if name not in talk.members]
+        if unknown or not chosen.speakers or len(set(chosen.speakers)) < len(chosen.speakers):
+            raise ConfigError(
+                f"The turn policy named {list(chosen.speakers)}; it must name members, each once: {', '.join(talk.names)}."
+            )
+    return chosen
+
+
+async def _check_choice(scope: Scope, talk: Talk, entry: Entry) -> None:
+    """In a replay: choose again and compare."""
+    chosen = await _choose(scope, talk)
+    got = _said_of(chosen) if isinstance(chosen, Speak) else {"stop": chosen.reason}
+    if json.dumps(got, sort_keys=True) != json.dumps(entry.payload, sort_keys=True):
+        raise Divergence(
+            f"{paths.shown(scope.path)}: the journal has {entry.payload}, the policy now says {got}.",
+            path=scope.path, expected=entry.payload, got=got,
+        )  # fmt: skip
+
+
+async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[list[Fact]]:
+    """Speakers side by side; each sees the thread as it was when they were named."""
+    found: list[list[Fact] | Exception] = [[] for _ in choice.speakers]
+
+    async def speak(at: int, name: str) -> None:
+        try:
+            found[at] = await _speech(scope, at + 1, name, talk, feed)
+        except (Parked, Halt) as error:  # siblings finish first
+            found[at] = error
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for at, name in enumerate(choice.speakers):
+                group.create_task(speak(at, name))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    for facts in found:
+        if isinstance(facts, Exception):
+            raise facts
+    return [facts for facts in found if isinstance(facts, list)]
+
+
+async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed: Feed) -> list[Fact]:
+    """Let one member speak, or read what it said."""
+    run = turn_scope.run
+    path = paths.child(turn_scope.path, position, name)
+    if run.recorded and not run.is_replay:
+        closed = _recalled(run, path, name)
+        if closed is not None:
+            return closed
+    member = talk.members.get(name)
+    if member is None:
+        raise Conflict(
+            f"{paths.shown(path)}: the journal says that {name} speaks, but the team has only {', '.join(talk.names)}. "
+            f"{RESUME_ADVICE}"
+        )
+    scope = Scope(run, path, turn_scope.at)
+    memory = talk.remembered(member)
+    state = dict(member.state)
+    turn = Turn(name, scope, talk.thread, talk.news(member), memory, state, feed, talk.polls, member.asked)
+    with entered(scope):
+        message = await member.agent.speak(turn)
+        if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+            raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
+        turn.close(message)
+    run.check()
+    _close(run, path, turn, member)
+    return turn.facts
+
+
+def _close(run: Run, path: str, turn: Turn, member: Member) -> None:
+    """Write the closing entry of a speech."""
+    if run.recorded:
+        run.check_all_met(path)
+    said: Payload = {"items": tuple(turn.items)}
+    if turn.state != member.state:
+        said["state"] = member.state = _plain_state(turn.name, turn.state)
+    run.append(path, "said", said)
+    member.asked = turn.asked
+
+
+def _plain_state(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return json.loads(json.dumps(state, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: turn.state must be plain JSON data: {error}.") from error
+
+
+def _recalled(run: Run, path: str, name: str) -> list[Fact] | None:
+    """Return what a closed speech of the open turn said, None if it is not closed."""
+    closing = next((e for e in run.recorded.get(path, ()) if e.kind == "said"), None)
+    if closing is None:
+        return None
+    run.recall(path)
+    inside = [e for p in sorted(run.recorded, key=paths.sort_key) if paths.below(p, path) for e in run.recall(p)]
+    return facts_of(closing, inside, name, run)

@@ -1,0 +1,256 @@
+"""Messages and events, under AutoGen's names and with its fields.
+
+A *message* is said to everybody and stays in the thread. An *event* tells what an agent does on the way. Both are
+pydantic models: subclass and dump them. Inside a run their id and time come from the path, so a resumed or replayed run
+makes the same ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+
+from quorate.errors import ConfigError
+from quorate.models.blocks import Origin
+from quorate.runs.journal import SystemClock
+from quorate.runs.outcome import Outcome
+from quorate.runs.scope import current
+
+_system = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUsage:
+    """Tokens that a message cost."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A tool call; `arguments` is JSON text."""
+
+    id: str
+    arguments: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionExecutionResult:
+    """What a tool call came to."""
+
+    content: str
+    name: str
+    call_id: str
+    is_error: bool = False
+
+
+def at(microseconds: int) -> datetime:
+    """Return a journal's time as a datetime in UTC."""
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)
+
+
+def _new_id() -> str:
+    scope = current.get()
+    if scope is not None:
+        return scope.new_id()
+    return str(UUID(bytes=os.urandom(16), version=4))
+
+
+
+
+def _now() -> datetime:
+    scope = current.get()
+    return at(_system.now_us() if scope is None else scope.at)
+
+
+class BaseMessage(BaseModel):
+    """What messages and events have in common."""
+
+    model_config = ConfigDict(extra="forbid")
+    registry: ClassVar[dict[str, type[BaseMessage]]] = {}
+
+    id: str = Field(default_factory=_new_id)
+    source: str
+    models_usage: RequestUsage | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    created_at: datetime = Field(default_factory=_now)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        BaseMessage.registry[cls.__name__] = cls
+
+    def to_text(self) -> str:
+        """Return the content as a person reads it."""
+        return str(getattr(self, "content", ""))
+
+    @property
+    def text(self) -> str:
+        """The content as a person reads it."""
+        return self.to_text()
+
+    def dump(self) -> dict[str, Any]:
+        """Return the message as plain data."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def load(cls, data: dict[str, Any]) -> Self:
+        """Return the message that `dump` made the data of."""
+        return cls.model_validate(data)
+
+
+class BaseChatMessage(BaseMessage):
+    """Said to everybody."""
+
+    origin: ClassVar[Origin] = "agent"
+
+    def to_model_text(self) -> str:
+        """Return the content as a model reads it."""
+        return self.to_text()
+
+
+class BaseTextChatMessage(BaseChatMessage):
+    """A message that is text."""
+
+    content: str
+
+    def to_text(self) -> str:
+        return self.content
+
+
+class TextMessage(BaseTextChatMessage):
+    """Text."""
+
+    type: Literal["TextMessage"] = "TextMessage"
+
+
+class StopMessage(BaseTextChatMessage):
+    """Text that asks to stop."""
+
+    type: Literal["StopMessage"] = "StopMessage"
+
+
+class ToolCallSummaryMessage(BaseTextChatMessage):
+    """The results of tool calls as an agent's answer."""
+
+    tool_calls: list[FunctionCall] = Field(default_factory=list[FunctionCall])
+    results: list[FunctionExecutionResult] = Field(default_factory=list[FunctionExecutionResult])
+    type: Literal["ToolCallSummaryMessage"] = "ToolCallSummaryMessage"
+
+
+class BaseAgentEvent(BaseMessage):
+    """Told to who watches, not to other agents."""
+
+
+class ToolCallRequestEvent(BaseAgentEvent):
+    """A model asks for tool calls."""
+
+    content: list[FunctionCall]
+    type: Literal["ToolCallRequestEvent"] = "ToolCallRequestEvent"
+
+
+class ToolCallExecutionEvent(BaseAgentEvent):
+    """Tool calls were made."""
+
+    content: list[FunctionExecutionResult]
+    type: Literal["ToolCallExecutionEvent"] = "ToolCallExecutionEvent"
+
+
+class ThoughtEvent(BaseAgentEvent):
+    """A model's reasoning."""
+
+    content: str
+    type: Literal["ThoughtEvent"] = "ThoughtEvent"
+
+
+class UserInputRequestedEvent(BaseAgentEvent):
+    """A person is asked."""
+
+    content: Literal[""] = ""
+    request_id: str
+    type: Literal["UserInputRequestedEvent"] = "UserInputRequestedEvent"
+
+
+class SelectSpeakerEvent(BaseAgentEvent):
+    """Who speaks next. Its `metadata` has the `reason`."""
+
+    content: list[str]
+    type: Literal["SelectSpeakerEvent"] = "SelectSpeakerEvent"
+
+
+class ModelClientStreamingChunkEvent(BaseAgentEvent):
+    """A piece of a reply under way. It is never stored.
+
+    `full_message_id` is the id of the message it will be part of; a higher `attempt` replaces what was shown of a lower.
+    """
+
+    content: str
+    full_message_id: str | None = None
+    attempt: int = 1
+    type: Literal["ModelClientStreamingChunkEvent"] = "ModelClientStreamingChunkEvent"
+
+
+ChatMessage = BaseChatMessage
+AgentEvent = BaseAgentEvent
+
+
+class TaskResult(BaseModel):
+    """What a run came to.
+
+    Args:
+        messages: The task's messages, then what was said, with the events on the way.
+        stop_reason: Why it ended, in words.
+        outcome: Why it ended, typed.
+        run_id: Its id, for `resume` and `show`.
+        usage: Tokens of all its calls.
+        cost_usd: What they cost; None where no price is known.
+        head: The journal's length and hash, to verify it later.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    messages: Sequence[SerializeAsAny[BaseMessage]]
+    stop_reason: str | None = None
+    outcome: Outcome | None = None
+    run_id: str = ""
+    usage: RequestUsage = RequestUsage(0, 0)
+    cost_usd: float | None = 0.0
+    turns: int = 0
+    head: str = ""
+
+
+def load(data: dict[str, Any]) -> BaseMessage:
+    """Return the message or event that plain data says.
+
+    Raises:
+        ConfigError: Its `type` is none that is known.
+    """
+    kind = data.get("type", "")
+    found = BaseMessage.registry.get(kind)
+    if found is None:
+        raise ConfigError(f"There is no message type {kind!r}. Import the module that defines it before resuming.")
+    return found.model_validate(data)
+
+
+def as_task(task: str | BaseChatMessage | Sequence[BaseChatMessage]) -> list[BaseChatMessage]:
+    """Return the messages of a task.
+
+    Raises:
+        ConfigError: It is empty, or none of the three.
+    """
+    if isinstance(task, str):
+        return [TextMessage(content=task, source="user")]
+    if isinstance(task, BaseChatMessage):
+        return [task]
+    found = list(task) if isinstance(task, Sequence) else []  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+    if not found or not all(isinstance(m, BaseChatMessage) for m in found):  # pyright: ignore[reportUnnecessaryIsInstance]: as above
+        raise ConfigError("A task is a text, a message, or a list of at least one message.")
+    return found

@@ -1,0 +1,180 @@
+"""The state of a conversation: a fold over what happened, the same live and from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from quorate.chat.agent import Speaker
+from quorate.chat.conditions import NEVER, Condition
+from quorate.chat.facts import Choice, Fact, Thread
+from quorate.chat.progress import Progress
+from quorate.chat.speech import derived, steps_of
+from quorate.chat.turns import TurnPolicy
+from quorate.core.lazy import lazy
+from quorate.models.calls import Asked
+from quorate.runs.entries import Entry, Payload
+from quorate.runs.outcome import Limits
+from quorate.runs.run import Run
+
+if TYPE_CHECKING:
+    from quorate.chat import messages
+    from quorate.chat.messages import BaseChatMessage, BaseMessage
+else:
+    messages = lazy("quorate.chat.messages")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who talks, in what order, until when, within which limits: what a team is, as a value."""
+
+    name: str
+    members: tuple[Speaker, ...]
+    turns: TurnPolicy[Any]
+    condition: Condition[Any] = NEVER
+    limits: Limits = field(default_factory=Limits)
+    document: Payload | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' names, in their order."""
+        return tuple(m.name for m in self.members)
+
+
+class Member:
+    """A member in one conversation: what it remembers of it, and how far it has seen."""
+
+    __slots__ = ("agent", "asked", "folds", "heard", "memory", "seen", "state")
+
+    def __init__(self, agent: Speaker) -> None:
+        self.agent = agent
+        self.folds: Any = agent if hasattr(agent, "see") and hasattr(agent, "begin") else None
+        self.memory: Any = self.folds.begin() if self.folds is not None else None
+        self.seen = self.heard = 0
+        self.state: dict[str, Any] = {}
+        self.asked: Asked | None = None
+
+
+class Talk:
+    """A conversation as its members, its policy and its condition have it."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast = cast
+        self.facts: list[Fact] = []
+        self.messages: list[BaseChatMessage] = []
+        self.members = {m.name: Member(m) for m in cast.members}
+        self.names = cast.names
+        self.policy: Any = cast.turns.begin()
+        self._persons = frozenset(m.name for m in cast.members if getattr(m, "origin", "") == "person")
+        self.polls = frozenset(
+            tool.name for m in cast.members for tool in getattr(m, "tools", {}).values() if tool.polls
+        )
+        self.count = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """A new run begins: the condition and the watch over progress start anew, the policy and the members do not."""
+        self.condition: Any = self.cast.condition.begin()
+        self.watch_anew()
+        self.first, self.turn = len(self.facts), 0
+
+    def watch_anew(self) -> None:
+        """What repeated itself in an earlier attempt does not count."""
+        self.progress = Progress(self._persons, self.polls)
+
+    def see(self, fact: Fact) -> None:
+        """Take in the next fact."""
+        self.facts.append(fact)
+        if fact.message is not None:
+            self.messages.append(fact.message)
+        cast = self.cast
+        self.policy = cast.turns.see(self.policy, fact)
+        self.condition = cast.condition.see(self.condition, fact)
+        self.progress.see(fact)
+
+    def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
+        """A run begins on a task."""
+        self.begin()
+        for i, message in enumerate(task):
+            self.see(Fact(message=message, at=at, ref=f"{ref}:#{i}"))
+
+    def remembered(self, member: Member) -> Any:
+        """Return what a member remembers, brought up to date."""
+        if member.folds is not None:
+            memory, see = member.memory, member.folds.see
+            for i in range(member.seen, len(self.facts)):
+                memory = see(memory, self.facts[i])
+            member.memory = memory
+        member.seen = len(self.facts)
+        return member.memory
+
+    def news(self, member: Member) -> list[BaseChatMessage]:
+        """Return the messages since a member spoke last."""
+        found = self.messages[member.heard :]
+        member.heard = len(self.messages)
+        return found
+
+    @property
+    def thread(self) -> Thread:
+        """The messages so far."""
+        return Thread(self.messages)
+
+    def told(self) -> list[BaseMessage]:
+        """Return the messages and events of this run."""
+        return [m for fact in self.facts[self.first :] if (m := fact.message or fact.event) is not None]
+
+    # -- from the journal ---------------------------------------------------------------------------------------------
+
+    def fold(self, entries: Sequence[Entry], run: Run) -> None:
+        """Take in closed entries, in canonical order."""
+        steps: list[Entry] = []
+        for entry in entries:
+            kind = entry.kind
+            if kind == "run":
+                task = [messages.load(m) for m in entry.payload["task"]]
+                self.see_task(task, str(entry.run), entry.at)  # pyright: ignore[reportArgumentType]: a task is messages
+            elif kind == "choice":
+                self.see_choice(entry)
+            elif kind == "said":
+                self.see_speech(entry, steps, run)
+                steps.clear()
+            elif kind == "turn":
+                steps.clear()
+            elif kind in {"reply", "result"}:
+                steps.append(entry)
+
+    def see_choice(self, entry: Entry) -> Choice:
+        """The next turn begins: it was chosen who speaks."""
+        said = entry.payload
+        choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
+        self.turn = int(entry.path.rpartition("/")[2].partition(" ")[0])
+        self.see(Fact(choice=choice, at=entry.at))
+        return choice
+
+    def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run) -> list[Fact]:
+        """A speech that was closed; `steps` are its entries."""
+        name = entry.path.rpartition("/")[2].partition(" ")[2].replace("%2F", "/").replace("%25", "%")
+        facts = facts_of(entry, steps, name, run)
+        for fact in facts:
+            self.see(fact)
+        member = self.members.get(name)
+        if member is not None and "state" in entry.payload:
+            member.state = entry.payload["state"]
+        return facts
+
+
+class _Told:
+    """Stands for the run that an entry belongs to, which need not be the one that reads it."""
+
+    __slots__ = ("id", "number")
+
+    def __init__(self, conversation: str, number: int) -> None:
+        self.id, self.number = f"{conversation}.{number}", number
+
+
+def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[Fact]:
+    """Return the facts of a closed speech from its closing entry and those of its steps."""
+    made = steps_of(steps, entry.path)
+    of: Any = run if entry.run == run.number else _Told(run.journal.conversation, entry.run)
+    return [derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]

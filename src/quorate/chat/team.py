@@ -1,0 +1,88 @@
+"""Teams: one engine, and presets of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from quorate.chat.agent import Speaker
+from quorate.chat.conditions import NEVER, Condition
+from quorate.chat.live import Runnable
+from quorate.chat.talk import Cast
+from quorate.chat.turns import RoundRobin, TurnPolicy
+from quorate.errors import ConfigError
+from quorate.runs.entries import Payload
+from quorate.runs.outcome import Limits
+
+
+class Team(Runnable):
+    """Members who talk in turns: a definition, that serves any number of conversations at the same time.
+
+    Args:
+        participants: Who talks; each has a name of its own.
+        turns: Who speaks next.
+        termination_condition: When it is done; without one it goes on until a limit.
+        max_turns: The most turns of a run; short for `limits`.
+        limits: What a run may use.
+        name: Of the team.
+        description: What it is for.
+
+    Raises:
+        ConfigError: Nobody talks, a name is there twice, a member cannot speak, or a figure is out of range.
+    """
+
+    def __init__(
+        self,
+        participants: Sequence[Speaker],
+        *,
+        turns: TurnPolicy[Any],
+        termination_condition: Condition[Any] | None = None,
+        max_turns: int | None = None,
+        limits: Limits | None = None,
+        name: str | None = None,
+        description: str = "A team of agents.",
+    ) -> None:
+        self.participants = _checked(participants)
+        self.turns = turns
+        self.termination_condition = termination_condition
+        self.limits = (limits or Limits()).but({"turns": max_turns} if max_turns is not None else {})
+        self.name, self.description = name or type(self).__name__, description
+        self.document: Payload | None = None
+
+    def cast(self) -> Cast:
+        """Return who talks, in what order, until when."""
+        condition = NEVER if self.termination_condition is None else self.termination_condition
+        return Cast(self.name, self.participants, self.turns, condition, self.limits, self.document)
+
+
+class RoundRobinGroupChat(Team):
+    """Members speak in the order given, again and again."""
+
+    def __init__(
+        self,
+        participants: Sequence[Speaker],
+        *,
+        termination_condition: Condition[Any] | None = None,
+        max_turns: int | None = None,
+        limits: Limits | None = None,
+        name: str | None = None,
+        description: str = "A team of agents.",
+    ) -> None:
+        super().__init__(
+            participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
+            limits=limits, name=name, description=description,
+        )  # fmt: skip
+
+
+def _checked(participants: Sequence[Speaker]) -> tuple[Speaker, ...]:
+    if not participants:
+        raise ConfigError("A team needs at least one participant.")
+    seen: set[str] = set()
+    for member in participants:
+        name = getattr(member, "name", None)
+        if not isinstance(name, str) or not callable(getattr(member, "speak", None)):
+            raise ConfigError(f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`.")
+        if name in seen:
+            raise ConfigError(f"Two participants are named {name!r}. Each needs a name of its own.")
+        seen.add(name)
+    return tuple(participants)

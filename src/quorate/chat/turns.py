@@ -1,0 +1,69 @@
+"""Who speaks next: turn policies. A policy is a value that decides; what it remembers is folded from facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from quorate.chat.facts import Fact, Thread
+
+S = TypeVar("S")
+
+
+class Speak(NamedTuple):
+    """These speak next, side by side when they are several; journaled before anybody does."""
+
+    speakers: tuple[str, ...]
+    reason: str
+    note: Any = None
+
+
+class Stop(NamedTuple):
+    """The policy is done."""
+
+    reason: str
+
+
+class TurnPolicy(Protocol[S]):
+    """Chooses who speaks next."""
+
+    def begin(self) -> S:
+        """Return the memory of a new conversation."""
+        ...
+
+    def see(self, memory: S, fact: Fact) -> S:
+        """Return the memory after a fact; changes nothing else."""
+        ...
+
+    async def next(self, memory: S, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        """Return who of `members` speaks and why, or that the policy is done."""
+        ...
+
+
+class RoundRobin:
+    """Members speak in the order given, and start again after the last."""
+
+    def begin(self) -> str | None:
+        return None  # who had the last turn
+
+    def see(self, memory: str | None, fact: Fact) -> str | None:
+        return fact.choice.speakers[-1] if fact.choice is not None else memory
+
+    async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
+        at = members.index(memory) + 1 if memory in members else 0
+        return Speak((members[at % len(members)],), "next in order")
+
+
+class Once:
+    """Each member speaks once on a task, side by side."""
+
+    def begin(self) -> bool:
+        return False
+
+    def see(self, memory: bool, fact: Fact) -> bool:
+        if fact.choice is not None:
+            return True
+        return memory and not (fact.message is not None and not fact.speaker)  # a new task begins anew
+
+    async def next(self, memory: bool, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        return Stop("It has answered.") if memory else Speak(tuple(members), "asked")

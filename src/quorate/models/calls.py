@@ -1,0 +1,313 @@
+"""Asking a model inside a run: reserved before, journaled before it is used, settled after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from quorate.errors import Conflict, ModelError
+from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
+from quorate.models.client import Answer, Folding, ModelClient, ModelEvent, ModelRequest, ToolSpec, Usage, collect
+from quorate.runs import paths
+from quorate.runs.entries import Entry, Payload
+from quorate.runs.meter import FLOOR_TOKENS
+from quorate.runs.prices import Price, price_of
+from quorate.runs.run import Run
+from quorate.runs.scope import Scope, current
+from quorate.runs.steps import RESUME_ADVICE
+
+OVERHEAD_TOKENS = 16
+"""What a provider may add around a block: role, name, separators."""
+
+YIELD_EVERY = 64
+
+OnEvent = Callable[[ModelEvent, int], None]
+"""Is told every event as it comes, and the number of the attempt that it belongs to."""
+
+
+class Asked(NamedTuple):
+    """A request as the journal has it: what it held, and where. The next one refers to it and adds only what is new."""
+
+    blocks: Blocks
+    ref: str
+    cost_usd: float | None = 0.0
+
+
+async def ask(
+    client: ModelClient, request: ModelRequest, *, after: Asked | None = None, on_event: OnEvent | None = None
+) -> tuple[Answer, Asked]:
+    """Ask a model: in a run through the journal and within its limits, outside of one directly.
+
+    Args:
+        client: The model.
+        request: What to ask; its `max_tokens` is lowered where the budget allows less.
+        after: The request before this one in the same view of the conversation.
+        on_event: Is told the events of a live call.
+
+    Returns:
+        The answer, and what to pass as `after` next time.
+
+    Raises:
+        ModelError: It failed, as often as it may be tried.
+    """
+    scope = current.get()
+    if scope is None:
+        return await collect(client, request), Asked(request.blocks, "")
+    if scope.leaf:
+        return await _inside_leaf(scope, client, request), Asked(request.blocks, "")
+    path = scope.next("model")
+    run = scope.run
+    run.check()
+    ref = f"{run.number}:{path}"
+    attempt = 1
+    if run.recorded:
+        entries = run.recall(path)
+        found = _recalled(entries, path, scope)
+        if found is not None:
+            return answer_of(found, ref), Asked(request.blocks, ref, found.payload.get("cost", 0.0))
+        attempt += sum(1 for e in entries if e.kind == "call")
+    live = _Live(scope, path, ref, client, request, after)
+    answer, cost_usd = await live.ask(attempt, on_event)
+    return answer, Asked(request.blocks, ref, cost_usd)
+
+
+async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest) -> Answer:
+    """Ask as a part of a step: not journaled apart, but reserved, settled, and counted with the step."""
+    meter, price, bound = scope.run.meter, price_of(client.info), prompt_bound(request)
+    request, worst = _capped(scope.run, price, bound, request)
+    meter.hold(bound + request.max_tokens, worst)
+    try:
+        answer = await collect(client, request)
+    except BaseException:
+        meter.forfeit(bound + request.max_tokens, worst)
+        raise
+    used = answer.usage or Usage(bound, len(answer.reply.text))
+    usd = price.usd(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+    meter.settle(bound + request.max_tokens, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
+    if scope.spent is None:
+        scope.spent = []
+    scope.spent.append([used.prompt_tokens, used.completion_tokens, usd])
+    return answer
+
+
+class _Live:
+    """One model step that is really made."""
+
+    __slots__ = ("after", "bound", "client", "path", "price", "ref", "request", "run", "scope")
+
+    def __init__(self, scope: Scope, path: str, ref: str, client: ModelClient, request: ModelRequest, after: Asked | None) -> None:  # fmt: skip
+        self.scope, self.run, self.path, self.ref = scope, scope.run, path, ref
+        self.client, self.request, self.after = client, request, after
+        self.price = price_of(client.info)
+        self.bound = prompt_bound(request)
+
+    async def ask(self, attempt: int, on_event: OnEvent | None) -> tuple[Answer, float | None]:
+        last = attempt + self.client.info.attempts - 1
+        while True:
+            request, worst = _capped(self.run, self.price, self.bound, self.request)
+            folding = Folding()
+            held = self.bound + request.max_tokens
+            await self._declare(request, worst, attempt)
+            try:
+                await self._stream(request, folding, attempt, on_event)
+                answer = folding.answer(ref=self.ref)
+            except ModelError as error:
+                used = None if folding.empty else held
+                if not error.retryable or attempt >= last:
+                    await self._close("error", _failure(error, used), held, worst, used)
+                    self.run.cause = self.path
+                    raise
+                await self._close("retry", _failure(error, used), held, worst, used)
+                await asyncio.sleep(error.retry_after_s or 0.25 * 2 ** min(attempt, 6))
+                attempt += 1
+                continue
+            except BaseException:
+                self.run.meter.forfeit(held, worst)
+                raise
+            return answer, await self._record(answer, held, worst)
+
+    async def _declare(self, request: ModelRequest, worst: float, attempt: int) -> None:
+        run = self.run
+        base, blocks = _difference(self.request.blocks, self.after)
+        said: Payload = {
+            "model": self.client.info.name,
+            "parts": standing(request)[0],
+            "base": base,
+            "blocks": blocks,
+            "bound": self.bound,
+            "cap": request.max_tokens,
+        }
+        if worst:
+            said["worst_usd"] = worst
+        if attempt > 1:
+            said["attempt"] = attempt
+        if run.journal.durable:
+            said["digest"] = request_digest(request, run.journal.fingerprint)
+        run.append(self.path, "call", said)
+        run.meter.hold(self.bound + request.max_tokens, worst)
+        if run.journal.durable:
+            await run.journal.commit()
+
+    async def _stream(self, request: ModelRequest, folding: Folding, attempt: int, on_event: OnEvent | None) -> None:
+        stream = self.client.stream(request)
+        see, seen = folding.see, 0
+        try:
+            async with asyncio.timeout(self.client.info.timeout_s):
+                async for event in stream:
+                    see(event)
+                    if on_event is not None:
+                        on_event(event, attempt)
+                        seen += 1
+                        if seen % YIELD_EVERY == 0:
+                            await asyncio.sleep(0)  # a model that never waits must not keep viewers from seeing it
+        except BaseException as error:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+            if isinstance(error, TimeoutError):
+                name, seconds = self.client.info.name, self.client.info.timeout_s
+                raise ModelError(f"{name} did not answer within {seconds:g} s.", retryable=True) from error
+            raise
+
+    async def _record(self, answer: Answer, held: int, worst: float) -> float | None:
+        used = answer.usage or Usage(self.bound, answer.reply.size_bytes)
+        usd = self.price.usd(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+        self.run.meter.settle(held, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
+        entry = self.run.append(self.path, "reply", _reply_payload(answer, used, usd))
+        self.scope.at = entry.at
+        if self.run.journal.durable:
+            await self.run.journal.commit()
+        return usd
+
+    async def _close(self, kind: str, payload: Payload, held: int, worst: float, used: int | None) -> None:
+        if used is None:
+            self.run.meter.settle(held, worst, 0, 0, 0, 0.0)
+        else:
+            self.run.meter.forfeit(held, worst)
+        self.scope.at = self.run.append(self.path, kind, payload).at
+        if self.run.journal.durable:
+            await self.run.journal.commit()
+
+
+def _failure(error: ModelError, used: int | None) -> Payload:
+    return {"type": "ModelError", "message": str(error), "retryable": error.retryable, "in": used or 0, "out": 0}
+
+
+# -- bounds and money -------------------------------------------------------------------------------------------------
+
+
+def prompt_bound(request: ModelRequest) -> int:
+    """Return a number of tokens that the prompt cannot exceed: a token has at least one byte."""
+    return request.blocks.size_bytes + standing(request)[1] + OVERHEAD_TOKENS * (len(request.blocks) + 2)
+
+
+def _capped(run: Run, price: Price, bound: int, request: ModelRequest) -> tuple[ModelRequest, float]:
+    """Lower the reply's cap to what tokens and money allow; return the request and its worst cost."""
+    run.check()
+    wanted = request.max_tokens
+    cap = run.meter.cap(bound, wanted)
+    worst = price.usd(bound, cap) or 0.0
+    left = run.meter.money_left()
+    if worst > left:
+        prompt = price.usd(bound, 0) or 0.0
+        cap = int(cap * max(0.0, left - prompt) / (worst - prompt)) if worst > prompt else 0
+        if cap < min(FLOOR_TOKENS, wanted):
+            raise run.meter.reached("cost_usd")
+        worst = price.usd(bound, cap) or 0.0
+    return (request if cap == wanted else request.capped(cap)), worst
+
+
+# -- what the journal holds of a request ------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _standing(
+    system: str | None, tools: tuple[ToolSpec, ...], choice: str, schema: str | None, temperature: float | None, seed: int | None
+) -> tuple[str, int]:  # fmt: skip
+    parts: Payload = {"system": system}
+    if tools:
+        parts |= {"tools": [list(tool) for tool in tools], "tool_choice": choice}
+    for name, value in (("output_schema", schema), ("temperature", temperature), ("seed", seed)):
+        if value is not None:
+            parts[name] = value
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return text, len(text.encode(errors="surrogatepass"))
+
+
+def standing(request: ModelRequest) -> tuple[str, int]:
+    """Return the parts of a request that do not change from turn to turn, as JSON text, and their size in bytes."""
+    return _standing(
+        request.system, request.tools, request.tool_choice, request.output_schema, request.temperature, request.seed
+    )
+
+
+def request_digest(request: ModelRequest, fingerprint: Callable[[bytes], str]) -> str:
+    """Return a digest of the whole request, computed from what is new in it."""
+    text = f"{standing(request)[0]}\n{request.blocks.digest(fingerprint)}"
+    return fingerprint(text.encode(errors="surrogatepass"))
+
+
+def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ...]]:
+    """Return the request to add to, and references to the blocks that are new, in order."""
+    if after is not None and blocks.continues(after.blocks):
+        return after.ref, tuple(reference(blocks[i]) for i in range(len(after.blocks), len(blocks)))
+    return "", tuple(reference(block) for block in blocks)
+
+
+def reference(block: Said | Reply) -> str:
+    """Return where the journal has a block: `1:3 turn/2 critic` a message, `=1:3 turn/1 writer/1 model+2` a reply with
+    the results of the two steps after it; without a place, the text itself."""
+    if isinstance(block, Reply):
+        return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
+    return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
+
+
+# -- a reply in the journal -------------------------------------------------------------------------------------------
+
+
+def _reply_payload(answer: Answer, used: Usage, usd: float | None) -> Payload:
+    reply = answer.reply
+    said: Payload = {"text": reply.text, "in": used.prompt_tokens, "out": used.completion_tokens}
+    if reply.calls:
+        said["calls"] = tuple(tuple(call) for call in reply.calls)
+    if reply.reasoning:
+        said["thought"] = tuple(tuple(thought) for thought in reply.reasoning)
+    if used.cached_tokens:
+        said["cached"] = used.cached_tokens
+    if used.reasoning_tokens:
+        said["reasoned"] = used.reasoning_tokens
+    if usd != 0.0:
+        said["cost"] = usd
+    if answer.finish != "stop":
+        said["finish"] = answer.finish
+    if answer.model:
+        said["by"] = answer.model
+    return said
+
+
+def answer_of(entry: Entry, ref: str) -> Answer:
+    """Return the answer that a `reply` entry holds."""
+    said = entry.payload
+    calls = tuple(ToolCall(*call) for call in said.get("calls", ()))
+    thought = tuple(Reasoning(*t) for t in said.get("thought", ()))
+    usage = Usage(said["in"], said["out"], said.get("cached", 0), said.get("reasoned", 0))
+    reply = Reply(said["text"], calls, thought, (), ref)
+    return Answer(reply, usage, said.get("finish", "stop"), said.get("by", ""))
+
+
+def _recalled(entries: list[Entry], path: str, scope: Scope) -> Entry | None:
+    for entry in reversed(entries):
+        if entry.kind == "reply":
+            scope.at = entry.at
+            return entry
+        if entry.kind == "error":
+            scope.at = entry.at
+            raise ModelError(entry.payload["message"], retryable=entry.payload.get("retryable", False))
+        if entry.kind not in {"call", "retry"}:
+            raise Conflict(
+                f"At {paths.shown(path)} the journal has a {entry.kind}, but the definition now asks a model. {RESUME_ADVICE}"
+            )
+    return None

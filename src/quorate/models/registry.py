@@ -1,0 +1,54 @@
+"""Models by name: a closed table of short ids. Nothing here imports a provider's SDK before a model is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quorate.errors import ConfigError
+from quorate.models.client import ModelClient, ModelInfo
+
+
+def _embedded(model: str) -> ModelClient:
+    from quorate.models.embedded import EmbeddedModel
+
+    return EmbeddedModel(model or None)
+
+
+def _openai(model: str) -> ModelClient:
+    from quorate.models.openai import OpenAIChat
+
+    return OpenAIChat(model)
+
+
+_PROVIDERS: dict[str, Callable[[str], ModelClient]] = {"embedded": _embedded, "openai": _openai}
+_EXAMPLES = "'embedded', 'embedded:/path/to/model.gguf', 'openai:gpt-5'"
+
+
+def check_model(spec: str) -> tuple[str, str]:
+    """Return provider and model of a name such as `openai:gpt-5`.
+
+    Raises:
+        ConfigError: There is no such provider, or the model is missing.
+    """
+    provider, _, model = spec.partition(":")
+    if provider not in _PROVIDERS:
+        raise ConfigError(f"There is no model {spec!r}. Give a client, or a name such as {_EXAMPLES}.")
+    if not model and provider != "embedded":
+        raise ConfigError(f"{spec!r} names no model. Write it like {_EXAMPLES}.")
+    return provider, model
+
+
+def open_model(spec: str) -> ModelClient:
+    """Return a new client for a name; whoever opens it closes it.
+
+    Raises:
+        ConfigError: The name is wrong, or what it needs is not there.
+    """
+    provider, model = check_model(spec)
+    return _PROVIDERS[provider](model)
+
+
+def info_of(spec: str) -> ModelInfo:
+    """Return what a price can be looked up by, without opening the model."""
+    provider, _ = check_model(spec)
+    return ModelInfo(name=spec, free=provider == "embedded")

@@ -1,0 +1,101 @@
+"""A model that says what a test tells it to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from quorate.errors import QuorateError
+from quorate.models.blocks import Reply, Said, ToolCall
+from quorate.models.client import CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
+
+
+
+class Unscripted(QuorateError, AssertionError):
+    """The script and what was asked do not agree."""
+
+
+class ScriptedModel:
+    """Answers with the lines of a script, one a call, in order. For tests, and for benches: it takes no time.
+
+    Args:
+        lines: Each a text, a tool call or several, an exception to raise, a list of model events to stream as they are
+            (leave `Finished` out to cut the stream), or a function of the request that returns a text.
+        name: The model's name.
+        chunks: In how many pieces a text is streamed.
+
+    Use it as a context manager, or call `check`, to be told of lines that nobody asked for.
+
+    Raises:
+        Unscripted: It is asked more often than there are lines.
+    """
+
+    def __init__(self, lines: Iterable[object], *, name: str = "scripted", chunks: int = 1) -> None:
+        self.info = ModelInfo(name=name, free=True, attempts=3)
+        self.requests: list[ModelRequest] = []
+        self._lines: Iterator[object] = iter(lines)
+        self._chunks = chunks
+        self._calls = 0
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        self.requests.append(request)
+        line = next(self._lines, _END)
+        if line is _END:
+            raise Unscripted(f"Call {len(self.requests)} of {self.info.name} is not in its script: {_asked(request)}")
+        if callable(line) and not isinstance(line, type):
+            line = line(request)
+        if isinstance(line, BaseException):
+            raise line
+        usage = Usage(request.blocks.size_bytes // 4, 0)
+        if isinstance(line, str):
+            for piece in self._pieces(line):
+                yield TextDelta(piece)
+            yield Finished(Usage(usage.prompt_tokens, len(line) // 4 + 1))
+            return
+        parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]: a sequence, as documented
+        if parts and isinstance(parts[0], ToolCall):
+            for index, call in enumerate(parts):
+                assert isinstance(call, ToolCall)
+                yield CallDelta(index, call.id, call.name, call.arguments)
+            yield Finished(Usage(usage.prompt_tokens, 8 * len(parts)), "tool_calls")
+            return
+        for event in parts:
+            yield event  # pyright: ignore[reportReturnType]: model events, as documented
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        if self._chunks <= 1:
+            yield text
+            return
+        size = -(-len(text) // self._chunks) or 1
+        for start in range(0, len(text), size):
+            yield text[start : start + size]
+
+    def check(self) -> None:
+        """Make sure that every line was used.
+
+        Raises:
+            Unscripted: Some were not.
+        """
+        left = list(itertools.islice(self._lines, 3))
+        if left:
+            raise Unscripted(f"Nobody asked {self.info.name} for these lines: {left!r}")
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def __enter__(self) -> ScriptedModel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self.check()
+
+
+_END = object()
+
+
+def _asked(request: ModelRequest) -> str:
+    last = request.blocks[-1] if len(request.blocks) else None
+    if isinstance(last, Said):
+        return f"{last.source}: {last.text[:200]!r}"
+    return f"after a reply: {last.text[:200]!r}" if isinstance(last, Reply) else "an empty request"

@@ -1,0 +1,68 @@
+"""The journal's format, version 1: what an entry is and which kinds there are.
+
+An entry is never changed. Its payload is plain JSON data, so that another language can read it:
+
+| kind | path | payload |
+|---|---|---|
+| `run` | root | a run begins: `task` (dumped messages), `limits`, `definition` |
+| `resumed` | root | an attempt goes on: `limits` if they changed, `fresh` (who starts without its state) |
+| `definition` | root | from here on this definition: `document`, or `app` |
+| `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` |
+| `call` | model step | a model is asked: `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `digest` |
+| `reply` | model step | what it answered: `text`, `calls`, `thought`, `in`, `out`, `cost` |
+| `intent` | step | about to have an effect: `name`, `arguments`, `effect`, `key`, `attempt` |
+| `result` | tool step | what the tool said: `content`, `error`; `name` and `arguments` where there was no intent |
+| `value` | step | what any other step came to: `value` |
+| `error` | step | it raised: `type`, `message` |
+| `settled` | step | an open intent did not happen: `by` |
+| `question`, `answer` | step | asked of a person, and what they said |
+| `said` | speech | a speech is closed: `items`, `state` |
+| `turn` | turn | a turn is closed: `given_up` if nobody will finish it |
+| `stop` | root | somebody outside asked to stop: `reason` |
+| `ended` | root | an attempt ended: `outcome`, `reason`, figures |
+
+A reader lifts older versions, refuses newer ones clearly and keeps kinds that it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from quorate.runs import paths
+
+FORMAT = 1
+MAX_ENTRY_BYTES = 16 * 1024 * 1024
+CLOSING = frozenset({"said", "turn", "ended"})
+
+Payload = dict[str, Any]
+
+
+class Entry(NamedTuple):
+    """One thing that happened.
+
+    `seq` counts the conversation's entries in the order they were written, from 1. `at` is in microseconds since 1970.
+    """
+
+    seq: int
+    run: int
+    path: str
+    kind: str
+    at: int
+    payload: Payload
+    version: int = FORMAT
+
+
+def canonical_order(entry: Entry) -> tuple[int, tuple[tuple[int, str], ...], int]:
+    """Return the sort key of canonical order: by run, by path, and on one path as written."""
+    return entry.run, paths.sort_key(entry.path, closing=entry.kind in CLOSING or entry.kind == "resumed"), entry.seq
+
+
+def run_id(conversation: str, number: int) -> str:
+    """Return the id of a conversation's run."""
+    return f"{conversation}.{number}"
+
+
+def split_run_id(text: str) -> tuple[str, int | None]:
+    """Return conversation and run number; a text that names no run gives None for the number."""
+    conversation, dot, number = text.rpartition(".")
+    return (conversation, int(number)) if dot and number.isdecimal() else (text, None)

@@ -1,0 +1,200 @@
+"""What a journal says about its runs: a pure fold over the entries, for resuming, listing and showing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from quorate.errors import Conflict
+from quorate.runs import paths
+from quorate.runs.entries import Entry, Payload, canonical_order, run_id
+from quorate.runs.meter import Meter
+from quorate.runs.outcome import Limits, Outcome
+
+OUTCOMES = frozenset({"reply", "result", "value", "error", "settled"})
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One run as its entries tell it.
+
+    `document` is the team as data that it last ran with, `app` the name of the code, both empty for a team that only
+    its process knew. `outcome` is None while an attempt goes on, and after its process was killed.
+    """
+
+    number: int
+    task: list[Payload] = field(default_factory=list[Payload])
+    limits: Limits = field(default_factory=Limits)
+    document: Payload | None = None
+    app: str = ""
+    outcome: Outcome | None = None
+    started_at: int = 0
+    last_at: int = 0
+    active_s: float = 0.0
+    closed: bool = False
+    stop_reason: str = ""
+    intents: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    questions: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    void: set[int] = field(default_factory=set[int])
+    open_turns: set[str] = field(default_factory=set[str])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    _attempt_at: int = 0
+
+    def see(self, entry: Entry) -> None:
+        """Take in the next entry of this run."""
+        self.entries.append(entry)
+        self.last_at = entry.at
+        known = getattr(self, f"_see_{entry.kind}", None)
+        if known is not None:
+            known(entry)
+        elif entry.kind in OUTCOMES:
+            self.intents.pop(entry.path, None)
+            self.questions.pop(entry.path, None)
+
+    def _see_run(self, entry: Entry) -> None:
+        said = entry.payload
+        self.task, self.limits = list(said["task"]), Limits(**said["limits"])
+        self.started_at = self._attempt_at = entry.at
+        self._define(said)
+
+    def _define(self, said: Payload) -> None:
+        if "document" in said or "app" in said:
+            self.document, self.app = said.get("document"), said.get("app", "")
+
+    def _see_definition(self, entry: Entry) -> None:
+        self._define(entry.payload)
+
+    def _see_resumed(self, entry: Entry) -> None:
+        self.limits = self.limits.but(entry.payload.get("limits", {}))
+        self.outcome, self.stop_reason, self._attempt_at = None, "", entry.at
+
+    def _see_choice(self, entry: Entry) -> None:
+        self.open_turns.add(entry.path)
+
+    def _see_turn(self, entry: Entry) -> None:
+        self.open_turns.discard(entry.path)
+
+    def _see_intent(self, entry: Entry) -> None:
+        self.intents[entry.path] = entry
+
+    def _see_question(self, entry: Entry) -> None:
+        self.questions[entry.path] = entry
+
+    def _see_answer(self, entry: Entry) -> None:
+        self.questions.pop(entry.path, None)
+
+    def _see_stop(self, entry: Entry) -> None:
+        self.stop_reason = entry.payload["reason"]
+
+    def _see_ended(self, entry: Entry) -> None:
+        said = entry.payload
+        self.outcome = Outcome(
+            said["outcome"],
+            said["reason"],
+            said.get("limit", ""),
+            tuple(said.get("questions", ())),
+            tuple(said.get("open_intents", ())),
+            said.get("cause", ""),
+        )
+        self.active_s = said["active_s"]
+        self.closed = said["outcome"] == "completed" or bool(said.get("closed"))
+        if said.get("cause"):
+            self.void.update(e.seq for e in self.entries if e.path == said["cause"] and e.kind == "error")
+
+    @property
+    def active_so_far_s(self) -> float:
+        """Seconds of work, with those of an attempt that was killed."""
+        return self.active_s if self.outcome else self.active_s + (self.last_at - self._attempt_at) / 1e6
+
+    def meter(self) -> Meter:
+        """Return what it has used: finished calls as they were settled, calls without an outcome at their worst case."""
+        meter = Meter(self.limits)
+        calls: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            if entry.kind == "choice" and "/" not in entry.path:
+                meter.turns += 1
+            elif entry.kind == "call":
+                calls.setdefault(entry.path, []).append(entry)
+                meter.hold(entry.payload["bound"] + entry.payload["cap"], entry.payload.get("worst_usd") or 0.0)
+            elif entry.kind == "reply":
+                _settle(meter, calls.get(entry.path), entry.payload)
+            elif entry.kind in {"retry", "error"} and "in" in entry.payload and not entry.payload["in"]:
+                _settle(meter, calls.get(entry.path), entry.payload)  # refused before anything came
+            elif entry.kind == "result":
+                meter.tool_calls += 1
+            for spent in entry.payload.get("spent", ()) if entry.kind in OUTCOMES else ():
+                meter.settle(0, 0.0, spent[0], spent[1], 0, spent[2])
+        for left in calls.values():
+            for call in left:
+                meter.forfeit(call.payload["bound"] + call.payload["cap"], call.payload.get("worst_usd") or 0.0)
+        meter.tool_calls += len(self.intents)
+        return meter
+
+
+def _settle(meter: Meter, calls: list[Entry] | None, reply: Payload) -> None:
+    call = calls.pop() if calls else None
+    held = (call.payload["bound"] + call.payload["cap"], call.payload.get("worst_usd") or 0.0) if call else (0, 0.0)
+    meter.settle(*held, reply["in"], reply["out"], reply.get("cached", 0), reply.get("cost", 0.0))
+
+
+def fold(entries: Iterable[Entry]) -> dict[int, RunRecord]:
+    """Return the runs of a conversation by number."""
+    runs: dict[int, RunRecord] = {}
+    for entry in entries:
+        record = runs.get(entry.run)
+        if record is None:
+            record = runs[entry.run] = RunRecord(entry.run)
+        record.see(entry)
+    return runs
+
+
+def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:
+    """Return a run's closed part in canonical order, and what is recorded of its open turn, by path.
+
+    An error that ended an attempt is left out: going on makes that step again.
+    """
+    top = {path for path in record.open_turns if "/" not in path}
+    closed: list[Entry] = []
+    recorded: dict[str, list[Entry]] = {}
+    for entry in record.entries:
+        if entry.seq in record.void:
+            continue
+        turn = entry.path.partition("/")[0]
+        if turn in top:
+            recorded.setdefault(entry.path, []).append(entry)
+        else:
+            closed.append(entry)
+    return sorted(closed, key=canonical_order), recorded
+
+
+def check_settled(conversation: str, record: RunRecord) -> None:
+    """Refuse to leave a run behind over an unknown effect or an open question.
+
+    Raises:
+        Conflict: It names the call or question, and the command that settles it.
+    """
+    for path, entry in {**record.intents, **record.questions}.items():
+        if entry.kind == "intent" and entry.payload["effect"] != "unsafe":
+            continue
+        run = run_id(conversation, record.number)
+        what = f"{entry.payload['name']}({entry.payload['arguments']})" if "name" in entry.payload else entry.payload["text"]
+        raise Conflict(
+            f"Run {run} is not settled: the outcome of {what} at {paths.shown(path)} is open. "
+            f"`quorate resume {run}` settles it, or asks; then give it the new task."
+        )
+
+
+def figures(record: RunRecord) -> dict[str, Any]:
+    """Return what a run used, as plain data: the fold of its entries."""
+    return record.meter().figures() | {"active_s": round(record.active_so_far_s, 3)}
+
+
+def latest(runs: dict[int, RunRecord]) -> RunRecord | None:
+    """Return the last run, None if there is none."""
+    return runs[max(runs)] if runs else None
+
+
+def sorted_entries(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries in canonical order."""
+    return sorted(entries, key=canonical_order)

@@ -1,0 +1,322 @@
+"""Journals and stores: the protocols, and the ones that live in memory.
+
+A *store* keeps conversations. To work on one, a process opens its *journal*, and is then the only writer.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from quorate.errors import ConfigError, Conflict, StoreError
+from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Entry, Payload
+
+LOCAL_OWNER = "local/me"
+
+Redact = Callable[[str, str, Payload], Payload]
+"""Is given path, kind and payload of every entry before it is kept, and returns the payload to keep instead."""
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now_us(self) -> int:
+        """Return microseconds since 1970, UTC."""
+        ...
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+
+class Note(NamedTuple):
+    """A row of a conversation's inbox: what somebody who does not hold the journal has to say to it.
+
+    `id` makes it unique: for an answer it is the id of the question, so that the first answer is the answer.
+    """
+
+    id: str
+    kind: str
+    payload: Payload
+    at: int = 0
+
+
+class Head(NamedTuple):
+    """How far a journal goes: its number of entries and the hash over all of them (empty where nothing is hashed)."""
+
+    count: int
+    hash: str
+
+
+class Summary(NamedTuple):
+    """A conversation in a list. `runs` is how many runs it has, `last_at` when its last entry was written (us)."""
+
+    id: str
+    owner: str
+    runs: int
+    last_at: int
+
+
+class Journal(Protocol):
+    """The open journal of one conversation, held by this process alone until `release`."""
+
+    conversation: str
+    owner: str
+    durable: bool
+    """Whether entries reach a disk, so that a `commit` is needed before an outcome is used."""
+
+    def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
+        """Add an entry. It is kept for sure only after `commit`.
+
+        Raises:
+            StoreError: The entry is larger than the format allows.
+        """
+        ...
+
+    async def commit(self, *, sync: bool = False) -> None:
+        """Wait until everything appended survives a killed process; with `sync` also a power cut.
+
+        Raises:
+            StoreError: It could not be written; nothing of it was.
+            Conflict: Somebody else has taken the conversation over.
+        """
+        ...
+
+    async def entries(self) -> list[Entry]:
+        """Return all entries as they were written."""
+        ...
+
+    async def inbox(self) -> list[Note]:
+        """Return what waits in the inbox, oldest first."""
+        ...
+
+    def take(self, note: Note) -> None:
+        """Remove a note from the inbox together with the next commit."""
+        ...
+
+    def fingerprint(self, data: bytes) -> str:
+        """Return a digest keyed with the owner's secret; empty where nothing is hashed."""
+        ...
+
+    def head(self) -> Head: ...
+
+    async def release(self) -> None:
+        """Let others write. May be called twice."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps conversations. Every call takes the owner, `tenant/user`; alone on a laptop it is one constant."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def url(self) -> str:
+        """What `open_store` takes to open it again; empty for a store in memory."""
+        ...
+
+    def conversation(self, id: str | None = None, *, owner: str = LOCAL_OWNER) -> Conversation:
+        """Return the handle of a conversation, new or not. Without an id it gets one."""
+        ...
+
+    async def open(self, id: str, *, owner: str = LOCAL_OWNER) -> Journal:
+        """Become the writer of a conversation.
+
+        Raises:
+            Conflict: Somebody who is alive holds it.
+        """
+        ...
+
+    async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
+        """Return a conversation's entries, of some kinds only when any are named; empty if there is none."""
+        ...
+
+    async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
+        """Return the owner's conversations, the latest last."""
+        ...
+
+    async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
+        """Put a note in a conversation's inbox.
+
+        Raises:
+            Conflict: There is one with this id, or there was.
+        """
+        ...
+
+    async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
+        """Return what waits in a conversation's inbox, oldest first."""
+        ...
+
+    async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        """Whether a process that is alive is the writer."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+_ID = re.compile(r"[^\s/\\?*\x00-\x1f]{1,200}")
+_RUN_LIKE = re.compile(r".*\.\d+")
+
+
+def checked_id(id: str | None) -> str:
+    """Return a conversation id that can be used, a new one for None.
+
+    Raises:
+        ConfigError: It holds white space or a slash, is too long, or looks like the id of a run.
+    """
+    if id is None:
+        return secrets.token_hex(4)
+    if not _ID.fullmatch(id) or id.startswith("-"):
+        raise ConfigError(f"{id!r} cannot name a conversation: 1 to 200 characters, no white space, no / \\ ? *.")
+    if _RUN_LIKE.fullmatch(id):
+        raise ConfigError(f"{id!r} looks like the id of a run (a dot and a number at the end). Name it otherwise.")
+    return id
+
+
+class Conversation:
+    """A handle: which conversation, in which store, whose. A value; holding it holds nothing open."""
+
+    __slots__ = ("id", "owner", "store")
+
+    def __init__(self, store: Store, id: str | None = None, *, owner: str = LOCAL_OWNER) -> None:
+        self.store, self.id, self.owner = store, checked_id(id), owner
+
+    async def entries(self) -> list[Entry]:
+        """Return what was journaled so far, in the order it was written."""
+        return await self.store.read(self.id, owner=self.owner)
+
+    def __repr__(self) -> str:
+        return f"<conversation {self.id} of {self.owner} in {self.store.url or 'memory'}>"
+
+
+def check_size(kind: str, payload: Payload) -> None:
+    """Refuse a payload that is larger than the format allows.
+
+    Raises:
+        StoreError: One of its texts is.
+    """
+    for name, value in payload.items():
+        if type(value) is str and len(value) > MAX_ENTRY_BYTES:
+            raise StoreError(
+                f"The {name} of a {kind!r} entry has {len(value)} characters; an entry may hold {MAX_ENTRY_BYTES} "
+                "bytes. Keep large data in a file and pass its name."
+            )
+
+
+class MemoryJournal:
+    """Entries as plain objects: no serialisation, no hashing, no I/O."""
+
+    durable = False
+
+    def __init__(self, conversation: str, owner: str, clock: Clock, redact: Redact | None = None) -> None:
+        self.conversation, self.owner = conversation, owner
+        self._now, self._redact = clock.now_us, redact
+        self._entries: list[Entry] = []
+        self._inbox: dict[str, Note] = {}
+        self._spent: set[str] = set()
+        self.held = False
+
+    def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
+        check_size(kind, payload)
+        if self._redact is not None:
+            payload = self._redact(path, kind, payload)
+        entry = Entry(len(self._entries) + 1, run, path, kind, self._now(), payload, FORMAT)
+        self._entries.append(entry)
+        return entry
+
+    async def commit(self, *, sync: bool = False) -> None:
+        pass
+
+    async def entries(self) -> list[Entry]:
+        return list(self._entries)
+
+    async def inbox(self) -> list[Note]:
+        return list(self._inbox.values())
+
+    def post(self, note: Note) -> None:
+        if note.id in self._spent:
+            raise Conflict(f"{note.id} has been answered already.")
+        self._spent.add(note.id)
+        self._inbox[note.id] = note._replace(at=self._now())
+
+    def take(self, note: Note) -> None:
+        self._inbox.pop(note.id, None)
+
+    def fingerprint(self, data: bytes) -> str:
+        return ""
+
+    def head(self) -> Head:
+        return Head(len(self._entries), "")
+
+    async def release(self) -> None:
+        self.held = False
+
+
+class MemoryStore:
+    """Conversations that end with the process."""
+
+    url = ""
+
+    def __init__(self, *, clock: Clock | None = None, redact: Redact | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._redact = redact
+        self._journals: dict[tuple[str, str], MemoryJournal] = {}
+
+    def conversation(self, id: str | None = None, *, owner: str = LOCAL_OWNER) -> Conversation:
+        return Conversation(self, id, owner=owner)
+
+    def _journal(self, id: str, owner: str) -> MemoryJournal:
+        journal = self._journals.get((owner, id))
+        if journal is None:
+            journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
+        return journal
+
+    async def open(self, id: str, *, owner: str = LOCAL_OWNER) -> Journal:
+        journal = self._journal(id, owner)
+        if journal.held:
+            raise Conflict(f"A run of conversation {id} is going on. Wait for it, or use another conversation.")
+        journal.held = True
+        return journal
+
+    async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
+        journal = self._journals.get((owner, id))
+        entries = await journal.entries() if journal else []
+        return [e for e in entries if e.kind in kinds] if kinds else entries
+
+    async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
+        found: list[Summary] = []
+        for (of, id), journal in self._journals.items():
+            entries = await journal.entries()
+            if of == owner and entries:
+                found.append(Summary(id, of, entries[-1].run, entries[-1].at))
+        return sorted(found, key=lambda s: s.last_at)
+
+    async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
+        self._journal(id, owner).post(note)
+
+    async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
+        return await self._journal(id, owner).inbox()
+
+    async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        return self._journal(id, owner).held
+
+    async def close(self) -> None:
+        pass
+
+    async def __aenter__(self) -> MemoryStore:
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.close()
+
+
+def conversation(id: str | None = None, *, clock: Clock | None = None) -> Conversation:
+    """Return a new conversation in memory."""
+    return Conversation(MemoryStore(clock=clock), id)

@@ -1,0 +1,141 @@
+"""What a run has used and what it may still use: reserve before a call, settle after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quorate.errors import QuorateError
+from quorate.runs.outcome import Limits, Outcome
+
+FLOOR_TOKENS = 64
+"""A reply shorter than this is not worth asking for: rather end `limit`."""
+
+
+_UNITS = {"active_s": "seconds of work", "cost_usd": "US dollars", "model_calls": "model calls", "tool_calls": "tool calls"}
+
+
+class Halt(QuorateError):
+    """Carries the outcome that ends the attempt up through whatever code is running; the run remembers it anyway."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+class Meter:
+    """Counts one run against its limits.
+
+    Tokens and money of calls under way are held as reservations of their worst case, so that parallel calls can never
+    overshoot together. `cost_known` turns False with the first call whose price nobody knows.
+    """
+
+    __slots__ = (
+        "cached_tokens",
+        "completion_tokens",
+        "cost_known",
+        "cost_usd",
+        "halted",
+        "held_tokens",
+        "held_usd",
+        "limits",
+        "model_calls",
+        "prompt_tokens",
+        "tokens",
+        "tool_calls",
+        "turns",
+        "unsettled_tokens",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.turns = self.model_calls = self.tool_calls = 0
+        self.tokens = self.prompt_tokens = self.completion_tokens = self.cached_tokens = 0
+        self.held_tokens = self.unsettled_tokens = 0
+        self.cost_usd = self.held_usd = 0.0
+        self.cost_known = True
+        self.halted: Outcome | None = None
+
+    def add_turn(self) -> None:
+        """Count a turn that begins.
+
+        Raises:
+            Halt: There were enough.
+        """
+        if self.turns >= self.limits.turns:
+            raise self.reached("turns")
+        self.turns += 1
+
+    def add_tool_call(self) -> None:
+        """Count a tool call.
+
+        Raises:
+            Halt: There were enough.
+        """
+        if self.tool_calls >= self.limits.tool_calls:
+            raise self.reached("tool_calls")
+        self.tool_calls += 1
+
+    def cap(self, bound: int, wanted: int) -> int:
+        """Return how many tokens a reply may have whose prompt has at most `bound`.
+
+        Raises:
+            Halt: The tokens left, or the calls, do not allow one worth asking for.
+        """
+        limits = self.limits
+        if self.model_calls >= limits.model_calls:
+            raise self.reached("model_calls")
+        left = limits.tokens - self.tokens - self.held_tokens - bound
+        if left >= wanted:
+            return wanted
+        if left < min(FLOOR_TOKENS, wanted):
+            raise self.reached("tokens")
+        return left
+
+    def money_left(self) -> float:
+        """Return the dollars that are neither spent nor reserved."""
+        return self.limits.cost_usd - self.cost_usd - self.held_usd
+
+    def hold(self, tokens: int, usd: float) -> None:
+        """Reserve the worst case of a call."""
+        self.model_calls += 1
+        self.held_tokens += tokens
+        self.held_usd += usd
+
+    def settle(self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None) -> None:  # fmt: skip
+        """Replace a reservation by what the call really used; `usd` is None where no price is known."""
+        self.held_tokens -= held_tokens
+        self.held_usd -= held_usd
+        self.tokens += prompt + completion
+        self.prompt_tokens += prompt
+        self.completion_tokens += completion
+        self.cached_tokens += cached
+        if usd is None:
+            self.cost_known = False
+        else:
+            self.cost_usd += usd
+
+    def forfeit(self, held_tokens: int, held_usd: float) -> None:
+        """Count a call whose outcome nobody will know at its worst case."""
+        self.held_tokens -= held_tokens
+        self.held_usd -= held_usd
+        self.tokens += held_tokens
+        self.unsettled_tokens += held_tokens
+        self.cost_usd += held_usd
+
+    def figures(self) -> dict[str, Any]:
+        """Return what was used, as plain data."""
+        return {
+            "turns": self.turns,
+            "model_calls": self.model_calls,
+            "tool_calls": self.tool_calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "tokens": self.tokens,
+            "cost_usd": round(self.cost_usd, 9) if self.cost_known else None,
+        }
+
+    def reached(self, limit: str) -> Halt:
+        """Note that a limit was reached, for good, and return what to raise."""
+        reason = f"The limit of {getattr(self.limits, limit):g} {_UNITS.get(limit, limit)} is reached."
+        self.halted = self.halted or Outcome("limit", reason, limit=limit)
+        return Halt(self.halted)

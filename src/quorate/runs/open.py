@@ -1,0 +1,46 @@
+"""Opening a store by its URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quorate.errors import ConfigError
+from quorate.runs.journal import Clock, MemoryStore, Redact
+
+if TYPE_CHECKING:
+    from quorate.runs.sqlite import SqliteStore
+
+
+def open_store(
+    url: str | Path, *, durability: str = "process", clock: Clock | None = None, redact: Redact | None = None
+) -> SqliteStore | MemoryStore:
+    """Open the store at a URL: `sqlite:///work.db` (relative), `sqlite:////var/work.db` (absolute), or `memory:`.
+
+    Args:
+        url: Or the path of a SQLite file.
+        durability: What a commit survives: `process`, a killed process; `power`, a power cut too.
+        clock: Where time comes from.
+        redact: Sees every entry before it is kept.
+
+    Raises:
+        ConfigError: The URL is of no kind that is known.
+        StoreError: It cannot be opened.
+    """
+    text = str(url)
+    options: dict[str, Any] = {"clock": clock, "redact": redact}
+    if text == "memory:":
+        return MemoryStore(**options)
+    if isinstance(url, Path) or "://" not in text:
+        path = text
+    elif text.startswith("sqlite:///"):
+        path = text.removeprefix("sqlite:///")
+    else:
+        raise ConfigError(f"{text!r} is no store. Write sqlite:///work.db (a file here) or memory:.")
+    if durability not in {"process", "power"}:
+        raise ConfigError(f"durability={durability!r} is neither 'process' nor 'power'.")
+    if not path:
+        raise ConfigError("The store's URL names no file. Write sqlite:///work.db.")
+    from quorate.runs.sqlite import SqliteStore
+
+    return SqliteStore(path, durability="power" if durability == "power" else "process", **options)

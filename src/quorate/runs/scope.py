@@ -1,0 +1,68 @@
+"""Where the running code is: the scope that numbers its steps, found through a context variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from quorate.runs import paths
+
+if TYPE_CHECKING:
+    from quorate.runs.run import Run
+
+
+class Scope:
+    """A part of a run that contains steps: the run, a turn, a speech, a tool that is a scope.
+
+    `at` is the time of the latest entry on this path. A scope that is a *leaf* is the inside of a step: what happens
+    there is part of the step and gets no entries of its own.
+    """
+
+    __slots__ = ("at", "count", "leaf", "made", "path", "run", "spent")
+
+    def __init__(self, run: Run, path: str, at: int, *, leaf: bool = False) -> None:
+        self.run, self.path, self.at, self.leaf = run, path, at, leaf
+        self.count = 0
+        self.made = 0
+        self.spent: list[int] | None = None
+
+    def next(self, name: str) -> str:
+        """Return the path of the next step or scope in here."""
+        self.count += 1
+        return paths.child(self.path, self.count, name)
+
+    def new_id(self) -> str:
+        """Return an id for something made here, the same whenever this path is run again."""
+        self.made += 1
+        suffix = f"#{self.made}" if self.made > 1 else ""
+        return f"{self.run.id}/{self.path}{suffix}"
+
+
+current: ContextVar[Scope | None] = ContextVar("quorate_scope", default=None)
+"""The scope of the running code; None outside any run."""
+
+
+@contextmanager
+def entered(scope: Scope) -> Iterator[Scope]:
+    """Make `scope` the current one inside the block."""
+    token = current.set(scope)
+    try:
+        yield scope
+    finally:
+        current.reset(token)
+
+
+@contextmanager
+def nested(name: str) -> Iterator[Scope]:
+    """Open a scope in the current one.
+
+    Raises:
+        RuntimeError: There is no run around it.
+    """
+    outer = current.get()
+    if outer is None:
+        raise RuntimeError("There is no run around this code, so there is nothing to open a scope in.")
+    with entered(Scope(outer.run, outer.next(name), outer.at)) as scope:
+        yield scope

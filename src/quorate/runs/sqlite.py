@@ -1,0 +1,487 @@
+"""The SQLite store: one file, one writer per conversation, many conversations to a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from quorate.errors import ConfigError, Conflict, StoreError
+from quorate.runs import chain
+from quorate.runs.entries import FORMAT, Entry, Payload
+from quorate.runs.journal import (
+    LOCAL_OWNER,
+    Clock,
+    Conversation,
+    Head,
+    Note,
+    Redact,
+    Summary,
+    SystemClock,
+    check_size,
+    checked_id,
+)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, secret BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS conversations (
+    key INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, holder TEXT NOT NULL DEFAULT '',
+    fence INTEGER NOT NULL DEFAULT 0, count INTEGER NOT NULL DEFAULT 0, head BLOB NOT NULL, UNIQUE (owner, id));
+CREATE TABLE IF NOT EXISTS entries (
+    conversation INTEGER NOT NULL, seq INTEGER NOT NULL, run INTEGER NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
+    version INTEGER NOT NULL, at INTEGER NOT NULL, payload BLOB, salt BLOB, hash BLOB NOT NULL, digest BLOB,
+    PRIMARY KEY (conversation, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS artifacts (
+    owner TEXT NOT NULL, digest TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (owner, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox (
+    conversation INTEGER NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (conversation, id)) WITHOUT ROWID;
+"""
+BUSY_MS = 10_000
+Durability = Literal["process", "power"]
+
+
+class SqliteJournal:
+    """The open journal of one conversation in a SQLite store."""
+
+    durable = True
+
+    def __init__(self, store: SqliteStore, key: int, id: str, owner: str, fence: int, head: Head, last: bytes) -> None:
+        self.conversation, self.owner = id, owner
+        self.key, self.fence = key, fence
+        self._store, self._now, self._redact = store, store.clock.now_us, store.redact
+        self._count, self._last = head.count, last
+        self._secret = store.secret(owner)
+        self.rows: list[tuple[Any, ...]] = []
+        self.taken: list[str] = []
+
+    def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
+        check_size(kind, payload)
+        if self._redact is not None:
+            payload = self._redact(path, kind, payload)
+        data = chain.encode(kind, payload, self._keep)
+        at, seq, salt = self._now(), self._count + 1, chain.fresh_salt()
+        self._last = chain.link(
+            self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data)
+        )
+        self._count = seq
+        self.rows.append((self.key, seq, run, path, kind, FORMAT, at, data, salt, self._last))
+        return Entry(seq, run, path, kind, at, payload)
+
+    def _keep(self, data: bytes, media_type: str) -> str:
+        digest = chain.keyed(self._secret, data)
+        self._store.keep(self.owner, digest, media_type, data)
+        return digest
+
+    async def commit(self, *, sync: bool = False) -> None:
+        if self.rows or self.taken or sync:
+            await self._store.commit(self, sync=sync)
+
+    async def entries(self) -> list[Entry]:
+        return await self._store.read(self.conversation, owner=self.owner)
+
+    async def inbox(self) -> list[Note]:
+        return await self._store.notes(self.conversation, owner=self.owner)
+
+    def take(self, note: Note) -> None:
+        self.taken.append(note.id)
+
+    def fingerprint(self, data: bytes) -> str:
+        return chain.keyed(self._secret, data)
+
+    def head(self) -> Head:
+        return Head(self._count, self._last.hex())
+
+    @property
+    def last(self) -> bytes:
+        return self._last
+
+    async def release(self) -> None:
+        await self._store.release(self)
+
+
+class SqliteStore:
+    """Conversations in one SQLite file (WAL).
+
+    Args:
+        path: The file; made if absent.
+        durability: What a commit survives: `process`, a killed process; `power`, a power cut too. The intent of an
+            unsafe call always survives both.
+        clock: Where time comes from.
+        redact: Sees every entry before it is hashed and written.
+
+    Raises:
+        StoreError: The file cannot be opened, is no store, or is of a newer version.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        durability: Durability = "process",
+        clock: Clock | None = None,
+        redact: Redact | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.url = f"sqlite:///{self.path}"
+        self.clock, self.redact = clock or SystemClock(), redact
+        self._normal = "FULL" if durability == "power" else "NORMAL"
+        self._guard = threading.Lock()
+        self._open: dict[int, SqliteJournal] = {}
+        self._waiting: list[tuple[SqliteJournal, asyncio.Future[None]]] = []
+        self._artifacts: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self._kept: set[tuple[str, str]] = set()
+        self._secrets: dict[str, bytes] = {}
+        self.holder = secrets.token_hex(8)
+        self._lock: FileLock | None = None
+        self._db = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute(f"PRAGMA synchronous={self._normal}")
+            db.executescript(SCHEMA)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+            found = int(db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()[0])
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self.path} cannot be opened as a store: {error}.") from error
+        if found > FORMAT:
+            db.close()
+            raise StoreError(f"{self.path} has format {found}; this Quorate reads up to {FORMAT}. Use a newer Quorate.")
+        return db
+
+    # -- conversations ------------------------------------------------------------------------------------------------
+
+    def conversation(self, id: str | None = None, *, owner: str = LOCAL_OWNER) -> Conversation:
+        return Conversation(self, id, owner=owner)
+
+    def secret(self, owner: str) -> bytes:
+        """Return the owner's secret, made at first use."""
+        if owner not in self._secrets:
+            with self._guard:
+                self._write("INSERT OR IGNORE INTO owners VALUES (?, ?)", (owner, secrets.token_bytes(32)))
+                row = self._db.execute("SELECT secret FROM owners WHERE owner = ?", (owner,)).fetchone()
+            self._secrets[owner] = row[0]
+        return self._secrets[owner]
+
+    async def open(self, id: str, *, owner: str = LOCAL_OWNER) -> SqliteJournal:
+        checked_id(id)
+        return await asyncio.to_thread(self._take, id, owner)
+
+    def _take(self, id: str, owner: str) -> SqliteJournal:
+        self.secret(owner)
+        with self._guard:
+            if self._lock is None:
+                self._lock = self._lock_of(self.holder)
+                self._lock.acquire(timeout=0)
+            row = self._transaction(lambda: self._lease(id, owner))
+            key, fence, count, last = row
+            journal = SqliteJournal(self, key, id, owner, fence, Head(count, last.hex()), last)
+            self._open[key] = journal
+            return journal
+
+    def _lease(self, id: str, owner: str) -> tuple[int, int, int, bytes]:
+        self._db.execute(
+            "INSERT OR IGNORE INTO conversations (owner, id, head) VALUES (?, ?, ?)", (owner, id, chain.GENESIS)
+        )
+        key, holder, fence, count, last = self._db.execute(
+            "SELECT key, holder, fence, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
+        ).fetchone()
+        if holder and (key in self._open if holder == self.holder else self._alive(holder)):
+            raise Conflict(f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there.")
+        self._db.execute("UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self.holder, fence + 1, key))
+        return key, fence + 1, count, last
+
+    def _lock_of(self, holder: str) -> FileLock:
+        folder = self.path.with_name(self.path.name + "-locks")
+        folder.mkdir(exist_ok=True)
+        return FileLock(folder / f"{holder}.lock", thread_local=False)
+
+    def _alive(self, holder: str) -> bool:
+        """Whether the process of a holder lives: its lock dies with it."""
+        lock = self._lock_of(holder)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+        return False
+
+    async def release(self, journal: SqliteJournal) -> None:
+        """Give a conversation back. Whatever was not committed is dropped."""
+        if self._open.pop(journal.key, None) is not None:
+            await asyncio.to_thread(self._give_back, journal)
+
+    def _give_back(self, journal: SqliteJournal) -> None:
+        with self._guard, suppress(StoreError):
+            self._write(
+                "UPDATE conversations SET holder = '' WHERE key = ? AND fence = ?", (journal.key, journal.fence)
+            )
+
+    async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        row = self._read("SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
+        if not row or not row[1]:
+            return False
+        return row[0] in self._open if row[1] == self.holder else self._alive(row[1])
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def keep(self, owner: str, digest: str, media_type: str, data: bytes) -> None:
+        """Store bytes once per owner, with the next commit."""
+        if (owner, digest) not in self._kept:
+            self._artifacts[owner, digest] = media_type, data
+
+    async def commit(self, journal: SqliteJournal, *, sync: bool) -> None:
+        """Write what journals have appended; whoever asks in the same turn of the loop shares one transaction."""
+        if sync:
+            await asyncio.to_thread(self._flush, [journal], "FULL")
+        elif len(self._open) <= 1:
+            await self._flush_here([journal])
+        else:
+            loop = asyncio.get_running_loop()
+            done: asyncio.Future[None] = loop.create_future()
+            self._waiting.append((journal, done))
+            if len(self._waiting) == 1:
+                loop.call_soon(self._flush_group)
+            await done
+
+    async def _flush_here(self, journals: list[SqliteJournal]) -> None:
+        if self._guard.acquire(blocking=False):
+            try:
+                self._db.execute("PRAGMA busy_timeout=0")
+                self._flush_held(journals)
+                return
+            except _Busy:
+                pass
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+                self._guard.release()
+        await asyncio.to_thread(self._flush, journals)
+
+    def _flush_group(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            with self._guard:
+                self._flush_held([journal for journal, _ in waiting])
+        except StoreError as error:
+            for _, done in waiting:
+                if not done.done():
+                    done.set_exception(error)
+            return
+        for _, done in waiting:
+            if not done.done():
+                done.set_result(None)
+
+    def _flush(self, journals: list[SqliteJournal], synchronous: str = "") -> None:
+        with self._guard:
+            if synchronous and synchronous != self._normal:
+                self._db.execute(f"PRAGMA synchronous={synchronous}")
+            try:
+                self._flush_held(journals)
+            finally:
+                if synchronous and synchronous != self._normal:
+                    self._db.execute(f"PRAGMA synchronous={self._normal}")
+
+    def _flush_held(self, journals: list[SqliteJournal]) -> None:
+        artifacts = dict(self._artifacts)
+        written = [(journal, list(journal.rows), list(journal.taken)) for journal in journals]
+
+        def write() -> None:
+            db = self._db
+            if artifacts:
+                db.executemany(
+                    "INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?, ?)",
+                    [(owner, digest, kind, data) for (owner, digest), (kind, data) in artifacts.items()],
+                )
+            for journal, rows, taken in written:
+                if rows:
+                    self._write_rows(journal, rows)
+                for id in taken:
+                    db.execute("UPDATE inbox SET taken = 1 WHERE conversation = ? AND id = ?", (journal.key, id))
+
+        self._transaction(write)
+        for key in artifacts:
+            self._artifacts.pop(key, None)
+            self._kept.add(key)
+        for journal, rows, taken in written:
+            del journal.rows[: len(rows)]
+            del journal.taken[: len(taken)]
+
+    def _write_rows(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
+        moved = self._db.execute(
+            "UPDATE conversations SET count = ?, head = ? WHERE key = ? AND fence = ?",
+            (rows[-1][1], rows[-1][9], journal.key, journal.fence),
+        )
+        if moved.rowcount != 1:
+            raise Conflict(f"Conversation {journal.conversation} was taken over by another process; this one stops.")
+        self._db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
+
+    def _transaction(self, work: Callable[[], Any]) -> Any:
+        """Do work in one transaction, all or nothing. The caller holds the guard."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        try:
+            result = work()
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise self._failed(error) from error
+            raise
+        return result
+
+    def _write(self, sql: str, values: tuple[Any, ...]) -> None:
+        self._transaction(lambda: self._db.execute(sql, values))
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            return _Busy(f"{self.path} is locked by another program for {BUSY_MS / 1000:.0f} s. Close it and resume.")
+        if "full" in text or "disk I/O" in text:
+            return StoreError(f"{self.path} cannot be written: {text}. Free some space, then resume: nothing is lost.")
+        return StoreError(f"{self.path}: {text}.")
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            with self._guard:
+                return self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _artifact(self, owner: str, digest: str) -> bytes:
+        waiting = self._artifacts.get((owner, digest))
+        if waiting is not None:
+            return waiting[1]
+        row = self._db.execute("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)).fetchone()
+        if row is None:
+            raise StoreError(f"{self.path} has lost the content {digest} of {owner}.")
+        return row[0]
+
+    async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
+        return await asyncio.to_thread(self._entries, id, owner, kinds)
+
+    def _entries(self, id: str, owner: str, kinds: Sequence[str]) -> list[Entry]:
+        chosen = f" AND e.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        sql = (
+            "SELECT seq, run, path, kind, at, payload, version FROM entries e JOIN conversations c "
+            f"ON e.conversation = c.key WHERE c.owner = ? AND c.id = ?{chosen} ORDER BY seq"
+        )
+        contents: dict[str, bytes] = {}
+
+        def load(digest: str) -> bytes:
+            if digest not in contents:
+                contents[digest] = self._artifact(owner, digest)
+            return contents[digest]
+
+        rows = self._read(sql, (owner, id, *kinds)).fetchall()
+        newer = next((row for row in rows if row[6] > FORMAT), None)
+        if newer:
+            raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
+        return [Entry(*row[:5], chain.decode(row[5], load) if row[5] is not None else {}, row[6]) for row in rows]
+
+    async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
+        sql = (
+            "SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.conversation = c.key AND e.seq = c.count "
+            "WHERE c.owner = ? ORDER BY e.at"
+        )
+        rows = await asyncio.to_thread(lambda: self._read(sql, (owner,)).fetchall())
+        return [Summary(id, owner, run, at) for id, run, at in rows]
+
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
+        """Recompute the chain of a conversation and return its head.
+
+        Raises:
+            StoreError: It is broken; names the first entry that is not what was written.
+        """
+        return await asyncio.to_thread(self._verify, id, owner)
+
+    def _verify(self, id: str, owner: str) -> Head:
+        kept = self._read("SELECT key, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
+        if kept is None:
+            return Head(0, "")
+        sql = (
+            "SELECT seq, run, path, kind, at, version, payload, salt, hash, digest FROM entries "
+            "WHERE conversation = ? ORDER BY seq"
+        )
+        last, expected = chain.GENESIS, 1
+        for seq, run, path, kind, at, version, payload, salt, hash, erased in self._read(sql, (kept[0],)):
+            body = chain.digest(salt, payload) if payload is not None else erased
+            last = chain.link(last, id, seq, run, path, kind, at, body, version)
+            if seq != expected or last != hash:
+                raise StoreError(f"Entry {expected} of {id} is missing." if seq != expected else f"Entry {seq} of {id} was altered.")
+            expected += 1
+        if (expected - 1, last) != (kept[1], kept[2]):
+            raise StoreError(f"The journal of {id} ends at entry {expected - 1}, but its head says {kept[1]}.")
+        return Head(kept[1], last.hex())
+
+    # -- the inbox ----------------------------------------------------------------------------------------------------
+
+    async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
+        await asyncio.to_thread(self.post_now, id, note, owner)
+
+    def post_now(self, id: str, note: Note, owner: str = LOCAL_OWNER) -> None:
+        """Post from any thread."""
+        data = chain._json(note.kind, note.payload)  # pyright: ignore[reportPrivateUsage]: the same bytes as an entry's
+
+        def insert() -> None:
+            row = self._db.execute("SELECT key FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
+            if row is None:
+                raise ConfigError(f"There is no conversation {id} in {self.path}.")
+            try:
+                self._db.execute(
+                    "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, 0)", (row[0], note.id, note.kind, data, self.clock.now_us())
+                )
+            except sqlite3.IntegrityError as error:
+                raise Conflict(f"{note.id} has been answered already.") from error
+
+        with self._guard:
+            self._transaction(insert)
+
+    async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
+        sql = (
+            "SELECT i.id, i.kind, i.payload, i.at FROM inbox i JOIN conversations c ON i.conversation = c.key "
+            "WHERE c.owner = ? AND c.id = ? AND taken = 0 ORDER BY i.at, i.id"
+        )
+        rows = await asyncio.to_thread(lambda: self._read(sql, (owner, id)).fetchall())
+        return [Note(i, kind, chain.decode(data, lambda d: self._artifact(owner, d)), at) for i, kind, data, at in rows]
+
+    async def close(self) -> None:
+        """Give everything back and close the file. May be called twice."""
+        for journal in list(self._open.values()):
+            await self.release(journal)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        with self._guard:
+            self._db.close()
+            if self._lock is not None:
+                self._lock.release()
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+                self._lock = None
+
+    async def __aenter__(self) -> SqliteStore:
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.close()
+
+
+class _Busy(StoreError):
+    """The file is locked by somebody else for longer than we wait."""

@@ -1,0 +1,185 @@
+"""Beginning a run, going on with one, and what comes first: settling calls whose outcome is unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from quorate.errors import ConfigError, Conflict
+from quorate.runs import paths
+from quorate.runs.entries import Entry, Payload, run_id
+from quorate.runs.history import RunRecord, check_settled, fold, latest, sorted_entries, split
+from quorate.runs.journal import Conversation, Journal
+from quorate.runs.outcome import Limits, Outcome
+from quorate.runs.run import Run, answers
+from quorate.runs.steps import DidNot, Happened, Settlement
+
+Reconcile = Callable[[str, str, str], Awaitable[Settlement]]
+"""Is given tool name, operation key and canonical arguments, and finds out what happened."""
+
+
+async def begin(conversation: Conversation, task: list[Payload], limits: Limits, definition: Payload) -> Run:
+    """Start a new run on a task, closing an unfinished one before it.
+
+    Raises:
+        Conflict: A run is going on, or the last one left an effect or a question open.
+        StoreError: The journal cannot be opened.
+    """
+    journal = await conversation.store.open(conversation.id, owner=conversation.owner)
+    try:
+        if journal.head().count == 0:  # a new conversation: nothing to fold
+            run = Run(conversation, journal, 1, limits)
+        else:
+            runs = fold(await journal.entries())
+            before = latest(runs)
+            past: list[Entry] = []
+            if before is not None and not before.closed:
+                _leave(journal, before)
+            for record in runs.values():
+                past += split(record)[0]
+            run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
+        entry = run.append(paths.ROOT, "run", {"task": task, "limits": limits.dump(), **definition})
+        run.root.at = entry.at
+    except BaseException:
+        await journal.release()
+        raise
+    return run
+
+
+def _leave(journal: Journal, record: RunRecord) -> None:
+    """Close a run that nobody will finish."""
+    check_settled(journal.conversation, record)
+    give_up(journal, record)
+    payload: Payload = {"outcome": "cancelled", "reason": "A new task was given.", "closed": True}
+    payload |= record.meter().figures() | {"active_s": record.active_so_far_s}
+    record.see(journal.append(record.number, paths.ROOT, "ended", payload))
+
+
+def give_up(journal: Journal, record: RunRecord) -> None:
+    """Close the open turns of a run; each call in them without a result gets one that says so."""
+    for turn in sorted(record.open_turns, key=paths.sort_key, reverse=True):
+        for path, intent in list(record.intents.items()):
+            if paths.below(path, turn):
+                said = {"content": f"{intent.payload['name']} was given up.", "error": True, "given_up": True}
+                record.see(journal.append(record.number, path, "result", said))
+        record.see(journal.append(record.number, turn, "turn", {"given_up": True}))
+
+
+async def go_on(
+    conversation: Conversation,
+    number: int | None = None,
+    *,
+    limits: dict[str, Any] | None = None,
+    definition: Payload | None = None,
+    give_up_turn: bool = False,
+) -> Run:
+    """Open a run again where it stopped; without a number the conversation's last.
+
+    Raises:
+        ConfigError: There is no such run.
+        Conflict: It is completed, was followed by another run, or is going on elsewhere.
+    """
+    entries = await conversation.store.read(conversation.id, owner=conversation.owner)
+    if not entries:
+        raise ConfigError(f"There is no conversation {conversation.id} here. `quorate conversations` lists them.")
+    journal = await conversation.store.open(conversation.id, owner=conversation.owner)
+    try:
+        runs = fold(await journal.entries())
+        record = _resumable(conversation.id, runs, number)
+        resumed: Payload = {"limits": limits} if limits else {}
+        record.limits.but(limits or {})
+        if definition:
+            record.see(journal.append(record.number, paths.ROOT, "definition", definition))
+        if give_up_turn:
+            check_settled(conversation.id, record)
+            give_up(journal, record)
+        return _reopened(journal, runs, record, resumed, conversation)
+    except BaseException:
+        await journal.release()
+        raise
+
+
+def _resumable(conversation: str, runs: dict[int, RunRecord], number: int | None) -> RunRecord:
+    last = latest(runs)
+    record = last if number is None else runs.get(number)
+    if record is None or last is None:
+        raise ConfigError(f"Conversation {conversation} has no run {number}. It has: {', '.join(map(str, sorted(runs)))}.")
+    name = run_id(conversation, record.number)
+    if record.closed and record.outcome is not None:
+        raise Conflict(f"Run {name} is {record.outcome.kind}: {record.outcome.reason} Give the conversation a new task.")
+    if record is not last:
+        raise Conflict(f"Run {name} was followed by run {run_id(conversation, last.number)}; only the last can go on.")
+    return record
+
+
+def _reopened(
+    journal: Journal, runs: dict[int, RunRecord], record: RunRecord, resumed: Payload, conversation: Conversation
+) -> Run:
+    past = [e for n in sorted(runs) if n != record.number for e in split(runs[n])[0]]
+    closed, recorded = split(record)
+    meter = record.meter()
+    run = Run(conversation, journal, record.number, record.limits, recorded=recorded, past=past + closed)
+    run.active_before_s = record.active_so_far_s
+    record.see(run.append(paths.ROOT, "resumed", resumed))
+    meter.limits = record.limits
+    run.meter = meter
+    run.root.at = record.last_at
+    return run
+
+
+async def settle(run: Run, reconcile: Reconcile) -> None:
+    """Settle the open intents of a run that was opened again, before anything else runs.
+
+    What cannot be settled stays a question in `run.waiting`.
+    """
+    said = await answers(run.journal)
+    for path, entries in sorted(run.recorded.items(), key=lambda item: paths.sort_key(item[0])):
+        intents = [e for e in entries if e.kind == "intent"]
+        if not intents or entries[-1].kind in {"result", "value", "error", "settled"}:
+            continue
+        await _settle_one(run, path, entries, intents[-1].payload, said, reconcile)
+    await run.journal.commit()
+
+
+async def _settle_one(
+    run: Run, path: str, entries: list[Entry], intent: Payload, said: dict[str, Any], reconcile: Reconcile
+) -> None:
+    if intent["effect"] != "unsafe":
+        return
+    question = next((e for e in entries if e.kind == "question"), None)
+    note = said.get(question.payload["id"]) if question else None
+    if question and note:
+        run.journal.take(note)
+        entries.append(run.append(path, "answer", note.payload))
+        happened, result, by = note.payload["happened"], note.payload.get("result"), "a person"
+    else:
+        known = await reconcile(intent["name"], intent["key"], intent["arguments"])
+        if known is None:
+            if question:
+                run.waiting[path] = question.payload["id"]
+            else:
+                await run.ask_about(path, intent["name"], intent["arguments"], "the process ended during the call")
+            run.open_intents[path] = f"{intent['name']}({intent['arguments']}) at {paths.shown(path)}"
+            return
+        happened = not isinstance(known, DidNot)
+        result, by = (known.result if isinstance(known, Happened) else None), "reconcile"
+    if happened:
+        text = result if isinstance(result, str) else _json(result)
+        kind = intent.get("kind", "result")
+        payload: Payload = {"value": result} if kind == "value" else {"content": text, "error": False}
+        entries.append(run.append(path, kind, payload))
+    else:
+        entries.append(run.append(path, "settled", {"by": by}))
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def waiting(run: Run) -> Outcome | None:
+    """Return the outcome of an attempt that cannot go on at all because its questions are open."""
+    return Outcome("waiting", "") if run.waiting else None
+
+
+__all__ = ["begin", "give_up", "go_on", "settle", "sorted_entries", "waiting"]

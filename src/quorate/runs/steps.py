@@ -1,0 +1,250 @@
+"""The step: the one door to the world.
+
+Running live, what a call came to is journaled before it is used. On resume and replay it is read from the journal and
+the call is not made. Outside any run the call is just made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Literal, NewType, TypeVar
+
+from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError
+from quorate.runs import paths
+from quorate.runs.entries import Entry, Payload
+from quorate.runs.run import Parked, Run
+from quorate.runs.scope import Scope, current
+
+Effect = Literal["read", "idempotent", "unsafe"]
+EFFECTS = ("read", "idempotent", "unsafe")
+T = TypeVar("T")
+
+OperationKey = NewType("OperationKey", str)
+"""Annotate a tool's parameter with it, and it is handed the key of the operation; the model is not asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """`reconcile` says: it happened, with this result."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class DidNot:
+    """`reconcile` says: it did not happen and will not."""
+
+
+Settlement = Happened | DidNot | None
+"""None: it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call with an effect class, ready to be made.
+
+    Args:
+        name: Of the tool or step.
+        arguments: Canonical JSON of its arguments.
+        effect: `read` may be repeated, `idempotent` may be with the same key, `unsafe` never blindly.
+        make: Makes it; is given the operation key.
+        outcome: Turns what it returned into the payload to journal.
+        kind: The kind of the outcome's entry.
+        failed: Turns an exception into the payload of a result, or None: then the exception is the outcome.
+        reconcile: Finds out about a call whose outcome is unknown.
+        timeout_s: How long it may take.
+        counts: Whether it is a tool call, counted against that limit.
+    """
+
+    name: str
+    arguments: str
+    effect: Effect
+    make: Callable[[str], Awaitable[Any]]
+    outcome: Callable[[Any], Payload]
+    kind: str = "value"
+    failed: Callable[[Exception], Payload] | None = None
+    reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None
+    timeout_s: float | None = None
+    counts: bool = False
+
+
+async def step(
+    name: str, call: Callable[[], Coroutine[Any, Any, T] | Awaitable[T]], *, effect: Effect = "unsafe", timeout_s: float | None = None
+) -> T:  # fmt: skip
+    """Make a call through the door.
+
+    Args:
+        name: What it is, for people and for the path.
+        call: Makes the call. Its outcome must be plain JSON data.
+        effect: `read` may be repeated after a crash, `idempotent` too (it must use its own key), `unsafe` never blindly.
+        timeout_s: After this long it is cancelled; an `unsafe` call's outcome is then unknown.
+
+    Raises:
+        ConfigError: The effect is none of the three, or the outcome is no plain data.
+    """
+    if effect not in EFFECTS:
+        raise ConfigError(f"effect={effect!r} is none of {', '.join(EFFECTS)}.")
+    scope = current.get()
+    if scope is None or scope.leaf:
+        return await call()
+    todo = Call(
+        name=name, arguments="", effect=effect, make=lambda _key: call(), outcome=_value, timeout_s=timeout_s
+    )  # fmt: skip
+    return (await perform(scope, scope.next(name), todo))["value"]
+
+
+def _value(value: Any) -> Payload:
+    try:
+        return {"value": json.loads(json.dumps(value, allow_nan=False))}
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"The outcome of a step must be plain JSON data: {error}.") from error
+
+
+def operation_key(run: Run, path: str, name: str, arguments: str) -> str:
+    """Return the key under which the effect of a call may happen once. No text of a model is in it but the arguments."""
+    return hashlib.blake2b(f"{run.id}\n{path}\n{name}\n{arguments}".encode(), digest_size=16).hexdigest()
+
+
+async def perform(scope: Scope, path: str, call: Call) -> Payload:
+    """Make a call at `path`, or read what it came to.
+
+    Raises:
+        Parked: Its outcome is unknown and a person has to say.
+        Conflict: The journal holds another call here.
+        Exception: What the call raised, where that is its outcome.
+    """
+    run = scope.run
+    intents: list[Entry] = []
+    if run.recorded:
+        intents, outcome, settled = _recalled(run, path, call)
+        if outcome is not None:
+            scope.at = max(scope.at, outcome.at)
+            return _recorded_outcome(outcome)
+        if intents and call.effect == "unsafe" and not settled:
+            raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
+    if call.counts and not intents:
+        run.meter.add_tool_call()
+    key = operation_key(run, path, call.name, call.arguments)
+    if call.effect != "read":
+        await _declare(run, path, call, key, attempt=len(intents) + 1)
+    return await _made(scope, path, call, key)
+
+
+async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
+    said: Payload = {"name": call.name, "arguments": call.arguments, "effect": call.effect, "key": key}
+    if attempt > 1:
+        said["attempt"] = attempt
+    if call.kind != "result":
+        said["kind"] = call.kind
+    run.append(path, "intent", said)
+    run.open_intents[path] = f"{call.name}({call.arguments}) at {paths.shown(path)}"
+    if run.journal.durable:
+        await run.journal.commit(sync=call.effect == "unsafe")
+
+
+async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
+    run = scope.run
+    inside = Scope(run, path, scope.at, leaf=True)
+    token = current.set(inside)
+    kind = call.kind
+    try:
+        if call.timeout_s is None:
+            value = await call.make(key)
+        else:
+            async with asyncio.timeout(call.timeout_s):
+                value = await call.make(key)
+        payload = call.outcome(value)
+    except (OutcomeUnknown, TimeoutError) as error:
+        if call.effect == "unsafe":
+            return await _unknown(scope, path, call, key, str(error) or f"no answer within {call.timeout_s} s")
+        kind, payload = _error(call, error if str(error) else TimeoutError(f"no answer within {call.timeout_s} s"))
+    except Exception as error:
+        if isinstance(error, Parked | StoreError | Divergence):
+            raise
+        kind, payload = _error(call, error)
+        if kind == "error":
+            await _close(scope, path, kind, payload, call)
+            run.cause = path
+            raise
+    finally:
+        current.reset(token)
+    if inside.spent:
+        payload = {**payload, "spent": tuple(inside.spent)}
+    return await _close(scope, path, kind, payload, call)
+
+
+async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Call) -> Payload:
+    if call.effect == "read" and call.kind == "result":
+        payload = {"name": call.name, "arguments": call.arguments, **payload}
+    run = scope.run
+    entry = run.append(path, kind, payload)
+    run.open_intents.pop(path, None)
+    scope.at = max(scope.at, entry.at)
+    if run.journal.durable:
+        await run.journal.commit()
+    return entry.payload
+
+
+def _error(call: Call, error: Exception) -> tuple[str, Payload]:
+    if call.failed is not None:
+        return call.kind, call.failed(error)
+    return "error", {"type": type(error).__name__, "message": str(error)}
+
+
+# -- what the journal says --------------------------------------------------------------------------------------------
+
+
+def _recalled(run: Run, path: str, call: Call) -> tuple[list[Entry], Entry | None, bool]:
+    """Return the intents and the outcome that the journal holds for a step, and whether the last is known not to be."""
+    entries = run.recall(path)
+    intents = [e for e in entries if e.kind == "intent"]
+    outcome = next((e for e in reversed(entries) if e.kind in {call.kind, "error"}), None)
+    said = intents[-1].payload if intents else outcome.payload if outcome else None
+    if said is not None and call.kind == "result" and "name" in said:
+        recorded = said["name"], said["arguments"]
+        if recorded != (call.name, call.arguments):
+            raise Conflict(
+                f"At {paths.shown(path)} the journal has {recorded[0]}({recorded[1]}), but the definition now calls "
+                f"{call.name}({call.arguments}). {RESUME_ADVICE}"
+            )
+    if entries and outcome is None and not intents:
+        raise Conflict(
+            f"At {paths.shown(path)} the journal has a {entries[0].kind}, but the definition now makes a {call.kind}. "
+            f"{RESUME_ADVICE}"
+        )
+    return intents, outcome, bool(entries) and entries[-1].kind == "settled"
+
+
+RESUME_ADVICE = "Resume with the definition it was started with, or give the open turn up (--give-up-turn)."
+
+
+def _recorded_outcome(entry: Entry) -> Payload:
+    if entry.kind != "error":
+        return entry.payload
+    kind, message = entry.payload["type"], entry.payload["message"]
+    found = getattr(builtins, kind, None)
+    if isinstance(found, type) and issubclass(found, Exception):
+        raise found(message)
+    raise QuorateError(f"{kind}: {message}")
+
+
+# -- unknown outcomes -------------------------------------------------------------------------------------------------
+
+
+async def _unknown(scope: Scope, path: str, call: Call, key: str, why: str) -> Payload:
+    """Settle a call whose outcome is unknown: by its `reconcile`, else by a person."""
+    run = scope.run
+    if call.reconcile is not None:
+        known = await call.reconcile(key, call.arguments)
+        if isinstance(known, Happened):
+            return await _close(scope, path, call.kind, call.outcome(known.result), call)
+        if isinstance(known, DidNot):
+            run.append(path, "settled", {"by": "reconcile"})
+            await _declare(run, path, call, key, attempt=2)
+            return await _made(scope, path, call, key)
+    raise await run.ask_about(path, call.name, call.arguments, why)

@@ -1,0 +1,141 @@
+"""Making the tool calls of one reply: side by side, each a step."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from quorate.core.lazy import lazy
+from quorate.errors import Conflict, Divergence, StoreError, ToolError
+from quorate.models.blocks import ToolCall, ToolResult
+from quorate.runs.entries import Payload
+from quorate.runs.journal import Note
+from quorate.runs.run import Parked, Run, question_id
+from quorate.runs.scope import Scope, current, entered
+from quorate.runs.steps import Call, perform
+from quorate.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from quorate.tools import schema
+else:
+    schema = lazy("quorate.tools.schema")
+
+
+async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCall]) -> list[ToolResult]:
+    """Make all calls of a reply, side by side, and return their results in the order of the calls.
+
+    An unknown tool, arguments that do not fit and whatever a tool raises become results that tell the model.
+
+    Raises:
+        Parked: The outcome of a call is unknown; its siblings have finished.
+    """
+    scope = current.get()
+    if scope is None or scope.leaf:
+        return [await _directly(tools, call) for call in calls]
+    scope.run.check()
+    places = [scope.next(call.name) for call in calls]
+    if len(calls) == 1:
+        return [await _one(scope, places[0], tools, calls[0])]
+    found: list[ToolResult | Exception] = [Parked("")] * len(calls)
+
+    async def make(at: int) -> None:
+        try:
+            found[at] = await _one(scope, places[at], tools, calls[at])
+        except Exception as error:  # siblings finish first; raised below
+            found[at] = error
+
+    async with asyncio.TaskGroup() as group:
+        for at in range(len(calls)):
+            group.create_task(make(at))
+    for result in found:
+        if isinstance(result, Exception):
+            raise result
+    return [result for result in found if isinstance(result, ToolResult)]
+
+
+async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
+    tool = tools.get(call.name)
+    if tool is not None and tool.scope:
+        with entered(Scope(scope.run, path, scope.at)):
+            return await _directly(tools, call)
+    said = await perform(scope, path, _prepared(scope.run, path, tools, call))
+    return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+
+
+def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Call:
+    tool = tools.get(call.name)
+    try:
+        if tool is None:
+            raise ToolError(f"There is no tool {call.name!r}. There are: {', '.join(sorted(tools)) or 'none'}.")
+        values, canonical = tool.read(call.arguments)
+    except ToolError as error:
+        refusal = error
+
+        async def refuse(key: str) -> Any:
+            raise refusal
+
+        return Call(
+            name=call.name, arguments=call.arguments, effect="read", make=refuse, outcome=_content, kind="result",
+            failed=_problem, counts=True,
+        )  # fmt: skip
+
+    def late(value: Any) -> None:
+        _report_late(run, path, value)
+
+    return Call(
+        name=tool.name,
+        arguments=canonical,
+        effect=tool.effect,
+        make=lambda key: tool.run(values, key, late if tool.effect == "unsafe" else None),
+        outcome=_content,
+        kind="result",
+        failed=_problem,
+        reconcile=tool.reconcile,
+        timeout_s=tool.timeout_s,
+        counts=True,
+    )
+
+
+async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
+    """Call without a step of its own: outside a run, inside a leaf, and for tools that are scopes."""
+    try:
+        if call.name not in tools:
+            raise ToolError(f"There is no tool {call.name!r}. There are: {', '.join(sorted(tools)) or 'none'}.")
+        tool = tools[call.name]
+        values, _ = tool.read(call.arguments)
+        said = _content(await tool.run(values, ""))
+    except (Parked, StoreError, Divergence):
+        raise
+    except Exception as error:
+        said = _problem(error)
+    return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+
+
+def _content(value: Any) -> Payload:
+    return {"content": schema.shown(value)}
+
+
+def _problem(error: Exception) -> Payload:
+    text = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
+    return {"content": text, "error": True}
+
+
+def _report_late(run: Run, path: str, value: Any) -> None:
+    """Put the result of an unsafe call that nobody waits for any more into the inbox, where it settles its intent."""
+    note = Note(question_id(run.id, path), "answer", {"happened": True, "result": schema.shown(value), "late": True})
+    try:
+        asyncio.run(run.conversation.store.post(run.conversation.id, note, owner=run.conversation.owner))
+    except (Conflict, StoreError):
+        pass  # a person was first, or the store is gone: the question stands
+
+
+def describe(call: ToolCall) -> str:
+    """Return a call as a person reads it."""
+    try:
+        arguments = json.loads(call.arguments)
+        inside = ", ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in arguments.items())
+    except (ValueError, AttributeError):
+        inside = call.arguments
+    return f"{call.name}({inside})"

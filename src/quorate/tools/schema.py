@@ -1,0 +1,86 @@
+"""The schema of a tool's arguments, by pydantic, from the function's own signature."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+from pydantic_core import to_json
+
+from quorate.errors import ConfigError, ToolError
+from quorate.runs.steps import OperationKey
+
+
+class Arguments:
+    """What a tool's arguments must look like.
+
+    Attributes:
+        json_schema: For the model, as JSON text.
+        keyed: Parameters that are handed the operation key.
+    """
+
+    def __init__(self, name: str, fn: Callable[..., Any], parameters: tuple[inspect.Parameter, ...]) -> None:
+        try:
+            hints = get_type_hints(fn, include_extras=True)
+        except NameError as error:
+            raise ConfigError(f"Tool {name}: a type in its signature cannot be resolved: {error}.") from error
+        self._name = name
+        self.keyed = tuple(p.name for p in parameters if hints.get(p.name) is OperationKey)
+        self._names = [p.name for p in parameters if p.name not in self.keyed]
+        fields: dict[str, Any] = {
+            f"a{i}": _field(p, hints[p.name]) for i, p in enumerate(p for p in parameters if p.name not in self.keyed)
+        }
+        try:
+            self._model: type[BaseModel] = create_model(
+                name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields
+            )
+            self.json_schema = _schema_text(self._model)
+        except (PydanticUserError, TypeError) as error:
+            raise ConfigError(f"Tool {name}: its signature has no JSON schema: {str(error).splitlines()[0]}") from error
+
+    def read(self, text: str) -> tuple[dict[str, Any], str]:
+        """Return the values and their canonical JSON.
+
+        Raises:
+            ToolError: The text is no JSON object or does not fit.
+        """
+        try:
+            found = self._model.model_validate_json(text or "{}")
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors(include_url=False)
+            )
+            raise ToolError(f"The arguments of {self._name} do not fit: {problems}. Schema: {self.json_schema}") from error
+        plain = found.model_dump(mode="json", by_alias=True)
+        canonical = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return {name: getattr(found, f"a{i}") for i, name in enumerate(self._names)}, canonical
+
+
+def _field(parameter: inspect.Parameter, hint: Any) -> Any:
+    described: dict[str, Any] = {}
+    if get_origin(hint) is Annotated:
+        text = next((extra for extra in get_args(hint)[1:] if isinstance(extra, str)), None)
+        if text is not None:
+            described["description"] = text
+    default: Any = ... if parameter.default is parameter.empty else parameter.default
+    return (hint, Field(default, alias=parameter.name, **described))
+
+
+def _schema_text(model: type[BaseModel]) -> str:
+    found = model.model_json_schema()
+    found.pop("title", None)
+    properties: dict[str, Any] = found.get("properties", {})
+    for field in properties.values():
+        field.pop("title", None)
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+def shown(value: Any) -> str:
+    """Return a tool's result as the model reads it: text as it is, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value, fallback=str, inf_nan_mode="strings").decode()

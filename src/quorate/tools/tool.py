@@ -1,0 +1,164 @@
+"""A tool: a typed function that a model may call and that stays callable."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import cached_property, update_wrapper
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from quorate.core.lazy import lazy
+from quorate.errors import ConfigError, ToolError
+from quorate.models.client import ToolSpec
+from quorate.runs.steps import EFFECTS, Effect, OperationKey, Settlement
+from quorate.tools.threads import in_thread
+
+if TYPE_CHECKING:
+    from quorate.tools import schema
+else:
+    schema = lazy("quorate.tools.schema")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_TIMEOUT_S = 600.0
+
+
+class Tool(Generic[P, R]):
+    """A function a model may call. Made by `@tool`.
+
+    Args:
+        fn: The function, sync or async. Sync ones run in a thread.
+        name: What the model calls it; the function's own name by default.
+        description: What the model reads; the docstring by default.
+        effect: `read`: may be repeated. `idempotent`: may be repeated with the same operation key. `unsafe`: never
+            blindly repeated; the default.
+        timeout_s: After this long the call is cut.
+        reconcile: For `unsafe`: given operation key and canonical arguments, finds out what happened to a call.
+        scope: The tool is made of steps of its own and asks people; it has no entry of its own.
+        polls: Calling it again and again with one result is no sign of a loop.
+
+    Raises:
+        ConfigError: It has no description, a parameter without a type, or options that do not go together.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        effect: Effect = "unsafe",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None,
+        scope: bool = False,
+        polls: bool = False,
+    ) -> None:
+        self.fn = fn
+        self.name = name or getattr(fn, "__name__", type(fn).__name__)
+        self.description = _described(self.name, fn, description)
+        self.effect: Effect = effect
+        self.timeout_s = timeout_s
+        self.reconcile, self.scope, self.polls = reconcile, scope, polls
+        self.parameters = _parameters(self.name, fn)
+        self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+        if effect not in EFFECTS:
+            raise ConfigError(f"Tool {self.name}: effect={effect!r} is none of {', '.join(EFFECTS)}.")
+        if not timeout_s > 0:
+            raise ConfigError(f"Tool {self.name}: timeout_s={timeout_s!r} must be above 0.")
+        if scope and not self.is_async:
+            raise ConfigError(f"Tool {self.name}: a scope must be `async def`, since it waits for steps.")
+        update_wrapper(self, fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.fn(*args, **kwargs)
+
+    @cached_property
+    def arguments(self) -> schema.Arguments:
+        """What the arguments must look like, built when first needed."""
+        return schema.Arguments(self.name, self.fn, self.parameters)
+
+    @cached_property
+    def spec(self) -> ToolSpec:
+        """The tool as a model sees it."""
+        return ToolSpec(self.name, self.description, self.arguments.json_schema)
+
+    def read(self, text: str) -> tuple[dict[str, Any], str]:
+        """Read the arguments that a model wrote: the values, and their canonical JSON.
+
+        Raises:
+            ToolError: They are no JSON object or do not fit; the text tells the model what to mend.
+        """
+        return self.arguments.read(text)
+
+    async def run(self, values: dict[str, Any], key: str, late: Callable[[Any], None] | None = None) -> Any:
+        """Call the function with values that were read."""
+        for name in self.arguments.keyed:
+            values = {**values, name: OperationKey(key)}
+        if self.is_async:
+            return await self.fn(**values)  # pyright: ignore[reportCallIssue, reportGeneralTypeIssues]: checked by `read`
+        return await in_thread(lambda: self.fn(**values), late=late)  # pyright: ignore[reportCallIssue]: checked by `read`
+
+    def __repr__(self) -> str:
+        return f"<tool {self.name} ({self.effect})>"
+
+
+def _described(name: str, fn: Callable[..., Any], description: str | None) -> str:
+    text = description if description is not None else inspect.getdoc(fn) or ""
+    if not text.strip():
+        raise ConfigError(f"Tool {name} has no description. Give the function a docstring: the model reads it.")
+    return text.strip()
+
+
+def _parameters(name: str, fn: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    found = tuple(inspect.signature(fn).parameters.values())
+    for parameter in found:
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise ConfigError(f"Tool {name}: parameter {parameter.name} must be an ordinary one, that can be given by name.")
+        if parameter.annotation is parameter.empty:
+            raise ConfigError(f"Tool {name}: parameter {parameter.name} needs a type, so that a model can be told it.")
+    return found
+
+
+@overload
+def tool(fn: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    effect: Effect = "unsafe",
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None,
+    scope: bool = False,
+    polls: bool = False,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a tool that models may call; it stays callable.
+
+    Its docstring is what the model reads, its annotations become the schema of the arguments. Without more it counts
+    as `unsafe`: a call whose outcome is unknown is never repeated blindly. Declare a tool that only reads
+    `@tool(effect="read")`.
+
+    Raises:
+        ConfigError: There is no docstring, a parameter has no type, or an option is wrong.
+    """
+    if fn is not None:
+        return Tool(fn)
+    return lambda fn: Tool(fn, **options)
+
+
+def as_tool(thing: Tool[..., Any] | Callable[..., Any]) -> Tool[..., Any]:
+    """Return a tool for a tool or a plain function.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if isinstance(thing, Tool):
+        return thing  # pyright: ignore[reportUnknownVariableType]: whatever it returns
+    if not callable(thing):
+        raise ConfigError(f"{thing!r} is no tool. Give a function with types and a docstring, or what @tool made of one.")
+    return Tool(thing)
+
+
+__all__ = ["OperationKey", "Tool", "ToolError", "as_tool", "tool"]
