@@ -1,4 +1,4 @@
-"""What holds for every test: no network but this machine, no keys of the developer's, journeys are marked."""
+"""What holds for every test: no network but this machine, no keys of the developer's, no luck in CI."""
 
 import os
 import socket
@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("quorate", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("quorate")
 
 JOURNEYS = Path(__file__).parent / "journeys"
 

@@ -119,6 +119,7 @@ def import_cost() -> Case:
         (
             Row("import of the names", "ms", names, "import pydantic", Reading(ours, "pydantic_ms"), at_most=1.5),
             Row("import of the names", "ms", names, "import BaseModel", Reading(ours, "basemodel_ms")),
+            Row("import of the names", "ms", names, "first pydantic model", Reading(ours, "model_ms")),
             Row("import of the names", "ms", names, "AutoGen", theirs),
             Row("unwanted modules loaded", "", Reading(ours, "unwanted_modules"), at_most=0),
             Row("agent with a new tool", "us", agent, "AutoGen", their_agent, at_most=1 / 5),

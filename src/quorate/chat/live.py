@@ -202,7 +202,7 @@ class Runnable(ABC):
         """Start working on a task; leaving the block cancels what is unfinished."""
         cast = self.cast()
         given = messages.as_task(task)
-        limits = limits or cast.limits
+        limits = limits.over(cast.limits) if limits else cast.limits
         check_money(cast, limits)
         if definition is None:
             definition = {"document": cast.document} if cast.document else {}
@@ -236,7 +236,7 @@ class Runnable(ABC):
         *,
         store: Store | None = None,
         owner: str | None = None,
-        limits: dict[str, Any] | None = None,
+        limits: Limits | None = None,
         definition: Payload | None = None,
         give_up_turn: bool = False,
     ) -> AsyncIterator[LiveRun]:
@@ -246,7 +246,7 @@ class Runnable(ABC):
             run_id: Of the run, or of the conversation for its last run.
             store: Where it is kept; by default the team's own memory.
             owner: Whose it is; by default the local one.
-            limits: Those that replace the run's, by name.
+            limits: Those that replace the run's.
             definition: What to journal as the definition from here on.
             give_up_turn: Close the open turn instead of finishing it.
 
@@ -262,7 +262,7 @@ class Runnable(ABC):
             talk = Talk(cast)
             talk.fold(run.past, run)
             talk.watch_anew()
-            check_money(cast, run.meter.limits)
+            check_money(cast, limits or Limits())
         except BaseException:
             await run.journal.release()
             raise
@@ -280,7 +280,7 @@ class Runnable(ABC):
         run_id: str,
         *,
         store: Store | None = None,
-        limits: dict[str, Any] | None = None,
+        limits: Limits | None = None,
         give_up_turn: bool = False,
     ) -> TaskResult:
         """Go on with a run to its end; see `going_on`."""
@@ -305,7 +305,7 @@ def check_money(cast: Cast, limits: Limits) -> None:
     Raises:
         ConfigError: A limit of money was set, and a model has no known price.
     """
-    if limits.cost_usd == Limits().cost_usd:
+    if limits.cost_usd is None:
         return
     for member in cast.members:
         client = getattr(member, "model_client", None)

@@ -42,6 +42,8 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         if not any(e.kind == "choice" for e in entries):
             if reason is not None:
                 return Outcome("completed", reason)
+            if run.is_replay and entries:
+                raise run.missing(path, "a choice")
             if run.stop_reason:
                 return Outcome("cancelled", run.stop_reason)
             talk.progress.check()
@@ -63,10 +65,13 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         chosen = await _choose(scope, talk)
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)
+        if run.is_replay:
+            raise run.missing(path, f"a choice of {', '.join(chosen.speakers)}")
         run.meter.add_turn()
         choice = run.append(path, "choice", _said_of(chosen))
     elif run.is_replay:
         await _check_choice(scope, talk, choice)
+        run.meter.add_turn()
     scope.at = choice.at
     told = talk.see_choice(choice)
     if len(told.speakers) == 1:

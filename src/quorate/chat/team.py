@@ -45,7 +45,7 @@ class Team(Runnable):
         self.participants = _checked(participants)
         self.turns = turns
         self.termination_condition = termination_condition
-        self.limits = (limits or Limits()).but({"turns": max_turns} if max_turns is not None else {})
+        self.limits = Limits(turns=max_turns).over(limits or Limits())
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
 

@@ -65,13 +65,34 @@ async def ask(
     attempt = 1
     if run.recorded:
         entries = run.recall(path)
+        if run.is_replay:
+            _replay(run, client, request, path, entries)
         found = _recalled(entries, path, scope)
         if found is not None:
             return answer_of(found, ref), Asked(request.blocks, ref, found.payload.get("cost", 0.0))
         attempt += sum(1 for e in entries if e.kind == "call")
+    if run.is_replay:
+        raise run.missing(path, f"a call of {client.info.name}")
     live = _Live(scope, path, ref, client, request, after)
     answer, cost_usd = await live.ask(attempt, on_event)
     return answer, Asked(request.blocks, ref, cost_usd)
+
+
+def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
+    """Compare a request with the recorded one, and count its call as it was counted."""
+    calls = [e for e in entries if e.kind == "call"]
+    if not calls:
+        return
+    price, bound = price_of(client.info), prompt_bound(request)
+    capped, worst = _capped(run, price, bound, request)
+    run.compare_request(path, capped, capped.max_tokens)
+    held = bound + capped.max_tokens
+    run.meter.hold(held, worst)
+    said = next((e.payload for e in entries if e.kind == "reply"), None)
+    if said is None:
+        run.meter.forfeit(held, worst)
+    else:
+        run.meter.settle(held, worst, said["in"], said["out"], said.get("cached", 0), said.get("cost", 0.0))
 
 
 async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest) -> Answer:

@@ -66,7 +66,7 @@ class RunRecord:
         self._define(entry.payload)
 
     def _see_resumed(self, entry: Entry) -> None:
-        self.limits = self.limits.but(entry.payload.get("limits", {}))
+        self.limits = Limits(**entry.payload.get("limits", {})).over(self.limits)
         self.outcome, self.stop_reason, self._attempt_at = None, "", entry.at
 
     def _see_choice(self, entry: Entry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from quorate.errors import QuorateError
@@ -47,7 +48,7 @@ class Meter:
     )
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self.limits = SimpleNamespace(**limits.complete())
         self.turns = self.model_calls = self.tool_calls = 0
         self.tokens = self.prompt_tokens = self.completion_tokens = self.cached_tokens = 0
         self.held_tokens = self.unsettled_tokens = 0
@@ -121,6 +122,12 @@ class Meter:
         self.tokens += held_tokens
         self.unsettled_tokens += held_tokens
         self.cost_usd += held_usd
+
+    def count_on(self, before: Meter) -> None:
+        """Go on from what earlier attempts used."""
+        for name in self.__slots__:
+            if name not in {"limits", "halted"}:
+                setattr(self, name, getattr(before, name))
 
     def figures(self) -> dict[str, Any]:
         """Return what was used, as plain data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from quorate.errors import ConfigError
@@ -31,38 +31,60 @@ class Outcome:
     cause: str = ""
 
 
+DEFAULT_LIMITS: dict[str, float] = {
+    "turns": 100,
+    "model_calls": 300,
+    "tool_calls": 300,
+    "tokens": 2_000_000,
+    "cost_usd": 5.0,
+    "active_s": 3600.0,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run may use, all finite. Seconds are those it works; waiting for people does not count.
+    """What a run may use, all finite: what is left out keeps the team's value, else 100 turns, 300 model calls, 300 tool
+    calls, 2 million tokens, 5 US dollars, an hour. Seconds are those it works; waiting for people does not count.
 
     Money: with a model whose price is unknown the cost shows as unknown and tokens govern. A `cost_usd` that you set
     yourself is then refused before the start.
+
+    Raises:
+        ConfigError: A limit is not a finite number above 0.
     """
 
-    turns: int = 100
-    model_calls: int = 300
-    tool_calls: int = 300
-    tokens: int = 2_000_000
-    cost_usd: float = 5.0
-    active_s: float = 3600.0
+    turns: int | None = None
+    model_calls: int | None = None
+    tool_calls: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    active_s: float | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in self.given().items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                raise ConfigError(f"Limits({field.name}={value!r}): give a number above 0. No limit may be infinite.")
+                raise ConfigError(f"Limits({name}={value!r}): give a number above 0. No limit may be infinite.")
 
-    def but(self, changes: dict[str, Any]) -> Limits:
-        """Return these limits with some of them replaced.
+    def given(self) -> dict[str, Any]:
+        """Return the limits that were set, as plain data."""
+        return {name: value for name in DEFAULT_LIMITS if (value := getattr(self, name)) is not None}
 
-        Raises:
-            ConfigError: A name is not a limit, or a value is not a number above 0.
-        """
-        unknown = sorted(set(changes) - {f.name for f in fields(self)})
-        if unknown:
-            raise ConfigError(f"No limit named {unknown[0]!r}. There are: {', '.join(f.name for f in fields(self))}.")
-        return replace(self, **changes)
+    def over(self, other: Limits) -> Limits:
+        """Return `other` with what is set here in its place."""
+        return replace(other, **self.given())
 
-    def dump(self) -> dict[str, Any]:
-        """Return the limits as plain data."""
-        return asdict(self)
+    def complete(self) -> dict[str, float]:
+        """Return all limits as plain data, what is not set at its default."""
+        return DEFAULT_LIMITS | self.given()
+
+
+def limits_of(given: dict[str, Any]) -> Limits:
+    """Return limits given by name, such as on a command line.
+
+    Raises:
+        ConfigError: A name is not a limit, or a value is not a finite number above 0.
+    """
+    unknown = sorted(set(given) - set(DEFAULT_LIMITS))
+    if unknown:
+        raise ConfigError(f"No limit is named {unknown[0]!r}. There are: {', '.join(DEFAULT_LIMITS)}.")
+    return Limits(**given)

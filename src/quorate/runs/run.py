@@ -68,6 +68,13 @@ class Run:
         """Return what the journal holds at a path of the open turn, and count it as met."""
         return self.recorded.pop(path, [])
 
+    def missing(self, path: str, what: str) -> Exception:
+        """Return what to raise where a replay wants an outcome that the journal does not have."""
+        return RuntimeError(f"{paths.shown(path)}: {what} is no part of a replay.")
+
+    def compare_request(self, path: str, request: Any, cap: int) -> None:
+        """Compare a request with the recorded one, in a replay."""
+
     def check_all_met(self, scope: str) -> None:
         """Refuse to close a scope in which the journal has steps that the code did not come to.
 

@@ -39,7 +39,7 @@ async def begin(conversation: Conversation, task: list[Payload], limits: Limits,
             for record in runs.values():
                 past += split(record)[0]
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
-        entry = run.append(paths.ROOT, "run", {"task": task, "limits": limits.dump(), **definition})
+        entry = run.append(paths.ROOT, "run", {"task": task, "limits": limits.complete(), **definition})
         run.root.at = entry.at
     except BaseException:
         await journal.release()
@@ -70,7 +70,7 @@ async def go_on(
     conversation: Conversation,
     number: int | None = None,
     *,
-    limits: dict[str, Any] | None = None,
+    limits: Limits | None = None,
     definition: Payload | None = None,
     give_up_turn: bool = False,
 ) -> Run:
@@ -87,8 +87,7 @@ async def go_on(
     try:
         runs = fold(await journal.entries())
         record = _resumable(conversation.id, runs, number)
-        resumed: Payload = {"limits": limits} if limits else {}
-        record.limits.but(limits or {})
+        resumed: Payload = {"limits": limits.given()} if limits else {}
         if definition:
             record.see(journal.append(record.number, paths.ROOT, "definition", definition))
         if give_up_turn:
@@ -119,11 +118,11 @@ def _reopened(
     past = [e for n in sorted(runs) if n != record.number for e in split(runs[n])[0]]
     closed, recorded = split(record)
     meter = record.meter()
-    run = Run(conversation, journal, record.number, record.limits, recorded=recorded, past=past + closed)
+    limits = Limits(**resumed.get("limits", {})).over(record.limits)
+    run = Run(conversation, journal, record.number, limits, recorded=recorded, past=past + closed)
     run.active_before_s = record.active_so_far_s
     record.see(run.append(paths.ROOT, "resumed", resumed))
-    meter.limits = record.limits
-    run.meter = meter
+    run.meter.count_on(meter)
     run.root.at = record.last_at
     return run
 

@@ -124,9 +124,13 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         intents, outcome, settled = _recalled(run, path, call)
         if outcome is not None:
             scope.at = max(scope.at, outcome.at)
+            if run.is_replay and call.counts:
+                run.meter.add_tool_call()
             return _recorded_outcome(outcome)
         if intents and call.effect == "unsafe" and not settled:
             raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
+    if run.is_replay:
+        raise run.missing(path, f"a call of {call.name}")
     if call.counts and not intents:
         run.meter.add_tool_call()
     key = operation_key(run, path, call.name, call.arguments)

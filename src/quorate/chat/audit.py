@@ -1,0 +1,128 @@
+"""Rebuilding from a journal alone what every model was asked, to the letter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from quorate.chat import messages
+from quorate.chat.speech import steps_of
+from quorate.chat.talk import facts_of
+from quorate.errors import StoreError
+from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
+from quorate.models.calls import answer_of, request_digest
+from quorate.models.client import ModelRequest, ToolSpec
+from quorate.runs import paths
+from quorate.runs.entries import Entry, run_id
+
+
+class Asking(NamedTuple):
+    """A request as the journal has it; `digest` is empty where nothing is hashed."""
+
+    request: ModelRequest
+    digest: str
+
+
+class Rebuilding:
+    """Folds over a conversation's entries, in the order they were written, and rebuilds its requests."""
+
+    def __init__(self, conversation: str) -> None:
+        self.requests: dict[str, list[Asking]] = {}
+        self._conversation = conversation
+        self._said: dict[str, Said] = {}
+        self._replies: dict[str, Reply] = {}
+        self._speech: dict[str, list[Entry]] = {}
+
+    def see(self, entry: Entry) -> None:
+        """Take in the next entry."""
+        ref = f"{entry.run}:{entry.path}"
+        if entry.kind == "run":
+            for i, message in enumerate(entry.payload["task"]):
+                self._hear(f"{entry.run}:#{i}", _text(message), message["source"], agent=False)
+        elif entry.kind in {"reply", "result"}:
+            self._speech.setdefault(f"{entry.run}:{paths.parent(entry.path)}", []).append(entry)
+            if entry.kind == "reply":
+                self._replies[ref] = answer_of(entry, ref).reply
+        elif entry.kind == "said":
+            self._see_speech(entry, ref)
+        elif entry.kind == "call":
+            self._see_call(entry, ref)
+
+    def _see_speech(self, entry: Entry, ref: str) -> None:
+        name = paths.elements(entry.path)[-1][1]
+        told: Any = _Run(run_id(self._conversation, entry.run), entry.run)
+        message = facts_of(entry, self._speech.get(ref, []), name, told)[-1].message
+        if message is not None:
+            self._hear(ref, message.to_model_text(), message.source, agent=True)
+
+    def _hear(self, ref: str, text: str, source: str, *, agent: bool) -> None:
+        self._said[ref] = Said(text, source, "agent" if agent else "person", ref)
+
+    def _see_call(self, entry: Entry, ref: str) -> None:
+        said = entry.payload
+        parts = json.loads(said["parts"])
+        before = self.requests[said["base"]][-1].request.blocks if said["base"] else Blocks()
+        request = ModelRequest(
+            blocks=before.plus(*[self._block(r) for r in said["blocks"]]),
+            system=parts["system"],
+            tools=tuple(ToolSpec(*tool) for tool in parts.get("tools", ())),
+            tool_choice=parts.get("tool_choice", "auto"),
+            output_schema=parts.get("output_schema"),
+            max_tokens=said["cap"],
+            temperature=parts.get("temperature"),
+            seed=parts.get("seed"),
+        )
+        self.requests.setdefault(ref, []).append(Asking(request, said.get("digest", "")))
+
+    def _block(self, reference: str) -> Block:
+        if reference.startswith("["):
+            source, text = json.loads(reference)
+            return Said(text, source)
+        if not reference.startswith("="):
+            return self._said[reference]
+        ref, _, results = reference[1:].partition("+")
+        reply = self._replies[ref]
+        if not results:
+            return replace(reply, calls=()) if reply.calls else reply
+        parent, _, last = ref.rpartition("/")
+        made = steps_of(self._speech[parent], parent.partition(":")[2])
+        return _answered(reply, [made[int(last.partition(" ")[0]) + 1 + i].value for i in range(int(results))])
+
+
+class _Run(NamedTuple):
+    id: str
+    number: int
+
+
+def _answered(reply: Reply, results: list[Any]) -> Reply:
+    return reply.answered(
+        [
+            ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+            for call, said in zip(reply.calls, results, strict=True)
+        ]
+    )
+
+
+def _text(message: dict[str, Any]) -> str:
+    loaded = messages.load(message)
+    return loaded.to_model_text() if isinstance(loaded, messages.BaseChatMessage) else loaded.to_text()
+
+
+def requests(conversation: str, entries: Iterable[Entry]) -> dict[str, list[Asking]]:
+    """Return every request of a conversation by `run:path`, one for each attempt."""
+    fold = Rebuilding(conversation)
+    for entry in entries:
+        fold.see(entry)
+    return fold.requests
+
+
+def check_digest(asking: Asking, fingerprint: Any, where: str) -> None:
+    """Make sure that a rebuilt request is the one that was sent.
+
+    Raises:
+        StoreError: It is not.
+    """
+    if asking.digest and request_digest(asking.request, fingerprint) != asking.digest:
+        raise StoreError(f"{where}: the journal's text is not what the model was asked.")
