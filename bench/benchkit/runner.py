@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchkit.script import median
-from benchkit.spec import Reading, Script
+from benchkit.spec import OURS, Reading, Script
 
 TIMEOUT_S = 900
 
@@ -62,13 +62,18 @@ class Runner:
 
     def _call(self, script: Script, python: Path) -> dict[str, float]:
         command = [str(python), str(self.bench / script.path), *script.arguments, "--scale", str(self.scale)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=self._environment())
+        environment = self._environment(script.where)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environment)
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
             raise RuntimeError("\n".join(done.stderr.strip().splitlines()[-4:]) or "it printed nothing")
         return {key: float(value) for key, value in json.loads(lines[-1]).items()}
 
-    def _environment(self) -> dict[str, str]:
-        """Return our environment with `benchkit` on the path, fixed hashes, and bytecode kept as users have it."""
+    def _environment(self, where: str) -> dict[str, str]:
+        """Return our environment with `benchkit` on the path, fixed hashes, and bytecode kept as users have it.
+
+        Our side also finds the source tree beside `bench/`, so that what is measured is the code of this checkout.
+        """
+        paths = [self.bench, *([self.bench.parent / "src"] if where == OURS else [])]
         ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        return ours | {"PYTHONPATH": str(self.bench), "PYTHONHASHSEED": "0"}
+        return ours | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONHASHSEED": "0"}

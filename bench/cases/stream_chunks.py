@@ -14,11 +14,11 @@ from pair import TASK, WIDE
 from quorate import (
     AssistantAgent,
     MaxMessageTermination,
-    ModelClientStreamingChunkEvent,
     RoundRobinGroupChat,
     conversation,
 )
-from quorate.models import Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
+from quorate.chat.messages import ModelClientStreamingChunkEvent
+from quorate.models.client import Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
 
 
 @dataclass(frozen=True)

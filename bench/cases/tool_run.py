@@ -6,7 +6,7 @@ from typing import Any
 from benchkit.script import Watch, emit, expect, options
 from benchkit.words import texts
 from quorate import AssistantAgent, conversation, tool
-from quorate.models import ToolCall
+from quorate.models.blocks import ToolCall
 from quorate.testing import ScriptedModel
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchkit.script import Watch, emit, expect, median
 from quorate import AssistantAgent, conversation
-from quorate.models import ToolCall
+from quorate.models.blocks import ToolCall
 from quorate.testing import ScriptedModel
 
 CALLS = 20

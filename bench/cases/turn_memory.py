@@ -9,7 +9,7 @@ from benchkit.script import Watch, emit, expect, median, options
 from benchkit.words import texts
 from pair import TASK, WIDE, pair
 from quorate import conversation
-from quorate.models import ModelClient, ModelEvent, ModelInfo, ModelRequest
+from quorate.models.client import ModelClient, ModelEvent, ModelInfo, ModelRequest
 from quorate.testing import ScriptedModel
 
 EARLY = slice(5, 25)

@@ -1,0 +1,1 @@
+"""Agents that talk: messages, agents, turn policies, conditions, teams."""

@@ -18,7 +18,7 @@ from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Parked, Run
-from quorate.runs.scope import Scope, entered
+from quorate.runs.scope import Scope, current
 from quorate.runs.steps import RESUME_ADVICE
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         path = paths.child(scope.path, talk.turn + 1, "turn")
         entries = run.recall(path) if run.recorded else []
         reason = condition.reason(talk.condition)
-        if not any(e.kind == "choice" for e in entries):
+        if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
                 return Outcome("completed", reason)
             if run.is_replay and entries:
@@ -59,7 +59,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
 async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
     scope = Scope(run, path, run.root.at)
-    choice = next((e for e in entries if e.kind == "choice"), None)
+    choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     if choice is None:
         run.check()
         chosen = await _choose(scope, talk)
@@ -89,7 +89,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         run.check_all_met(path)
     if run.stop_reason:
         talk.see(Fact(stop=run.stop_reason, at=scope.at))
-    if not any(e.kind == "turn" for e in entries):
+    if not entries or not any(e.kind == "turn" for e in entries):
         run.append(path, "turn", {})
     run.root.at = scope.at
     return None
@@ -104,9 +104,11 @@ def _said_of(speak: Speak) -> Payload:
 
 async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
     """Ask the policy; its own steps get a scope of their own."""
-    inner = Scope(scope.run, paths.child(scope.path, 0, "choose"), scope.at)
-    with entered(inner):
+    token = current.set(Scope(scope.run, paths.child(scope.path, 0, "choose"), scope.at))
+    try:
         chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
+    finally:
+        current.reset(token)
     if isinstance(chosen, Speak):
         unknown = [name for name in chosen.speakers if name not in talk.members]
         if unknown or not chosen.speakers or len(set(chosen.speakers)) < len(chosen.speakers):
@@ -167,11 +169,14 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     memory = talk.remembered(member)
     state = dict(member.state)
     turn = Turn(name, scope, talk.thread, talk.news(member), memory, state, feed, talk.polls, member.asked)
-    with entered(scope):
+    token = current.set(scope)
+    try:
         message = await member.agent.speak(turn)
         if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
         turn.close(message)
+    finally:
+        current.reset(token)
     run.check()
     _close(run, path, turn, member)
     return turn.facts

@@ -149,7 +149,7 @@ class Talk:
         said = entry.payload
         choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
         self.turn = int(entry.path.rpartition("/")[2].partition(" ")[0])
-        self.see(Fact(choice=choice, at=entry.at))
+        self.policy = self.cast.turns.see(self.policy, Fact(choice=choice, at=entry.at))
         return choice
 
     def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run) -> list[Fact]:

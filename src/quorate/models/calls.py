@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from quorate.core.waiting import within
 from quorate.errors import Conflict, ModelError
 from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
 from quorate.models.client import Answer, Folding, ModelClient, ModelEvent, ModelRequest, ToolSpec, Usage, collect
@@ -117,13 +118,14 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
 class _Live:
     """One model step that is really made."""
 
-    __slots__ = ("after", "bound", "client", "path", "price", "ref", "request", "run", "scope")
+    __slots__ = ("after", "bound", "client", "parts", "path", "price", "ref", "request", "run", "scope")
 
     def __init__(self, scope: Scope, path: str, ref: str, client: ModelClient, request: ModelRequest, after: Asked | None) -> None:  # fmt: skip
         self.scope, self.run, self.path, self.ref = scope, scope.run, path, ref
         self.client, self.request, self.after = client, request, after
         self.price = price_of(client.info)
-        self.bound = prompt_bound(request)
+        self.parts, size = standing(request)
+        self.bound = _bound(request, size)
 
     async def ask(self, attempt: int, on_event: OnEvent | None) -> tuple[Answer, float | None]:
         last = attempt + self.client.info.attempts - 1
@@ -155,7 +157,7 @@ class _Live:
         base, blocks = _difference(self.request.blocks, self.after)
         said: Payload = {
             "model": self.client.info.name,
-            "parts": standing(request)[0],
+            "parts": self.parts,
             "base": base,
             "blocks": blocks,
             "bound": self.bound,
@@ -173,25 +175,11 @@ class _Live:
             await run.journal.commit()
 
     async def _stream(self, request: ModelRequest, folding: Folding, attempt: int, on_event: OnEvent | None) -> None:
-        stream = self.client.stream(request)
-        see, seen = folding.see, 0
+        info = self.client.info
         try:
-            async with asyncio.timeout(self.client.info.timeout_s):
-                async for event in stream:
-                    see(event)
-                    if on_event is not None:
-                        on_event(event, attempt)
-                        seen += 1
-                        if seen % YIELD_EVERY == 0:
-                            await asyncio.sleep(0)  # a model that never waits must not keep viewers from seeing it
-        except BaseException as error:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
-            if isinstance(error, TimeoutError):
-                name, seconds = self.client.info.name, self.client.info.timeout_s
-                raise ModelError(f"{name} did not answer within {seconds:g} s.", retryable=True) from error
-            raise
+            await within(info.timeout_s, _streamed(self.client.stream(request), folding, attempt, on_event))
+        except TimeoutError as error:
+            raise ModelError(f"{info.name} did not answer within {info.timeout_s:g} s.", retryable=True) from error
 
     async def _record(self, answer: Answer, held: int, worst: float) -> float | None:
         used = answer.usage or Usage(self.bound, answer.reply.size_bytes)
@@ -213,6 +201,30 @@ class _Live:
             await self.run.journal.commit()
 
 
+async def _streamed(
+    stream: AsyncIterator[ModelEvent], folding: Folding, attempt: int, on_event: OnEvent | None
+) -> None:
+    """Take a stream in, to its end."""
+    see = folding.see
+    try:
+        if on_event is None:
+            async for event in stream:
+                see(event)
+            return
+        seen = 0
+        async for event in stream:
+            see(event)
+            on_event(event, attempt)
+            seen += 1
+            if seen % YIELD_EVERY == 0:
+                await asyncio.sleep(0)  # a model that never waits must not keep viewers from seeing it
+    except BaseException:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+        raise
+
+
 def _failure(error: ModelError, used: int | None) -> Payload:
     return {"type": "ModelError", "message": str(error), "retryable": error.retryable, "in": used or 0, "out": 0}
 
@@ -222,12 +234,17 @@ def _failure(error: ModelError, used: int | None) -> Payload:
 
 def prompt_bound(request: ModelRequest) -> int:
     """Return a number of tokens that the prompt cannot exceed: a token has at least one byte."""
-    return request.blocks.size_bytes + standing(request)[1] + OVERHEAD_TOKENS * (len(request.blocks) + 2)
+    return _bound(request, standing(request)[1])
+
+
+def _bound(request: ModelRequest, standing_bytes: int) -> int:
+    return request.blocks.size_bytes + standing_bytes + OVERHEAD_TOKENS * (len(request.blocks) + 2)
 
 
 def _capped(run: Run, price: Price, bound: int, request: ModelRequest) -> tuple[ModelRequest, float]:
     """Lower the reply's cap to what tokens and money allow; return the request and its worst cost."""
-    run.check()
+    if run.meter.halted is not None:
+        run.check()
     wanted = request.max_tokens
     cap = run.meter.cap(bound, wanted)
     worst = price.usd(bound, cap) or 0.0

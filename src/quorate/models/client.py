@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from quorate.errors import ModelError
@@ -33,8 +33,7 @@ class ToolSpec(NamedTuple):
     parameters: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
+class ModelRequest(NamedTuple):
     """One question to a model.
 
     Args:
@@ -59,7 +58,7 @@ class ModelRequest:
 
     def capped(self, max_tokens: int) -> ModelRequest:
         """Return this request with another cap on the reply."""
-        return replace(self, max_tokens=max_tokens)
+        return self._replace(max_tokens=max_tokens)
 
 
 class TextDelta(NamedTuple):

@@ -1,0 +1,1 @@
+"""Runs: the journal, the step, limits, and how they end."""

@@ -210,6 +210,11 @@ def check_size(kind: str, payload: Payload) -> None:
             )
 
 
+_new = tuple.__new__
+WITH_TEXT = frozenset({"run", "reply", "result", "value", "said", "answer"})
+"""Kinds whose texts come from outside, so that their size is not ours to choose."""
+
+
 class MemoryJournal:
     """Entries as plain objects: no serialisation, no hashing, no I/O."""
 
@@ -224,11 +229,13 @@ class MemoryJournal:
         self.held = False
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
-        check_size(kind, payload)
+        if kind in WITH_TEXT:
+            check_size(kind, payload)
         if self._redact is not None:
             payload = self._redact(path, kind, payload)
-        entry = Entry(len(self._entries) + 1, run, path, kind, self._now(), payload, FORMAT)
-        self._entries.append(entry)
+        entries = self._entries
+        entry = _new(Entry, (len(entries) + 1, run, path, kind, self._now(), payload, FORMAT))
+        entries.append(entry)
         return entry
 
     async def commit(self, *, sync: bool = False) -> None:

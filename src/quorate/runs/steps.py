@@ -6,7 +6,6 @@ the call is not made. Outside any run the call is just made.
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import hashlib
 import json
@@ -14,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, NewType, TypeVar
 
+from quorate.core.waiting import within
 from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
@@ -157,11 +157,7 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
     token = current.set(inside)
     kind = call.kind
     try:
-        if call.timeout_s is None:
-            value = await call.make(key)
-        else:
-            async with asyncio.timeout(call.timeout_s):
-                value = await call.make(key)
+        value = await (call.make(key) if call.timeout_s is None else within(call.timeout_s, _awaited(call.make(key))))
         payload = call.outcome(value)
     except (OutcomeUnknown, TimeoutError) as error:
         if call.effect == "unsafe":
@@ -180,6 +176,10 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
     if inside.spent:
         payload = {**payload, "spent": tuple(inside.spent)}
     return await _close(scope, path, kind, payload, call)
+
+
+async def _awaited(made: Awaitable[T]) -> T:
+    return await made
 
 
 async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Call) -> Payload:

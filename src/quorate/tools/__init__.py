@@ -1,0 +1,1 @@
+"""Tools: typed functions that models may call."""

@@ -1,0 +1,257 @@
+"""A team in which the next speaker is selected: by a model's constrained choice, by likeness of meaning, or by code."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quorate.chat.agent import Speaker
+from quorate.chat.conditions import Condition
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.team import Team
+from quorate.chat.turns import Speak
+from quorate.errors import ConfigError
+from quorate.models import registry
+from quorate.models.blocks import Blocks, Reply, Said
+from quorate.models.calls import ask
+from quorate.models.client import ModelClient, ModelRequest
+from quorate.runs.outcome import Limits
+from quorate.runs.scope import current
+from quorate.runs.steps import step
+
+if TYPE_CHECKING:
+    from quorate.chat.messages import BaseChatMessage
+
+SelectorFunc = Callable[[Sequence["BaseChatMessage"]], "str | None | Awaitable[str | None]"]
+CandidateFunc = Callable[[Sequence["BaseChatMessage"]], "list[str] | Awaitable[list[str]]"]
+
+PROMPT = """Several roles take part in a conversation:
+{roles}
+
+Read what was said, then choose from {participants} the one who should speak next.
+
+{history}
+
+Answer with the name only."""
+RECENT = 20
+"""How many of the latest messages a selector is shown."""
+
+
+class Choosing(Protocol):
+    """Chooses one of several candidates; its reason is journaled."""
+
+    async def choose(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str]) -> tuple[str, str] | None:
+        """Return who speaks next and why, None if this way has no opinion."""
+        ...
+
+
+class Selector:
+    """A turn policy that asks, in this order: the caller's function, then one way of choosing, then fairness.
+
+    What is chosen is checked: only a candidate speaks. Where nothing legal was chosen, the candidate speaks who has been
+    silent longest; the journal says so.
+    """
+
+    def __init__(
+        self,
+        roles: dict[str, str],
+        choosing: Choosing,
+        *,
+        allow_repeated_speaker: bool = False,
+        selector_func: SelectorFunc | None = None,
+        candidate_func: CandidateFunc | None = None,
+    ) -> None:
+        self.roles, self.choosing = roles, choosing
+        self.allow_repeated_speaker = allow_repeated_speaker
+        self.selector_func, self.candidate_func = selector_func, candidate_func
+
+    def begin(self) -> tuple[str, ...]:
+        return ()  # who has spoken, the latest last, each once
+
+    def see(self, memory: tuple[str, ...], fact: Fact) -> tuple[str, ...]:
+        if fact.choice is None:
+            return memory
+        spoke = fact.choice.speakers
+        return (*(name for name in memory if name not in spoke), *spoke)
+
+    async def next(self, memory: tuple[str, ...], thread: Thread, members: Sequence[str]) -> Speak:
+        if self.selector_func is not None:
+            name = await _called(self.selector_func, thread)
+            if name is not None:
+                _check([name], members, "selector_func")
+                return Speak((name,), "chosen by selector_func")
+        candidates = await self._candidates(memory, thread, members)
+        if len(candidates) == 1:
+            return Speak((candidates[0],), "the only candidate")
+        chosen = await self.choosing.choose(thread, candidates, self.roles)
+        if chosen is not None and chosen[0] in candidates:
+            return Speak((chosen[0],), chosen[1])
+        silent = min(candidates, key=lambda name: (memory.index(name) if name in memory else -1, members.index(name)))
+        return Speak((silent,), "nobody legal was chosen; has been silent longest")
+
+    async def _candidates(self, memory: tuple[str, ...], thread: Thread, members: Sequence[str]) -> list[str]:
+        if self.candidate_func is not None:
+            found = await _called(self.candidate_func, thread)
+            _check(found, members, "candidate_func")
+            return found
+        last = memory[-1] if memory else None
+        if self.allow_repeated_speaker or len(members) == 1:
+            return list(members)
+        return [name for name in members if name != last]
+
+
+async def _called(function: Callable[[Sequence[BaseChatMessage]], Any], thread: Thread) -> Any:
+    found = function(thread)
+    return await found if inspect.isawaitable(found) else found
+
+
+def _check(names: Any, members: Sequence[str], who: str) -> None:
+    wrong = [name for name in names or [] if name not in members]
+    if wrong or not names:
+        raise ConfigError(f"{who} named {wrong or names!r}; it must name members: {', '.join(members)}.")
+
+
+class ByModel:
+    """A model chooses, its answer held to the candidates' names by a JSON schema; a wrong answer is sent back once."""
+
+    def __init__(self, client: ModelClient | str, *, prompt: str = PROMPT, attempts: int = 2) -> None:
+        if isinstance(client, str):
+            registry.check_model(client)
+        if attempts < 1:
+            raise ConfigError(f"max_selector_attempts={attempts} must be at least 1.")
+        self.model_client, self.prompt, self.attempts = client, prompt, attempts
+
+    async def choose(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str]) -> tuple[str, str] | None:
+        client = await self._client()
+        schema = json.dumps(
+            {
+                "type": "object",
+                "properties": {"speaker": {"type": "string", "enum": list(candidates)}},
+                "required": ["speaker"],
+                "additionalProperties": False,
+            },
+            ensure_ascii=False,
+        )
+        blocks = Blocks([Said(self._asking(thread, candidates, roles))])
+        for attempt in range(1, self.attempts + 1):
+            request = ModelRequest(blocks=blocks, output_schema=schema, max_tokens=min(256, client.info.max_output))
+            answer, _ = await ask(client, request)
+            name = named(answer.reply.text, candidates)
+            if name is not None:
+                return name, f"chosen by {client.info.name}" + (f", at attempt {attempt}" if attempt > 1 else "")
+            blocks = blocks.plus(
+                Reply(answer.reply.text),
+                Said(f'That names none of them. Answer {{"speaker": …}} with one of: {", ".join(candidates)}.'),
+            )
+        return None
+
+    async def _client(self) -> ModelClient:
+        client = self.model_client
+        scope = current.get()
+        if not isinstance(client, str):
+            return client
+        if scope is None:
+            return registry.open_model(client)
+        return await scope.run.resource(client, lambda: registry.open_model(client))
+
+    def _asking(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str]) -> str:
+        history = "\n".join(f"{m.source}: {m.to_model_text()}" for m in thread[-RECENT:])
+        listed = "\n".join(f"{name}: {' '.join(roles.get(name, '').split())}" for name in candidates)
+        return (
+            self.prompt.replace("{roles}", listed)
+            .replace("{participants}", json.dumps(list(candidates), ensure_ascii=False))
+            .replace("{history}", history)
+        )
+
+
+def named(text: str, candidates: Sequence[str]) -> str | None:
+    """Return the one candidate that a reply names, None if it names none, or several."""
+    try:
+        data: Any = json.loads(text)
+        said = data.get("speaker") if isinstance(data, dict) else data  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: JSON
+        if isinstance(said, str) and said in candidates:
+            return said
+    except ValueError:
+        pass
+    bare = text.strip().strip("\"'`.*").casefold()
+    same = [name for name in candidates if name.casefold() == bare]
+    return same[0] if len(same) == 1 else None
+
+
+class ByLikeness:
+    """Chooses whose role is nearest in meaning to what was said last. Offline: a small embedding model, no chat model.
+
+    What comes out of it is journaled, so that a replay needs no weights.
+    """
+
+    async def choose(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str]) -> tuple[str, str] | None:
+        if not len(thread):
+            return None
+        said = thread[-1].to_model_text()
+        described = [f"{name}: {roles.get(name, '')}" for name in candidates]
+        scores: list[float] = await step("likeness", lambda: _scores(said, described), effect="read")
+        best = max(range(len(candidates)), key=lambda i: scores[i])
+        return candidates[best], f"its role is nearest to what was said last ({scores[best]:.2f})"
+
+
+async def _scores(said: str, described: list[str]) -> list[float]:
+    from quorate.models.embeddings import MiniLM  # numpy and the weights are loaded only where likeness decides
+    from quorate.tools.threads import in_thread
+
+    def compute() -> list[float]:
+        vectors = MiniLM.shared().embed([said, *described])
+        return [round(float(vectors[0] @ v), 4) for v in vectors[1:]]
+
+    return await in_thread(compute)
+
+
+class SelectorGroupChat(Team):
+    """The next speaker is selected from what was said.
+
+    Args:
+        participants: At least two.
+        model_client: The model that chooses; without one the role nearest in meaning to the last message is chosen.
+        selector_prompt: What the model is asked, with `{roles}`, `{participants}` and `{history}`.
+        allow_repeated_speaker: Whether who spoke last may be chosen again.
+        max_selector_attempts: How often the model may answer with no legal name before fairness decides.
+        selector_func: Is given the thread and returns a name, or None to let the model choose.
+        candidate_func: Is given the thread and returns who may be chosen.
+
+    Raises:
+        ConfigError: Fewer than two take part, or what `Team` raises.
+    """
+
+    def __init__(
+        self,
+        participants: Sequence[Speaker],
+        model_client: ModelClient | str | None = None,
+        *,
+        selector_prompt: str | None = None,
+        allow_repeated_speaker: bool = False,
+        max_selector_attempts: int = 2,
+        selector_func: SelectorFunc | None = None,
+        candidate_func: CandidateFunc | None = None,
+        termination_condition: Condition[Any] | None = None,
+        max_turns: int | None = None,
+        limits: Limits | None = None,
+        name: str | None = None,
+        description: str = "A team of agents.",
+    ) -> None:
+        if len(participants) < 2:
+            raise ConfigError("SelectorGroupChat needs at least two participants to select from.")
+        choosing = (
+            ByLikeness()
+            if model_client is None
+            else ByModel(model_client, prompt=selector_prompt or PROMPT, attempts=max_selector_attempts)
+        )
+        roles = {p.name: getattr(p, "description", "") for p in participants}
+        policy = Selector(
+            roles, choosing, allow_repeated_speaker=allow_repeated_speaker, selector_func=selector_func,
+            candidate_func=candidate_func,
+        )  # fmt: skip
+        super().__init__(
+            participants, turns=policy, termination_condition=termination_condition, max_turns=max_turns, limits=limits,
+            name=name, description=description,
+        )  # fmt: skip

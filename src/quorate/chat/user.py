@@ -1,0 +1,75 @@
+"""A person as a participant: asked at the terminal, or by a function."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from quorate.chat.agent import Agent
+from quorate.chat.speech import Turn
+from quorate.core.lazy import lazy
+from quorate.errors import ConfigError
+from quorate.models.blocks import Origin
+from quorate.runs.steps import step
+from quorate.tools.threads import in_thread
+
+if TYPE_CHECKING:
+    from quorate.chat import messages
+    from quorate.chat.messages import BaseChatMessage
+else:
+    messages = lazy("quorate.chat.messages")
+
+InputFunc = Callable[[str], str] | Callable[[str], Awaitable[str]]
+PROMPT = "Enter your response: "
+
+
+class UserProxyAgent(Agent):
+    """Says what a person says.
+
+    Args:
+        name: Who it is in the thread.
+        description: What the person is for, as others are told.
+        input_func: Asks the person: is given the prompt and returns the answer, sync (in a thread) or async. By default
+            the terminal is asked.
+    """
+
+    origin: Origin = "person"
+
+    def __init__(self, name: str, *, description: str = "A human user", input_func: InputFunc | None = None) -> None:
+        super().__init__(name, description=description)
+        self.input_func = input_func
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Ask, and say what was answered. The answer is a step: it is asked for once, whatever crashes after."""
+        request_id = f"{turn.run.id}/{turn.scope.path}"
+        turn.emit(messages.UserInputRequestedEvent(source=self.name, request_id=request_id))
+        answer = await step("input", self._ask, effect="read")
+        return messages.TextMessage(content=answer, source=self.name)
+
+    async def _ask(self) -> str:
+        ask = self.input_func
+        if ask is None:
+            return await in_thread(_from_terminal)
+        if inspect.iscoroutinefunction(ask):
+            answer = await ask(PROMPT)
+        else:
+            answer = await in_thread(lambda: ask(PROMPT))
+            if inspect.isawaitable(answer):
+                answer = await answer
+        if not isinstance(answer, str):
+            raise ConfigError(f"{self.name}: input_func returned {answer!r}; it must return a text.")
+        return answer
+
+
+def _from_terminal() -> str:
+    if sys.stdin is None or sys.stdin.closed:
+        raise ConfigError("There is no terminal to ask a person at. Give UserProxyAgent an input_func.")
+    try:
+        return input(PROMPT)
+    except EOFError as error:
+        raise ConfigError("The input ended before the person answered. Give UserProxyAgent an input_func.") from error
+
+
+__all__ = ["InputFunc", "UserProxyAgent"]

@@ -1,0 +1,47 @@
+"""Time-outs that cost nothing where nothing waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` for at most so many seconds.
+
+    A timer is set only once the work really waits: setting and cancelling one costs more than many a call.
+
+    Raises:
+        TimeoutError: It took longer; the work was cancelled.
+    """
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        return done.value
+    async with asyncio.timeout(seconds):
+        return await _Rest(work, waits_for)
+
+
+class _Rest(Generic[T]):
+    """What is left of a coroutine that has begun and waits for something."""
+
+    __slots__ = ("_waits_for", "_work")
+
+    def __init__(self, work: Coroutine[Any, Any, T], waits_for: Any) -> None:
+        self._work, self._waits_for = work, waits_for
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        work, waits_for = self._work, self._waits_for
+        try:
+            while True:
+                try:
+                    sent = yield waits_for
+                except BaseException as error:  # carried into the work, whatever it is
+                    waits_for = work.throw(error)
+                else:
+                    waits_for = work.send(sent)
+        except StopIteration as done:
+            return done.value
