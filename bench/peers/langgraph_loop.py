@@ -1,7 +1,7 @@
 """A LangGraph of two nodes that take turns, each adding one message."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -27,44 +27,67 @@ class Lean(TypedDict):
     messages: Annotated[list[AnyMessage], DeltaChannel(extend)]
 
 
-def build(state: Any, replies: Iterator[str], turns: int, saver: BaseCheckpointSaver[Any]) -> Any:
-    """Compile the loop of a writer and a critic that ends after `turns` messages."""
-    said = 0
-
-    def node(name: str) -> Callable[[Any], dict[str, list[AIMessage]]]:
-        def speak(_: Any) -> dict[str, list[AIMessage]]:
-            nonlocal said
-            said += 1
-            return {"messages": [AIMessage(next(replies), name=name)]}
-
-        return speak
-
-    def after(other: str) -> Callable[[Any], str]:
-        return lambda _: END if said >= turns else other
-
-    graph = StateGraph(state)
-    graph.add_node("writer", node("writer"))
-    graph.add_node("critic", node("critic"))
-    graph.add_edge(START, "writer")
-    graph.add_conditional_edges("writer", after("critic"), ["critic", END])
-    graph.add_conditional_edges("critic", after("writer"), ["writer", END])
-    return graph.compile(checkpointer=saver)
-
-
-def converse(state: Any, turns: int, size_bytes: int, saver: BaseCheckpointSaver[Any], **how: Any) -> Watch:
-    """Hold one conversation of `turns` messages and return what it took.
+class Loop:
+    """One conversation of a writer and a critic that ends after `turns` messages.
 
     Args:
         state: The state class of the graph.
         turns: How many messages the nodes add.
         size_bytes: Length of each.
-        saver: Where the checkpoints go.
         how: Further arguments of `invoke`, such as `durability`.
     """
-    graph = build(state, iter(texts(turns, size_bytes)), turns, saver)
-    config = {"configurable": {"thread_id": f"talk-{time.monotonic_ns()}"}, "recursion_limit": turns + 5}
-    start = {"messages": [HumanMessage("Write about the harbour.")]}
-    with Watch() as watch:
-        result = graph.invoke(start, config, **how)
-    expect(len(result["messages"]) == turns + 1, f"{len(result['messages'])} messages")
-    return watch
+
+    def __init__(self, state: Any, turns: int, size_bytes: int, **how: Any) -> None:
+        self.state, self.turns, self.how = state, turns, how
+        self._replies: Iterator[str] = iter(texts(turns, size_bytes))
+        self._said = 0
+        self._start = {"messages": [HumanMessage("Write about the harbour.")]}
+        self._config = {
+            "configurable": {"thread_id": f"talk-{time.monotonic_ns()}"},
+            "recursion_limit": turns + 5,
+        }
+
+    def invoke(self, saver: BaseCheckpointSaver[Any]) -> Watch:
+        """Hold it with LangGraph's blocking API, which is the cheaper one, and return what it took."""
+        graph = self._graph(saver, self._blocking_node)
+        with Watch() as watch:
+            result = graph.invoke(self._start, self._config, **self.how)
+        return self._checked(watch, result)
+
+    async def ainvoke(self, saver: BaseCheckpointSaver[Any]) -> Watch:
+        """Hold it with LangGraph's async API, the like of ours, and return what it took."""
+        graph = self._graph(saver, self._async_node)
+        with Watch() as watch:
+            result = await graph.ainvoke(self._start, self._config, **self.how)
+        return self._checked(watch, result)
+
+    def _checked(self, watch: Watch, result: Any) -> Watch:
+        expect(len(result["messages"]) == self.turns + 1, f"{len(result['messages'])} messages")
+        return watch
+
+    def _blocking_node(self, name: str) -> Callable[[Any], dict[str, list[AIMessage]]]:
+        def speak(_: Any) -> dict[str, list[AIMessage]]:
+            self._said += 1
+            return {"messages": [AIMessage(next(self._replies), name=name)]}
+
+        return speak
+
+    def _async_node(self, name: str) -> Callable[[Any], Awaitable[dict[str, list[AIMessage]]]]:
+        blocking = self._blocking_node(name)
+
+        async def speak(state: Any) -> dict[str, list[AIMessage]]:
+            return blocking(state)
+
+        return speak
+
+    def _graph(self, saver: BaseCheckpointSaver[Any], node: Callable[[str], Any]) -> Any:
+        def after(other: str) -> Callable[[Any], str]:
+            return lambda _: END if self._said >= self.turns else other
+
+        graph = StateGraph(self.state)
+        graph.add_node("writer", node("writer"))
+        graph.add_node("critic", node("critic"))
+        graph.add_edge(START, "writer")
+        graph.add_conditional_edges("writer", after("critic"), ["critic", END])
+        graph.add_conditional_edges("critic", after("writer"), ["writer", END])
+        return graph.compile(checkpointer=saver)

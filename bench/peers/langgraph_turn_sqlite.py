@@ -1,41 +1,62 @@
 """LangGraph: one turn of a two-node loop with its SQLite checkpointer, WAL and synchronous=NORMAL.
 
-Variants: `sync` (on disk before it is used) and `async` (written while the next node runs), both with its best
-state, and `default`, the state of its examples with the durability it has when nothing is said.
+Variants, all with its async API except the last: `sync` (on disk before it is used) and `async` (written while the
+next node runs), both with its best state; `default`, the state of its examples with the durability it has when nothing
+is said; `blocking`, which is `sync` with the blocking API and its blocking saver, its cheapest way to be durable.
 """
 
+import asyncio
 import sqlite3
 import tempfile
 from pathlib import Path
 
+import aiosqlite
 from langgraph.checkpoint.sqlite import SqliteSaver
-from langgraph_loop import DEFAULT, Lean, converse
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph_loop import DEFAULT, Lean, Loop
 
 from benchkit.script import Watch, emit, options
 
+NORMAL = "PRAGMA synchronous=NORMAL"  # the savers themselves switch to WAL
+CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 
-def measure(path: Path, variant: str, turns: int, size_bytes: int) -> Watch:
-    """Hold one conversation in the database at `path`, which a checkpoint leaves at its final size."""
+
+def blocking(path: Path, loop: Loop) -> Watch:
+    """Hold the conversation with the blocking API."""
     connection = sqlite3.connect(path, check_same_thread=False)
-    connection.execute("PRAGMA synchronous=NORMAL")  # the saver itself switches to WAL
-    saver = SqliteSaver(connection)
-    if variant == "default":
-        watch = converse(DEFAULT, turns, size_bytes, saver)
-    else:
-        watch = converse(Lean, turns, size_bytes, saver, durability=variant)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute(NORMAL)
+    watch = loop.invoke(SqliteSaver(connection))
+    connection.execute(CHECKPOINT)
     connection.close()
     return watch
 
 
-def main() -> None:
+async def awaited(path: Path, loop: Loop) -> Watch:
+    """Hold the conversation with the async API."""
+    async with aiosqlite.connect(path) as connection:
+        await connection.execute(NORMAL)
+        watch = await loop.ainvoke(AsyncSqliteSaver(connection))
+        await connection.execute(CHECKPOINT)
+    return watch
+
+
+async def measure(path: Path, variant: str, turns: int, size_bytes: int) -> Watch:
+    """Hold one conversation in the database at `path`, which a checkpoint leaves at its final size."""
+    if variant == "blocking":
+        return blocking(path, Loop(Lean, turns, size_bytes, durability="sync"))
+    if variant == "default":
+        return await awaited(path, Loop(DEFAULT, turns, size_bytes))
+    return await awaited(path, Loop(Lean, turns, size_bytes, durability=variant))
+
+
+async def main() -> None:
     """Measure after a short conversation that warms everything up."""
     given = options()
     turns = given.scaled(1000)
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder, "warm.db"), given.variant, 20, given.size_bytes)
+        await measure(Path(folder, "warm.db"), given.variant, 20, given.size_bytes)
         path = Path(folder, "talk.db")
-        watch = measure(path, given.variant, turns, given.size_bytes)
+        watch = await measure(path, given.variant, turns, given.size_bytes)
         emit(
             turn_us=1e6 * watch.cpu_s / turns,
             turn_wall_us=1e6 * watch.wall_s / turns,
@@ -43,4 +64,4 @@ def main() -> None:
         )
 
 
-main()
+asyncio.run(main())

@@ -184,5 +184,3 @@ def _named(agent: str, tools: Sequence[Tool[..., Any] | Callable[..., Any]]) -> 
             raise ConfigError(f"{agent} has two tools named {made.name!r}. Give one another name: @tool(name=…).")
         found[made.name] = made
     return found
-
-

@@ -31,6 +31,7 @@ class Rebuilding:
     def __init__(self, conversation: str) -> None:
         self.requests: dict[str, list[Asking]] = {}
         self._conversation = conversation
+        self._parts: dict[str, str] = {}
         self._said: dict[str, Said] = {}
         self._replies: dict[str, Reply] = {}
         self._speech: dict[str, list[Entry]] = {}
@@ -62,10 +63,12 @@ class Rebuilding:
 
     def _see_call(self, entry: Entry, ref: str) -> None:
         said = entry.payload
-        parts = json.loads(said["parts"])
-        before = self.requests[said["base"]][-1].request.blocks if said["base"] else Blocks()
+        base = said.get("base", "")
+        text = self._parts[ref] = said["parts"] if "parts" in said else self._parts[base]
+        parts = json.loads(text)
+        before = self.requests[base][-1].request.blocks if base else Blocks()
         request = ModelRequest(
-            blocks=before.plus(*[self._block(r) for r in said["blocks"]]),
+            blocks=before.plus(*[self._block("=" + base if r == "=" else r) for r in said["blocks"]]),
             system=parts["system"],
             tools=tuple(ToolSpec(*tool) for tool in parts.get("tools", ())),
             tool_choice=parts.get("tool_choice", "auto"),
@@ -79,7 +82,7 @@ class Rebuilding:
     def _block(self, reference: str) -> Block:
         if reference.startswith("["):
             source, text = json.loads(reference)
-            return Said(text, source)
+            return Reply(text) if source is None else Said(text, source)
         if not reference.startswith("="):
             return self._said[reference]
         ref, _, results = reference[1:].partition("+")

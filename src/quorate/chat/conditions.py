@@ -146,7 +146,9 @@ class TokenUsageTermination(Condition[tuple[int, int]]):
 
     def __post_init__(self) -> None:
         if self.max_total_token is self.max_prompt_token is self.max_completion_token is None:
-            raise ConfigError("TokenUsageTermination needs one of max_total_token, max_prompt_token, max_completion_token.")
+            raise ConfigError(
+                "TokenUsageTermination needs one of max_total_token, max_prompt_token, max_completion_token."
+            )
 
     def begin(self) -> tuple[int, int]:
         return 0, 0
@@ -256,11 +258,11 @@ class FunctionCallTermination(_First):
     function_name: str
 
     def sign(self, fact: Fact) -> str | None:
-        results = getattr(fact.event, "content", None)
-        if getattr(fact.event, "type", "") == "ToolCallExecutionEvent" and isinstance(results, list):
-            if any(result.name == self.function_name for result in results):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: of that event
-                return f"the tool {self.function_name!r} was called"
-        return None
+        if getattr(fact.event, "type", "") != "ToolCallExecutionEvent":
+            return None
+        results: list[Any] = getattr(fact.event, "content", [])
+        called = any(result.name == self.function_name for result in results)
+        return f"the tool {self.function_name!r} was called" if called else None
 
 
 NEVER = AnyOf(())

@@ -2,7 +2,7 @@
 
 In a terminal the words come as they are said, in a live region below what is certain; once a message is whole it is
 printed for good in their place, so nothing is ever there twice. Elsewhere (a pipe, a log, `NO_COLOR`) it is lines of
-plain text, printed when they are certain.
+plain text, each printed when it is certain.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import sys
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from quorate.chat import shown
 from quorate.chat.messages import (
-    BaseAgentEvent,
+    BaseChatMessage,
     BaseMessage,
     FunctionCall,
     ModelClientStreamingChunkEvent,
@@ -28,31 +29,18 @@ from quorate.chat.messages import (
     ToolCallRequestEvent,
     UserInputRequestedEvent,
 )
-from quorate.chat.shown import (
-    THOUGHT_CHARS,
-    Line,
-    call_line,
-    called,
-    clean,
-    cost_note,
-    cut,
-    duration,
-    ending,
-    inline,
-    paragraphs,
-)
+from quorate.chat.shown import Line
 from quorate.errors import ConfigError, RunFailed
 
 if TYPE_CHECKING:
     from rich.console import Console as Terminal
-    from rich.console import RenderableType
+    from rich.live import Live
     from rich.text import Text
 
-COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan", "bright_magenta", "bright_green")
-FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green", "bright_blue")
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 REFRESH_HZ = 12
-SHELL_NAMES = frozenset({"user"})
-"""Sources of the task, which get no colour."""
+NARROWEST = 12
 
 
 async def Console(stream: AsyncIterator[Any], *, output_stats: bool = False) -> TaskResult:
@@ -60,10 +48,10 @@ async def Console(stream: AsyncIterator[Any], *, output_stats: bool = False) -> 
 
     Args:
         stream: `team.run_stream(…)`, or `run.events()` of a run that is going on.
-        output_stats: Whether to tell tokens of prompts and replies apart, and count the messages.
+        output_stats: Whether to tell the tokens of prompts and replies apart, and count the messages.
 
     Returns:
-        The result that the stream ended with; for `run.events()`, which ends without one, the messages seen.
+        The result that the stream ended with; for `run.events()`, which ends without one, just the messages it showed.
 
     Raises:
         ConfigError: It is no stream, or nothing came.
@@ -74,22 +62,305 @@ async def Console(stream: AsyncIterator[Any], *, output_stats: bool = False) -> 
     result: TaskResult | None = None
     seen: list[BaseMessage] = []
     began = time.perf_counter()
-    with opened(output_stats=output_stats) as view:
+    with watching(output_stats=output_stats) as view:
         try:
-            async with aclosing(stream) if hasattr(stream, "aclose") else _Open() as _:  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: it has `aclose`
-                async for item in stream:
-                    if isinstance(item, TaskResult):
-                        result = item
-                        continue
-                    view.see(item)
-                    if not isinstance(item, ModelClientStreamingChunkEvent):
-                        seen.append(item)
+            async for item in stream:
+                if isinstance(item, TaskResult):
+                    result = item
+                    continue
+                view.see(item)
+                if not isinstance(item, ModelClientStreamingChunkEvent):
+                    seen.append(item)
         except RunFailed as error:
             if isinstance(error.result, TaskResult):
                 view.end(error.result, time.perf_counter() - began)
             raise
+        finally:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
         if result is not None:
             view.end(result, time.perf_counter() - began)
     if result is None and not seen:
         raise ConfigError("The stream ended before anything came. Give Console a stream that nobody has read yet.")
     return result or TaskResult(messages=seen)
+
+
+@contextmanager
+def watching(*, output_stats: bool = False) -> Iterator[View]:
+    """Open the view that fits where the output goes, and leave the terminal as it was."""
+    view: View = (
+        TerminalView(output_stats=output_stats)
+        if is_terminal(sys.stdout)
+        else PlainView(sys.stdout, output_stats=output_stats)
+    )
+    try:
+        yield view
+    finally:
+        view.close()
+
+
+def is_terminal(file: TextIO) -> bool:
+    """Whether somebody looks on who can be shown colours and words that move."""
+    if not file.isatty() or os.environ.get("NO_COLOR"):
+        return False
+    utf8 = (getattr(file, "encoding", "") or "").lower().replace("-", "") == "utf8"
+    return utf8 and os.environ.get("TERM", "").lower() not in {"", "dumb", "unknown"}
+
+
+class _Words:
+    """What is streamed of one message so far."""
+
+    __slots__ = ("attempt", "pieces", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source, self.attempt = source, 0
+        self.pieces: list[str] = []
+
+    def add(self, attempt: int, piece: str) -> None:
+        """Take in a piece; one of a newer attempt replaces what was there, one of an older is late."""
+        if attempt > self.attempt:
+            self.attempt, self.pieces = attempt, []
+        if attempt == self.attempt:
+            self.pieces.append(piece)
+
+
+class View(ABC):
+    """Folds a stream into lines that are certain, and hands them to a subclass that knows where they go.
+
+    Attributes:
+        words: What is being said, by the id of the message it will be part of, oldest first.
+        calls: Tool calls that have no result yet, by the speaker and the call's id.
+    """
+
+    def __init__(self, *, output_stats: bool = False) -> None:
+        self.output_stats = output_stats
+        self.words: dict[str, _Words] = {}
+        self.calls: dict[tuple[str, str], FunctionCall] = {}
+
+    @abstractmethod
+    def put(self, source: str, lines: Sequence[Line]) -> None:
+        """Print what somebody said or did."""
+
+    @abstractmethod
+    def tell(self, *lines: Line) -> None:
+        """Print lines that are nobody's."""
+
+    def close(self) -> None:
+        """Print what was left unfinished; may be called twice."""
+        for words in self.words.values():
+            if words.pieces:
+                lines = shown.paragraphs("".join(words.pieces))
+                self.put(words.source, [*_dim(lines), [("(cut off)", "yellow")]])
+        self.words.clear()
+        for (source, _), call in self.calls.items():
+            self.put(source, [shown.call_line(call, None)])
+        self.calls.clear()
+
+    def end(self, result: TaskResult, seconds: float) -> None:
+        """Print how the run ended; `seconds` is how long it was watched."""
+        View.close(self)
+        self.tell([], *shown.ending(result, seconds, stats=self.output_stats))
+
+    def see(self, item: BaseMessage) -> None:
+        """Take in the next message, event or chunk."""
+        if isinstance(item, ModelClientStreamingChunkEvent):
+            id = item.full_message_id or item.source
+            words = self.words.get(id) or self.words.setdefault(id, _Words(item.source))
+            words.add(item.attempt, item.content)
+            return
+        spoken = self.words.pop(item.id, None) or self.words.pop(item.source, None)
+        if isinstance(item, ToolCallRequestEvent):
+            if spoken is not None and "".join(spoken.pieces).strip():  # what it said before it called
+                self.put(item.source, _dim(shown.paragraphs("".join(spoken.pieces))))
+            self.calls.update({(item.source, call.id): call for call in item.content})
+        elif isinstance(item, ToolCallExecutionEvent):
+            self._see_results(item)
+        elif isinstance(item, BaseChatMessage):
+            self.put(item.source, self._message(item))
+        else:
+            self._see_event(item)
+
+    def _see_results(self, item: ToolCallExecutionEvent) -> None:
+        lines: list[Line] = []
+        for result in item.content:
+            call = self.calls.pop((item.source, result.call_id), None) or FunctionCall(
+                result.call_id, "{}", result.name
+            )
+            lines.append(shown.call_line(call, result))
+        self.put(item.source, lines)
+
+    def _message(self, item: BaseChatMessage) -> list[Line]:
+        lines = shown.paragraphs(item.to_text())
+        note = shown.cost_note(item, stats=self.output_stats)
+        if note:
+            lines[-1] = [*lines[-1], (f"  · {note}", "dim")]
+        return lines
+
+    def _see_event(self, item: BaseMessage) -> None:
+        if isinstance(item, ThoughtEvent):
+            self.put(item.source, [[(f"thinks: {shown.cut(item.content, shown.THOUGHT_CHARS)}", "dim italic")]])
+        elif isinstance(item, SelectSpeakerEvent):
+            why = f": {item.metadata['reason']}" if item.metadata.get("reason") else ""
+            self.tell([(shown.inline(f"next: {', '.join(item.content)}{why}"), "dim")])
+        elif isinstance(item, UserInputRequestedEvent):
+            self.put(item.source, [[("is asked for an answer", "bold")]])
+        else:
+            self.put(
+                item.source, [[(f"{type(item).__name__}: {shown.cut(item.to_text(), shown.RESULT_CHARS)}", "dim")]]
+            )
+
+
+def _dim(lines: list[Line]) -> list[Line]:
+    return [[(text, "dim") for text, _ in line] for line in lines]
+
+
+class PlainView(View):
+    """Lines of text: `writer: Hello.`; what goes on below is indented, so that no text can pose as a line of another."""
+
+    def __init__(self, file: TextIO, *, output_stats: bool = False) -> None:
+        super().__init__(output_stats=output_stats)
+        self._file = file
+
+    def put(self, source: str, lines: Sequence[Line]) -> None:
+        name = shown.inline(source)
+        for i, line in enumerate(lines):
+            self._write(("  " if i else f"{name}: ") + "".join(text for text, _ in line))
+
+    def tell(self, *lines: Line) -> None:
+        for line in lines:
+            self._write("".join(text for text, _ in line))
+
+    def _write(self, text: str) -> None:
+        encoding = getattr(self._file, "encoding", None) or "utf-8"
+        data = (text.rstrip() + "\n").encode(encoding, errors="backslashreplace")
+        self._file.write(data.decode(encoding))
+        self._file.flush()
+
+
+class TerminalView(View):
+    """Colours and live words. What is certain is printed for good above a small region that is drawn again and again."""
+
+    def __init__(self, *, output_stats: bool = False) -> None:
+        super().__init__(output_stats=output_stats)
+        from rich.console import Console as Terminal
+
+        self.terminal: Terminal = Terminal(highlight=False, markup=False, emoji=False)
+        self._live: Live | None = None
+        self._above = ""  # whose name stands above what is printed next
+        self._asked = ""  # who is typing an answer, so that nothing may be drawn
+        self._colours: dict[str, str] = {}
+        self._moved_at = time.perf_counter()
+
+    def see(self, item: BaseMessage) -> None:
+        self._moved_at = time.perf_counter()
+        if item.source == self._asked:
+            self._asked = ""
+        super().see(item)
+        if isinstance(item, UserInputRequestedEvent):
+            self._asked = item.source
+            self._still()
+        elif not self._asked and self._live is None:
+            self._draw()
+
+    def close(self) -> None:
+        super().close()
+        self._still()
+
+    def end(self, result: TaskResult, seconds: float) -> None:
+        self._still()
+        super().end(result, seconds)
+
+    def put(self, source: str, lines: Sequence[Line]) -> None:
+        colour = self._colour(source)
+        printed = self._header(source)
+        for line in lines:
+            printed += self._barred(line, colour)
+        self._above = source
+        self._print(printed)
+
+    def tell(self, *lines: Line) -> None:
+        self._above = ""
+        self._print([text for line in lines for text in self._wrapped(line, self.terminal.width)])
+
+    # -- the live region ----------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        from rich.live import Live
+
+        self._live = Live(
+            get_renderable=self._frame, console=self.terminal, transient=True, refresh_per_second=REFRESH_HZ
+        )
+        self._live.start()
+
+    def _still(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _frame(self) -> Text:
+        """Return what is not certain yet. The thread that draws asks for it."""
+        now = time.perf_counter()
+        spin = SPINNER[int(now * REFRESH_HZ) % len(SPINNER)]
+        words, calls = list(self.words.values()), list(self.calls.items())[:5]
+        lines: list[Text] = []
+        above = self._above
+        if words:
+            lines += self._header(words[0].source)
+            above = words[0].source
+            room = max(1, self.terminal.height - 6 - 2 * len(calls))
+            lines += self._tail("".join(words[0].pieces), self._colour(above), room)
+        for (source, _), call in calls:
+            if source != above:
+                lines += self._header(source)
+                above = source
+            lines += self._barred(
+                [(shown.called(call.name, call.arguments), ""), (f" {spin}", "dim")], self._colour(source)
+            )
+        others = ", ".join(dict.fromkeys(shown.inline(w.source) for w in words[1:]))
+        status = f"{spin} {shown.duration(now - self._moved_at)}" + (f"  also speaking: {others}" if others else "")
+        lines += self._wrapped([(status, "dim")], self.terminal.width)[:2]
+        return self._text("\n").join(lines)
+
+    def _tail(self, said: str, colour: str, room: int) -> list[Text]:
+        """Return the last lines of what is being said, as many as there is room for."""
+        width, height = self.terminal.size
+        said = said[-(width * height) :]
+        lines = [text for line in shown.clean(said).split("\n") for text in self._barred([(line, "")], colour)]
+        return lines[-room:]
+
+    # -- lines --------------------------------------------------------------------------------------------------------
+
+    def _print(self, lines: Sequence[Text]) -> None:
+        if self._live is not None:
+            self._live.refresh()  # without what is printed now: nothing is there twice, not for a moment
+        self.terminal.print(self._text("\n").join(lines), no_wrap=True, overflow="ignore", crop=False)
+
+    def _text(self, text: str = "", style: str = "") -> Text:
+        from rich.text import Text
+
+        return Text(text, style, no_wrap=True, overflow="ignore", tab_size=4)
+
+    def _wrapped(self, line: Line, width: int) -> list[Text]:
+        text = self._text()
+        for words, style in line:
+            text.append(words, style)
+        return list(text.wrap(self.terminal, max(NARROWEST, width), no_wrap=False, overflow="fold")) or [text]
+
+    def _barred(self, line: Line, colour: str) -> list[Text]:
+        bar = self._text("│ ", colour)
+        return [bar + text for text in self._wrapped(line, self.terminal.width - 2)]
+
+    def _header(self, source: str) -> list[Text]:
+        if source == self._above:
+            return []
+        return [self._text(), self._text(shown.inline(source), f"bold {self._colour(source)}".strip())]
+
+    def _colour(self, source: str) -> str:
+        """Return a speaker's colour: its own from run to run, unless another in here has it already."""
+        if source not in self._colours:
+            taken = set(self._colours.values())
+            at = zlib.crc32(source.encode(errors="surrogatepass"))
+            wanted = [COLOURS[(at + i) % len(COLOURS)] for i in range(len(COLOURS))]
+            self._colours[source] = next((colour for colour in wanted if colour not in taken), wanted[0])
+        return self._colours[source]

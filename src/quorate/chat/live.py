@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,10 @@ class LiveRun:
             async for item in items:
                 yield item
         self._raise()
+
+    def told(self) -> list[BaseMessage]:
+        """Return the messages and events of the run so far; of one that goes on, also those before."""
+        return self._talk.told()
 
     def stop(self, reason: str = "") -> None:
         """End the run after its present turn."""
@@ -198,7 +202,7 @@ class Runnable(ABC):
         conversation: Conversation | None = None,
         limits: Limits | None = None,
         definition: Payload | None = None,
-    ) -> AsyncIterator[LiveRun]:
+    ) -> AsyncGenerator[LiveRun]:
         """Start working on a task; leaving the block cancels what is unfinished."""
         cast = self.cast()
         given = messages.as_task(task)
@@ -221,9 +225,10 @@ class Runnable(ABC):
             return conversation()
         if given is not None:
             return given
-        if self.__dict__.get("_own") is None:
-            self._own = conversation()
-        return self._own
+        own: Conversation | None = self.__dict__.get("_own")
+        if own is None:
+            own = self._own = conversation()
+        return own
 
     def reset(self) -> None:
         """Begin a new conversation with the next run."""
@@ -239,7 +244,7 @@ class Runnable(ABC):
         limits: Limits | None = None,
         definition: Payload | None = None,
         give_up_turn: bool = False,
-    ) -> AsyncIterator[LiveRun]:
+    ) -> AsyncGenerator[LiveRun]:
         """Go on with a run where it stopped; leaving the block cancels what is unfinished.
 
         Args:
@@ -296,6 +301,7 @@ def _folded(run: Run, cast: Cast) -> Talk:
     talk = Talk(cast)
     if run.past:
         talk.fold(run.past, run)
+        talk.begin()  # what was told before is no part of this run
     return talk
 
 
@@ -320,7 +326,7 @@ def check_money(cast: Cast, limits: Limits) -> None:
 
 
 @asynccontextmanager
-async def running(live: LiveRun) -> AsyncIterator[LiveRun]:
+async def running(live: LiveRun) -> AsyncGenerator[LiveRun]:
     """Work in a task of its own while the block runs; leaving it cancels and awaits what is unfinished."""
     worker = asyncio.get_running_loop().create_task(live.work(), name=f"quorate {live.id}")
     live._worker = worker  # pyright: ignore[reportPrivateUsage]: this is where it gets its worker

@@ -64,8 +64,6 @@ def _new_id() -> str:
     return str(UUID(bytes=os.urandom(16), version=4))
 
 
-
-
 def _now() -> datetime:
     scope = current.get()
     return at(_system.now_us() if scope is None else scope.at)

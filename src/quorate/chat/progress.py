@@ -67,7 +67,9 @@ class Progress:
             again = max(again, self._alike(speaker, words))
         self._recent.append((speaker, words))
         if again >= REPEATS:
-            self.stalled = self.stalled or f"{speaker} said the same {again} times, and nothing new came between: {_cut(text)}"
+            self.stalled = (
+                self.stalled or f"{speaker} said the same {again} times, and nothing new came between: {_cut(text)}"
+            )
 
     def _alike(self, speaker: str, words: frozenset[str]) -> int:
         """Return how many of the speaker's recent messages, this one included, are nearly the same."""

@@ -14,12 +14,13 @@ from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.errors import ConfigError
 from quorate.models import registry
-from quorate.models.blocks import Blocks, Reply, Said
+from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelRequest
 from quorate.runs.outcome import Limits
 from quorate.runs.scope import current
 from quorate.runs.steps import step
+from quorate.tools.threads import in_thread
 
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
@@ -108,9 +109,9 @@ async def _called(function: Callable[[Sequence[BaseChatMessage]], Any], thread: 
 
 
 def _check(names: Any, members: Sequence[str], who: str) -> None:
-    wrong = [name for name in names or [] if name not in members]
-    if wrong or not names:
-        raise ConfigError(f"{who} named {wrong or names!r}; it must name members: {', '.join(members)}.")
+    found: list[Any] = list(names) if isinstance(names, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]: user code returned it
+    if not found or any(name not in members for name in found):
+        raise ConfigError(f"{who} named {names!r}; it must name members: {', '.join(members)}.")
 
 
 class ByModel:
@@ -142,7 +143,7 @@ class ByModel:
             if name is not None:
                 return name, f"chosen by {client.info.name}" + (f", at attempt {attempt}" if attempt > 1 else "")
             blocks = blocks.plus(
-                Reply(answer.reply.text),
+                answer.reply,
                 Said(f'That names none of them. Answer {{"speaker": …}} with one of: {", ".join(candidates)}.'),
             )
         return None
@@ -198,11 +199,10 @@ class ByLikeness:
 
 async def _scores(said: str, described: list[str]) -> list[float]:
     from quorate.models.embeddings import MiniLM  # numpy and the weights are loaded only where likeness decides
-    from quorate.tools.threads import in_thread
 
     def compute() -> list[float]:
-        vectors = MiniLM.shared().embed([said, *described])
-        return [round(float(vectors[0] @ v), 4) for v in vectors[1:]]
+        vectors = MiniLM().embed([said, *described])
+        return [round(float(score), 4) for score in vectors[1:] @ vectors[0]]
 
     return await in_thread(compute)
 

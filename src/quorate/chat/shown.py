@@ -13,7 +13,7 @@ from quorate.models.blocks import ToolCall
 from quorate.tools.calls import describe
 
 if TYPE_CHECKING:
-    from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage, TaskResult
+    from quorate.chat.messages import BaseMessage, FunctionCall, FunctionExecutionResult, TaskResult
 
 Span = tuple[str, str]
 """A text and its style: empty, or words of `rich` such as `dim`, `bold red`."""
@@ -124,15 +124,19 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def cost_note(usage: RequestUsage | None, cost_usd: float | None = 0.0, *, stats: bool = False) -> str:
+def cost_note(message: BaseMessage, *, stats: bool = False) -> str:
     """Return what one message cost, empty where nothing is known of it."""
+    usage = message.models_usage
     if usage is None:
         return ""
     if stats:
         used = f"{usage.prompt_tokens:,} prompt + {usage.completion_tokens:,} completion tokens"
     else:
         used = tokens(usage.prompt_tokens + usage.completion_tokens)
-    return used if cost_usd == 0 else f"{used} · {money(cost_usd)}"
+    cost = message.metadata.get("cost_usd")
+    if cost is None:
+        return used
+    return f"{used} · {cost if cost == UNKNOWN else money(float(cost))}"
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------

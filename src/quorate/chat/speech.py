@@ -53,7 +53,21 @@ class Turn:
         scope: Where in the run it speaks; steps find it by themselves.
     """
 
-    __slots__ = ("_emit", "_polls", "_watch", "asked", "facts", "items", "memory", "name", "new", "scope", "state", "steps", "thread")
+    __slots__ = (
+        "_emit",
+        "_polls",
+        "_watch",
+        "asked",
+        "facts",
+        "items",
+        "memory",
+        "name",
+        "new",
+        "scope",
+        "state",
+        "steps",
+        "thread",
+    )
 
     def __init__(
         self,
@@ -182,7 +196,9 @@ def _loaded(data: dict[str, Any], steps: dict[int, Made], path: str, name: str, 
     when = int(found.created_at.timestamp() * 1e6)
     if isinstance(found, messages.BaseChatMessage):
         return Fact(message=found, speaker=name, at=when, ref=f"{run.number}:{path}")
-    return Fact(event=found, speaker=name, at=when)
+    if isinstance(found, messages.BaseAgentEvent):
+        return Fact(event=found, speaker=name, at=when)
+    raise ConfigError(f"{data.get('type')!r} is neither a message nor an event.")
 
 
 def steps_of(entries: Sequence[Entry], path: str) -> dict[int, Made]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,7 @@ class UserProxyAgent(Agent):
     async def _ask(self) -> str:
         ask = self.input_func
         if ask is None:
+            await asyncio.sleep(0)  # whoever shows the run in this terminal gets out of the way
             return await in_thread(_from_terminal)
         if inspect.iscoroutinefunction(ask):
             answer = await ask(PROMPT)

@@ -160,6 +160,6 @@ class Blocks(Sequence[Block]):
             yield self._items[i]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]: any sequence of blocks
+        return isinstance(other, Sequence) and list(self) == list(other)  # pyright: ignore[reportUnknownArgumentType]: any sequence of blocks
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]: a sequence, compared by content

@@ -34,6 +34,7 @@ class Asked(NamedTuple):
 
     blocks: Blocks
     ref: str
+    parts: str = ""
     cost_usd: float | None = 0.0
 
 
@@ -70,13 +71,15 @@ async def ask(
             _replay(run, client, request, path, entries)
         found = _recalled(entries, path, scope)
         if found is not None:
-            return answer_of(found, ref), Asked(request.blocks, ref, found.payload.get("cost", 0.0))
+            return answer_of(found, ref), Asked(
+                request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
+            )
         attempt += sum(1 for e in entries if e.kind == "call")
     if run.is_replay:
         raise run.missing(path, f"a call of {client.info.name}")
     live = _Live(scope, path, ref, client, request, after)
     answer, cost_usd = await live.ask(attempt, on_event)
-    return answer, Asked(request.blocks, ref, cost_usd)
+    return answer, Asked(request.blocks, ref, live.parts, cost_usd)
 
 
 def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
@@ -111,7 +114,7 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
     meter.settle(bound + request.max_tokens, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
     if scope.spent is None:
         scope.spent = []
-    scope.spent.append([used.prompt_tokens, used.completion_tokens, usd])
+    scope.spent.append((used.prompt_tokens, used.completion_tokens, usd))
     return answer
 
 
@@ -157,12 +160,14 @@ class _Live:
         base, blocks = _difference(self.request.blocks, self.after)
         said: Payload = {
             "model": self.client.info.name,
-            "parts": self.parts,
-            "base": base,
-            "blocks": blocks,
             "bound": self.bound,
             "cap": request.max_tokens,
+            "blocks": blocks,
         }
+        if base:
+            said["base"] = base
+        if not base or self.after is None or self.after.parts != self.parts:
+            said["parts"] = self.parts
         if worst:
             said["worst_usd"] = worst
         if attempt > 1:
@@ -290,14 +295,18 @@ def request_digest(request: ModelRequest, fingerprint: Callable[[bytes], str]) -
 
 def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ...]]:
     """Return the request to add to, and references to the blocks that are new, in order."""
-    if after is not None and blocks.continues(after.blocks):
-        return after.ref, tuple(reference(blocks[i]) for i in range(len(after.blocks), len(blocks)))
+    if after is not None and after.ref and blocks.continues(after.blocks):
+        own = "=" + after.ref
+        new = [reference(blocks[i]) for i in range(len(after.blocks), len(blocks))]
+        return after.ref, tuple(["=" if ref == own else ref for ref in new])
     return "", tuple(reference(block) for block in blocks)
 
 
 def reference(block: Said | Reply) -> str:
     """Return where the journal has a block: `1:3 turn/2 critic` a message, `=1:3 turn/1 writer/1 model+2` a reply with
-    the results of the two steps after it; without a place, the text itself."""
+    the results of the two steps after it, `=` alone the reply to the request referred to; without a place, the text."""
+    if isinstance(block, Reply) and not block.ref:
+        return json.dumps([None, block.text], ensure_ascii=False)
     if isinstance(block, Reply):
         return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
     return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)

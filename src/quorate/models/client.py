@@ -77,7 +77,7 @@ class ReasoningDelta(NamedTuple):
 class CallDelta(NamedTuple):
     """A piece of a tool call: id and name come with the first piece of its `index`, arguments piece by piece."""
 
-    index: int
+    index: int  # pyright: ignore[reportIncompatibleMethodOverride]: the providers' own word
     id: str = ""
     name: str = ""
     arguments: str = ""

@@ -101,7 +101,9 @@ class _Encoder:
         return self._norm("embeddings.LayerNorm", words + places + part["embeddings.token_type_embeddings.weight"][0])
 
     def _layer(self, name: str, hidden: Array, unseen: Array) -> Array:
-        attended = self._linear(f"{name}.attention.output.dense", self._attend(f"{name}.attention.self", hidden, unseen))
+        attended = self._linear(
+            f"{name}.attention.output.dense", self._attend(f"{name}.attention.self", hidden, unseen)
+        )
         hidden = self._norm(f"{name}.attention.output.LayerNorm", hidden + attended)
         inner = self._gelu(self._linear(f"{name}.intermediate.dense", hidden))
         return self._norm(f"{name}.output.LayerNorm", hidden + self._linear(f"{name}.output.dense", inner))

@@ -10,7 +10,6 @@ from quorate.models.blocks import Reply, Said, ToolCall
 from quorate.models.client import CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
 
 
-
 class Unscripted(QuorateError, AssertionError):
     """The script and what was asked do not agree."""
 
@@ -52,7 +51,7 @@ class ScriptedModel:
                 yield TextDelta(piece)
             yield Finished(Usage(usage.prompt_tokens, len(line) // 4 + 1))
             return
-        parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]: a sequence, as documented
+        parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: a sequence, as documented
         if parts and isinstance(parts[0], ToolCall):
             for index, call in enumerate(parts):
                 assert isinstance(call, ToolCall)

@@ -18,9 +18,6 @@ from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Payload
 GENESIS = bytes(32)
 SALT_BYTES = 16
 INLINE_BYTES = 32 * 1024
-BY_CONTENT = frozenset({"parts"})
-"""Fields whose text is standing: stored once by content, whatever its length."""
-
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _salts = bytearray()
 
@@ -34,44 +31,46 @@ def fresh_salt() -> bytes:
     return salt
 
 
-def encode(kind: str, payload: Payload, keep: Callable[[bytes, str], str]) -> bytes:
+def encode(kind: str, payload: Payload, keep: Callable[[str, str], str]) -> bytes:
     """Return a payload as JSON bytes.
 
     Args:
         kind: The entry's kind, for the error.
         payload: Plain data.
-        keep: Stores bytes of a media type as an artifact and returns its digest; used for standing and for long texts.
+        keep: Stores a text of a media type as an artifact and returns its digest; used for standing and for long texts.
 
     Raises:
         StoreError: It is no plain data, or too large.
     """
-    fields: Payload = payload
-    for name, value in payload.items():
-        if type(value) is str:
-            if name not in BY_CONTENT and len(value) < INLINE_BYTES // 4:
-                continue
-        elif type(value) is int or value is None or type(value) is bool:
-            continue
-        moved = _moved(name, value, kind, keep)
-        if moved is not value:
-            if fields is payload:
-                fields = dict(payload)
-            fields[name] = moved
-    return _json(kind, fields)
+    standing = payload.get("parts") if kind == "call" else None
+    if standing is not None:
+        payload = {**payload, "parts": _kept(standing, keep)}
+    data = _json(kind, payload)
+    if len(data) <= INLINE_BYTES and (standing is not None or b'"$' not in data):
+        return data
+    return _json(kind, {name: _moved(name, value, kind, keep) for name, value in payload.items()})
 
 
-def _moved(name: str, value: Any, kind: str, keep: Callable[[bytes, str], str]) -> Any:
-    data = value.encode(errors="surrogatepass") if type(value) is str else _json(kind, value)
-    if len(data) > MAX_ENTRY_BYTES:
+def _kept(text: str, keep: Callable[[str, str], str], media_type: str = "text/plain") -> Payload:
+    size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    return {"$artifact": keep(text, media_type), "size": size, "type": media_type}
+
+
+def _moved(name: str, value: Any, kind: str, keep: Callable[[str, str], str]) -> Any:
+    """Return a field as it is stored: long ones as artifacts, those that look like our own marks as literals."""
+    if name == "parts" and kind == "call":
+        return value
+    size = len(_json(kind, value))
+    if size > MAX_ENTRY_BYTES:
         raise StoreError(
-            f"The {name} of a {kind!r} entry has {len(data)} bytes; at most {MAX_ENTRY_BYTES} are kept. "
+            f"The {name} of a {kind!r} entry has {size} bytes; at most {MAX_ENTRY_BYTES} are kept. "
             "Keep large data in a file and pass its name."
         )
-    if name in BY_CONTENT or len(data) > INLINE_BYTES:
-        media = "text/plain" if type(value) is str else "application/json"
-        return {"$artifact": keep(data, media), "size": len(data), "type": media}
-    if type(value) is dict and ("$artifact" in value or "$literal" in value):
-        return {"$literal": value}
+    if size > INLINE_BYTES:
+        text = isinstance(value, str)
+        return _kept(value if text else _json(kind, value).decode(), keep, "text/plain" if text else "application/json")
+    if isinstance(value, dict) and ("$artifact" in value or "$literal" in value):
+        return {"$literal": value}  # pyright: ignore[reportUnknownVariableType]: plain data of a user
     return value
 
 
@@ -91,14 +90,18 @@ def decode(data: bytes, load: Callable[[str], bytes]) -> Payload:
     payload: Payload = json.loads(data)
     if b'"$' in data:
         for name, value in payload.items():
-            if type(value) is dict:
-                fields: dict[str, Any] = value
-                if "$literal" in fields:
-                    payload[name] = fields["$literal"]
-                elif "$artifact" in fields:
-                    raw = load(fields["$artifact"])
-                    payload[name] = raw.decode(errors="surrogatepass") if fields["type"] == "text/plain" else json.loads(raw)
+            if isinstance(value, dict):
+                payload[name] = _loaded(value, load)  # pyright: ignore[reportUnknownArgumentType]: JSON
     return payload
+
+
+def _loaded(fields: dict[str, Any], load: Callable[[str], bytes]) -> Any:
+    if "$literal" in fields:
+        return fields["$literal"]
+    if "$artifact" not in fields:
+        return fields
+    text = load(fields["$artifact"]).decode(errors="surrogatepass")
+    return text if fields["type"] == "text/plain" else json.loads(text)
 
 
 def digest(salt: bytes, data: bytes) -> bytes:

@@ -178,7 +178,11 @@ def check_settled(conversation: str, record: RunRecord) -> None:
         if entry.kind == "intent" and entry.payload["effect"] != "unsafe":
             continue
         run = run_id(conversation, record.number)
-        what = f"{entry.payload['name']}({entry.payload['arguments']})" if "name" in entry.payload else entry.payload["text"]
+        what = (
+            f"{entry.payload['name']}({entry.payload['arguments']})"
+            if "name" in entry.payload
+            else entry.payload["text"]
+        )
         raise Conflict(
             f"Run {run} is not settled: the outcome of {what} at {paths.shown(path)} is open. "
             f"`quorate resume {run}` settles it, or asks; then give it the new task."

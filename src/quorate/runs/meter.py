@@ -12,7 +12,12 @@ FLOOR_TOKENS = 64
 """A reply shorter than this is not worth asking for: rather end `limit`."""
 
 
-_UNITS = {"active_s": "seconds of work", "cost_usd": "US dollars", "model_calls": "model calls", "tool_calls": "tool calls"}
+_UNITS = {
+    "active_s": "seconds of work",
+    "cost_usd": "US dollars",
+    "model_calls": "model calls",
+    "tool_calls": "tool calls",
+}
 
 
 class Halt(QuorateError):

@@ -151,11 +151,12 @@ async def drive(run: Run, body: Callable[[Scope], Awaitable[Outcome]]) -> tuple[
     error: Exception | None = None
     cancelled: asyncio.CancelledError | None = None
     began = run.clock.now_us()
+    left = run.meter.limits.active_s - run.active_before_s
+    timer = asyncio.timeout(left)
     try:
-        left = run.meter.limits.active_s - run.active_before_s
         if left <= 0:
             raise run.meter.reached("active_s")
-        async with asyncio.timeout(left) as timer:
+        async with timer:
             with entered(run.root):
                 outcome = await body(run.root)
         outcome = run.meter.halted or outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ class Scope:
         self.run, self.path, self.at, self.leaf = run, path, at, leaf
         self.count = 0
         self.made = 0
-        self.spent: list[int] | None = None
+        self.spent: list[tuple[int, int, float | None]] | None = None
 
     def next(self, name: str) -> str:
         """Return the path of the next step or scope in here."""
@@ -45,7 +45,7 @@ current: ContextVar[Scope | None] = ContextVar("quorate_scope", default=None)
 
 
 @contextmanager
-def entered(scope: Scope) -> Iterator[Scope]:
+def entered(scope: Scope) -> Generator[Scope]:
     """Make `scope` the current one inside the block."""
     token = current.set(scope)
     try:
@@ -55,7 +55,7 @@ def entered(scope: Scope) -> Iterator[Scope]:
 
 
 @contextmanager
-def nested(name: str) -> Iterator[Scope]:
+def nested(name: str) -> Generator[Scope]:
     """Open a scope in the current one.
 
     Raises:

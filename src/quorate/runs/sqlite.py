@@ -36,9 +36,8 @@ CREATE TABLE IF NOT EXISTS conversations (
     key INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, holder TEXT NOT NULL DEFAULT '',
     fence INTEGER NOT NULL DEFAULT 0, count INTEGER NOT NULL DEFAULT 0, head BLOB NOT NULL, UNIQUE (owner, id));
 CREATE TABLE IF NOT EXISTS entries (
-    conversation INTEGER NOT NULL, seq INTEGER NOT NULL, run INTEGER NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
-    version INTEGER NOT NULL, at INTEGER NOT NULL, payload BLOB, salt BLOB, hash BLOB NOT NULL, digest BLOB,
-    PRIMARY KEY (conversation, seq)) WITHOUT ROWID;
+    place INTEGER PRIMARY KEY, run INTEGER NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL,
+    at INTEGER NOT NULL, payload BLOB, salt BLOB, hash BLOB NOT NULL, digest BLOB);
 CREATE TABLE IF NOT EXISTS artifacts (
     owner TEXT NOT NULL, digest TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (owner, digest)) WITHOUT ROWID;
@@ -47,6 +46,9 @@ CREATE TABLE IF NOT EXISTS inbox (
     taken INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (conversation, id)) WITHOUT ROWID;
 """
 BUSY_MS = 10_000
+SEQ_BITS = 32
+"""An entry's `place` is the conversation's key and, in the lower bits, its sequence: one tree, in order."""
+_IN_CONVERSATION = f"e.place > c.key << {SEQ_BITS} AND e.place < (c.key + 1) << {SEQ_BITS}"
 Durability = Literal["process", "power"]
 
 
@@ -59,8 +61,9 @@ class SqliteJournal:
         self.conversation, self.owner = id, owner
         self.key, self.fence = key, fence
         self._store, self._now, self._redact = store, store.clock.now_us, store.redact
-        self._count, self._last = head.count, last
+        self._count, self._last = head.length, last
         self._secret = store.secret(owner)
+        self._digests: dict[str, str] = {}
         self.rows: list[tuple[Any, ...]] = []
         self.taken: list[str] = []
 
@@ -70,16 +73,19 @@ class SqliteJournal:
             payload = self._redact(path, kind, payload)
         data = chain.encode(kind, payload, self._keep)
         at, seq, salt = self._now(), self._count + 1, chain.fresh_salt()
-        self._last = chain.link(
-            self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data)
-        )
+        self._last = chain.link(self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data))
         self._count = seq
-        self.rows.append((self.key, seq, run, path, kind, FORMAT, at, data, salt, self._last))
+        self.rows.append((self.key << SEQ_BITS | seq, run, path, kind, FORMAT, at, data, salt, self._last))
         return Entry(seq, run, path, kind, at, payload)
 
-    def _keep(self, data: bytes, media_type: str) -> str:
-        digest = chain.keyed(self._secret, data)
-        self._store.keep(self.owner, digest, media_type, data)
+    def _keep(self, text: str, media_type: str) -> str:
+        digest = self._digests.get(text)
+        if digest is None:
+            data = text.encode(errors="surrogatepass")
+            digest = chain.keyed(self._secret, data)
+            self._store.keep(self.owner, digest, media_type, data)
+            if len(text) < chain.INLINE_BYTES:
+                self._digests[text] = digest
         return digest
 
     async def commit(self, *, sync: bool = False) -> None:
@@ -199,7 +205,9 @@ class SqliteStore:
             "SELECT key, holder, fence, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
         ).fetchone()
         if holder and (key in self._open if holder == self.holder else self._alive(holder)):
-            raise Conflict(f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there.")
+            raise Conflict(
+                f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there."
+            )
         self._db.execute("UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self.holder, fence + 1, key))
         return key, fence + 1, count, last
 
@@ -260,13 +268,11 @@ class SqliteStore:
     async def _flush_here(self, journals: list[SqliteJournal]) -> None:
         if self._guard.acquire(blocking=False):
             try:
-                self._db.execute("PRAGMA busy_timeout=0")
-                self._flush_held(journals)
+                self._flush_held(journals, patient=False)
                 return
             except _Busy:
                 pass
             finally:
-                self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
                 self._guard.release()
         await asyncio.to_thread(self._flush, journals)
 
@@ -294,7 +300,7 @@ class SqliteStore:
                 if synchronous and synchronous != self._normal:
                     self._db.execute(f"PRAGMA synchronous={self._normal}")
 
-    def _flush_held(self, journals: list[SqliteJournal]) -> None:
+    def _flush_held(self, journals: list[SqliteJournal], *, patient: bool = True) -> None:
         artifacts = dict(self._artifacts)
         written = [(journal, list(journal.rows), list(journal.taken)) for journal in journals]
 
@@ -311,7 +317,7 @@ class SqliteStore:
                 for id in taken:
                     db.execute("UPDATE inbox SET taken = 1 WHERE conversation = ? AND id = ?", (journal.key, id))
 
-        self._transaction(write)
+        self._transaction(write, patient=patient)
         for key in artifacts:
             self._artifacts.pop(key, None)
             self._kept.add(key)
@@ -322,18 +328,23 @@ class SqliteStore:
     def _write_rows(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
         moved = self._db.execute(
             "UPDATE conversations SET count = ?, head = ? WHERE key = ? AND fence = ?",
-            (rows[-1][1], rows[-1][9], journal.key, journal.fence),
+            (rows[-1][0] & (1 << SEQ_BITS) - 1, rows[-1][8], journal.key, journal.fence),
         )
         if moved.rowcount != 1:
             raise Conflict(f"Conversation {journal.conversation} was taken over by another process; this one stops.")
-        self._db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
+        self._db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
 
-    def _transaction(self, work: Callable[[], Any]) -> Any:
-        """Do work in one transaction, all or nothing. The caller holds the guard."""
+    def _transaction(self, work: Callable[[], Any], *, patient: bool = True) -> Any:
+        """Do work in one transaction, all or nothing. The caller holds the guard; if patient, it is no event loop."""
         try:
+            if patient:
+                self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise self._failed(error) from error
+        finally:
+            if patient:
+                self._db.execute("PRAGMA busy_timeout=0")
         try:
             result = work()
             self._db.execute("COMMIT")
@@ -380,8 +391,8 @@ class SqliteStore:
     def _entries(self, id: str, owner: str, kinds: Sequence[str]) -> list[Entry]:
         chosen = f" AND e.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
         sql = (
-            "SELECT seq, run, path, kind, at, payload, version FROM entries e JOIN conversations c "
-            f"ON e.conversation = c.key WHERE c.owner = ? AND c.id = ?{chosen} ORDER BY seq"
+            f"SELECT e.place & {(1 << SEQ_BITS) - 1}, run, path, kind, at, payload, version FROM conversations c "
+            f"JOIN entries e ON {_IN_CONVERSATION} WHERE c.owner = ? AND c.id = ?{chosen} ORDER BY e.place"
         )
         contents: dict[str, bytes] = {}
 
@@ -394,11 +405,14 @@ class SqliteStore:
         newer = next((row for row in rows if row[6] > FORMAT), None)
         if newer:
             raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
-        return [Entry(*row[:5], chain.decode(row[5], load) if row[5] is not None else {}, row[6]) for row in rows]
+        return [
+            Entry(seq, run, path, kind, at, {} if data is None else chain.decode(data, load), version)
+            for seq, run, path, kind, at, data, version in rows
+        ]
 
     async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
         sql = (
-            "SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.conversation = c.key AND e.seq = c.count "
+            f"SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "
             "WHERE c.owner = ? ORDER BY e.at"
         )
         rows = await asyncio.to_thread(lambda: self._read(sql, (owner,)).fetchall())
@@ -413,19 +427,23 @@ class SqliteStore:
         return await asyncio.to_thread(self._verify, id, owner)
 
     def _verify(self, id: str, owner: str) -> Head:
-        kept = self._read("SELECT key, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
+        kept = self._read(
+            "SELECT key, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
+        ).fetchone()
         if kept is None:
             return Head(0, "")
         sql = (
-            "SELECT seq, run, path, kind, at, version, payload, salt, hash, digest FROM entries "
-            "WHERE conversation = ? ORDER BY seq"
+            f"SELECT e.place & {(1 << SEQ_BITS) - 1}, run, path, kind, at, version, payload, salt, hash, digest "
+            f"FROM conversations c JOIN entries e ON {_IN_CONVERSATION} WHERE c.key = ? ORDER BY e.place"
         )
         last, expected = chain.GENESIS, 1
         for seq, run, path, kind, at, version, payload, salt, hash, erased in self._read(sql, (kept[0],)):
             body = chain.digest(salt, payload) if payload is not None else erased
             last = chain.link(last, id, seq, run, path, kind, at, body, version)
             if seq != expected or last != hash:
-                raise StoreError(f"Entry {expected} of {id} is missing." if seq != expected else f"Entry {seq} of {id} was altered.")
+                raise StoreError(
+                    f"Entry {expected} of {id} is missing." if seq != expected else f"Entry {seq} of {id} was altered."
+                )
             expected += 1
         if (expected - 1, last) != (kept[1], kept[2]):
             raise StoreError(f"The journal of {id} ends at entry {expected - 1}, but its head says {kept[1]}.")
@@ -446,7 +464,8 @@ class SqliteStore:
                 raise ConfigError(f"There is no conversation {id} in {self.path}.")
             try:
                 self._db.execute(
-                    "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, 0)", (row[0], note.id, note.kind, data, self.clock.now_us())
+                    "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, 0)",
+                    (row[0], note.id, note.kind, data, self.clock.now_us()),
                 )
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"{note.id} has been answered already.") from error

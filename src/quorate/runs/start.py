@@ -28,7 +28,7 @@ async def begin(conversation: Conversation, task: list[Payload], limits: Limits,
     """
     journal = await conversation.store.open(conversation.id, owner=conversation.owner)
     try:
-        if journal.head().count == 0:  # a new conversation: nothing to fold
+        if journal.head().length == 0:  # a new conversation: nothing to fold
             run = Run(conversation, journal, 1, limits)
         else:
             runs = fold(await journal.entries())
@@ -103,10 +103,14 @@ def _resumable(conversation: str, runs: dict[int, RunRecord], number: int | None
     last = latest(runs)
     record = last if number is None else runs.get(number)
     if record is None or last is None:
-        raise ConfigError(f"Conversation {conversation} has no run {number}. It has: {', '.join(map(str, sorted(runs)))}.")
+        raise ConfigError(
+            f"Conversation {conversation} has no run {number}. It has: {', '.join(map(str, sorted(runs)))}."
+        )
     name = run_id(conversation, record.number)
     if record.closed and record.outcome is not None:
-        raise Conflict(f"Run {name} is {record.outcome.kind}: {record.outcome.reason} Give the conversation a new task.")
+        raise Conflict(
+            f"Run {name} is {record.outcome.kind}: {record.outcome.reason} Give the conversation a new task."
+        )
     if record is not last:
         raise Conflict(f"Run {name} was followed by run {run_id(conversation, last.number)}; only the last can go on.")
     return record

@@ -54,7 +54,9 @@ class Arguments:
             problems = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors(include_url=False)
             )
-            raise ToolError(f"The arguments of {self._name} do not fit: {problems}. Schema: {self.json_schema}") from error
+            raise ToolError(
+                f"The arguments of {self._name} do not fit: {problems}. Schema: {self.json_schema}"
+            ) from error
         plain = found.model_dump(mode="json", by_alias=True)
         canonical = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return {name: getattr(found, f"a{i}") for i, name in enumerate(self._names)}, canonical

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cached_property, update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, ToolError
@@ -96,8 +96,8 @@ class Tool(Generic[P, R]):
         for name in self.arguments.keyed:
             values = {**values, name: OperationKey(key)}
         if self.is_async:
-            return await self.fn(**values)  # pyright: ignore[reportCallIssue, reportGeneralTypeIssues]: checked by `read`
-        return await in_thread(lambda: self.fn(**values), late=late)  # pyright: ignore[reportCallIssue]: checked by `read`
+            return await cast("Callable[..., Awaitable[Any]]", self.fn)(**values)
+        return await in_thread(lambda: cast("Callable[..., Any]", self.fn)(**values), late=late)
 
     def __repr__(self) -> str:
         return f"<tool {self.name} ({self.effect})>"
@@ -114,7 +114,9 @@ def _parameters(name: str, fn: Callable[..., Any]) -> tuple[inspect.Parameter, .
     found = tuple(inspect.signature(fn).parameters.values())
     for parameter in found:
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-            raise ConfigError(f"Tool {name}: parameter {parameter.name} must be an ordinary one, that can be given by name.")
+            raise ConfigError(
+                f"Tool {name}: parameter {parameter.name} must be an ordinary one, that can be given by name."
+            )
         if parameter.annotation is parameter.empty:
             raise ConfigError(f"Tool {name}: parameter {parameter.name} needs a type, so that a model can be told it.")
     return found
@@ -145,7 +147,11 @@ def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
     if fn is not None:
         return Tool(fn)
-    return lambda fn: Tool(fn, **options)
+
+    def made(fn: Callable[..., Any]) -> Tool[..., Any]:
+        return Tool(fn, **options)
+
+    return made
 
 
 def as_tool(thing: Tool[..., Any] | Callable[..., Any]) -> Tool[..., Any]:
@@ -157,7 +163,9 @@ def as_tool(thing: Tool[..., Any] | Callable[..., Any]) -> Tool[..., Any]:
     if isinstance(thing, Tool):
         return thing  # pyright: ignore[reportUnknownVariableType]: whatever it returns
     if not callable(thing):
-        raise ConfigError(f"{thing!r} is no tool. Give a function with types and a docstring, or what @tool made of one.")
+        raise ConfigError(
+            f"{thing!r} is no tool. Give a function with types and a docstring, or what @tool made of one."
+        )
     return Tool(thing)
 
 

@@ -1,0 +1,83 @@
+"""What pydantic finds wrong in a document, in our words: the field, its value, and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from quorate.core.source import Problem, Where, cut, near, shown_where
+
+
+def problems_of(error: ValidationError, fields: type[BaseModel], name: str, where: Where) -> Iterator[Problem]:
+    """Yield what is wrong with fields.
+
+    Args:
+        error: What pydantic said.
+        fields: The model it checked.
+        name: What the model is, for people: the type's id, or a table's name.
+        where: Where in the document the fields are.
+    """
+    for detail in error.errors(include_url=False):
+        way = detail["loc"]
+        if detail["type"] == "extra_forbidden":
+            yield Problem((*where, *way), _misspelt(way, fields, name), key=True)
+        elif detail["type"] == "missing":
+            inside = _model_at(fields, way[:-1])
+            what = inside.model_fields[str(way[-1])].description if inside is not None else None
+            yield Problem((*where, *way[:-1]), f"{shown_where(way)!r} is missing.{f' {what}' if what else ''}")
+        else:
+            yield Problem((*where, *way), _wrong(detail))
+
+
+def _misspelt(way: Where, fields: type[BaseModel], name: str) -> str:
+    owner = _model_at(fields, way[:-1])
+    known = list(owner.model_fields) if owner is not None else []
+    whose = shown_where(way[:-1]) or name
+    fix = near(str(way[-1]), known) or f" There are: {', '.join(known) or 'none'}."
+    return f"{way[-1]!r} is no field of {whose}.{fix}"
+
+
+def _wrong(detail: ErrorDetails) -> str:
+    given, message, kind = detail["input"], detail["msg"], detail["type"]
+    if kind == "value_error":
+        return str(detail.get("ctx", {}).get("error", message))
+    said = message.removeprefix("Input ").replace("should be a valid", "should be a")
+    said = said.replace("should be a integer", "should be an integer").replace("a dictionary", "a set of fields")
+    return f"{shown_where(detail['loc']) or 'it'} {said}, not {cut(given)}.{_fix(kind, given)}"
+
+
+def _fix(kind: str, given: Any) -> str:
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return " Put it in quotes."
+    if kind in {"int_type", "float_type", "bool_type"} and isinstance(given, str):
+        return " Write it without quotes." if _bare(kind, given) else ""
+    if kind == "list_type" and not isinstance(given, dict | None):
+        return f" Write [{given}]."
+    return ""
+
+
+def _bare(kind: str, given: str) -> bool:
+    try:
+        return given.lower() in {"true", "false"} if kind == "bool_type" else float(given) is not None
+    except ValueError:
+        return False
+
+
+def _model_at(fields: type[BaseModel], way: Where) -> type[BaseModel] | None:
+    """Return the model that a field deeper in another one has, None where it is no model."""
+    found: type[BaseModel] | None = fields
+    for step in way:
+        if isinstance(step, int):
+            continue
+        field = found.model_fields.get(step) if found is not None else None
+        found = _model_in(field.annotation) if field is not None else None
+    return found
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for found in map(_model_in, get_args(annotation)) if found is not None), None)
