@@ -110,8 +110,8 @@ async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
     finally:
         current.reset(token)
     if isinstance(chosen, Speak):
-        unknown = [name for name in chosen.speakers if name not in talk.members]
-        if unknown or not chosen.speakers or len(set(chosen.speakers)) < len(chosen.speakers):
+        speakers = chosen.speakers
+        if not speakers or len(set(speakers)) < len(speakers) or not talk.members.keys() >= set(speakers):
             raise ConfigError(
                 f"The turn policy named {list(chosen.speakers)}; it must name members, each once: {', '.join(talk.names)}."
             )

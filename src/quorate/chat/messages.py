@@ -25,7 +25,7 @@ from quorate.runs.scope import current
 _system = SystemClock()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestUsage:
     """Tokens that a message cost."""
 

@@ -134,9 +134,7 @@ def cost_note(message: BaseMessage, *, stats: bool = False) -> str:
     else:
         used = tokens(usage.prompt_tokens + usage.completion_tokens)
     cost = message.metadata.get("cost_usd")
-    if cost is None:
-        return used
-    return f"{used} · {cost if cost == UNKNOWN else money(float(cost))}"
+    return used if cost is None else f"{used} · {money(float(cost))}"
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------

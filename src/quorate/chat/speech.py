@@ -18,7 +18,6 @@ from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, ToolResult
 from quorate.models.calls import Asked, answer_of
 from quorate.models.client import Answer
-from quorate.runs import paths
 from quorate.runs.entries import Entry
 from quorate.runs.run import Run
 from quorate.runs.scope import Scope
@@ -139,13 +138,14 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
         return _loaded(n, steps, path, name, run)
     made = steps[n]
     answer: Answer = made.value
-    id = f"{run.id}/{paths.child(path, n, 'model')}"
+    id = f"{run.id}/{path}/{n} model"
     when = messages.at(made.at)
     ref = f"{run.number}:{path}"
     if kind == "reply":
         message = messages.TextMessage(
-            content=answer.reply.text, source=name, models_usage=_usage(answer), id=id, created_at=when
-        )
+            content=answer.reply.text, source=name, models_usage=_usage(answer), metadata=_priced(made), id=id,
+            created_at=when,
+        )  # fmt: skip
         block = answer.reply if not answer.reply.calls else replace(answer.reply, calls=())  # calls nobody makes
         return Fact(message=message, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd, block=block, ref=ref)  # fmt: skip
     if kind == "thought":
@@ -156,7 +156,7 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
     calls = [messages.FunctionCall(c.id, c.arguments, c.name) for c in answer.reply.calls]
     if kind == "request":
         event = messages.ToolCallRequestEvent(
-            content=calls, source=name, models_usage=_usage(answer), id=id, created_at=when
+            content=calls, source=name, models_usage=_usage(answer), metadata=_priced(made), id=id, created_at=when
         )
         return Fact(event=event, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd)
     atom = answered(steps, n)
@@ -189,6 +189,11 @@ def answered(steps: dict[int, Made], n: int) -> Reply:
 def _usage(answer: Answer) -> Any:
     u = answer.usage
     return None if u is None else messages.RequestUsage(u.prompt_tokens, u.completion_tokens)
+
+
+def _priced(made: Made) -> dict[str, str]:
+    """Return what a message tells about its cost: nothing where it was free, or where no price is known."""
+    return {"cost_usd": f"{made.cost_usd:.9f}"} if made.cost_usd else {}
 
 
 def _loaded(data: dict[str, Any], steps: dict[int, Made], path: str, name: str, run: Run) -> Fact:

@@ -66,6 +66,7 @@ class Talk:
         self.members = {m.name: Member(m) for m in cast.members}
         self.names = cast.names
         self.policy: Any = cast.turns.begin()
+        self._see_policy, self._see_condition = cast.turns.see, cast.condition.see
         self._persons = frozenset(m.name for m in cast.members if getattr(m, "origin", "") == "person")
         self.polls = frozenset(
             tool.name for m in cast.members for tool in getattr(m, "tools", {}).values() if tool.polls
@@ -88,9 +89,8 @@ class Talk:
         self.facts.append(fact)
         if fact.message is not None:
             self.messages.append(fact.message)
-        cast = self.cast
-        self.policy = cast.turns.see(self.policy, fact)
-        self.condition = cast.condition.see(self.condition, fact)
+        self.policy = self._see_policy(self.policy, fact)
+        self.condition = self._see_condition(self.condition, fact)
         self.progress.see(fact)
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
@@ -148,8 +148,8 @@ class Talk:
         """The next turn begins: it was chosen who speaks."""
         said = entry.payload
         choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
-        self.turn = int(entry.path.rpartition("/")[2].partition(" ")[0])
-        self.policy = self.cast.turns.see(self.policy, Fact(choice=choice, at=entry.at))
+        self.turn += 1
+        self.policy = self._see_policy(self.policy, Fact(choice=choice, at=entry.at))
         return choice
 
     def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run) -> list[Fact]:

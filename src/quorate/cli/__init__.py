@@ -1,0 +1,52 @@
+"""The command line. What a command needs is loaded when that command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from quorate.errors import ConfigError, QuorateError
+
+FAILED, USAGE, CUT_SHORT, WAITING, INTERRUPTED = 1, 2, 3, 4, 130
+"""What the command exits with: the run failed, what was written cannot work, `limit` or `stalled`, `waiting`, Ctrl-C."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command `quorate` and exit with its code.
+
+    Args:
+        words: Those after `quorate`; by default those of the process.
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    debug = _taken(given, "--debug")
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]: where it is a real one
+    from quorate.cli.app import command
+
+    try:
+        command()(given, prog_name="quorate")
+    except (QuorateError, OSError) as error:
+        if debug:
+            raise
+        print(_sentence(error), file=sys.stderr)
+        sys.exit(USAGE if isinstance(error, ConfigError) else FAILED)
+
+
+def _taken(words: list[str], flag: str) -> bool:
+    """Take a flag that may stand anywhere before a lone `--`; return whether it was there."""
+    end = words.index("--") if "--" in words else len(words)
+    if flag not in words[:end]:
+        return False
+    words.remove(flag)
+    return True
+
+
+def _sentence(error: Exception) -> str:
+    from quorate.chat.shown import clean
+
+    if isinstance(error, OSError) and not isinstance(error, QuorateError):
+        what = error.strerror or type(error).__name__
+        return clean(f"quorate: {error.filename}: {what}." if error.filename else f"quorate: {error}.")
+    return clean(f"quorate: {error}" if str(error) else f"quorate: {type(error).__name__}. --debug shows where.")

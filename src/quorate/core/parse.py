@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml.error import Mark, MarkedYAMLError
@@ -16,10 +16,9 @@ from quorate.errors import ConfigError
 MAX_CHARS = 256_000
 
 _TAG = "tag:yaml.org,2002:"
-_MAKE = {"str": str, "int": lambda text: int(text, 0 if text[:2] in {"0x", "0o"} else 10), "float": float}
 _HINTS = (
     (r"character '\\t'", "This line is indented with a tab. Indent with spaces."),
-    (r"mapping values are not allowed", "A second colon stands on this line, or it is indented wrongly. Quote a text with a colon in it."),
+    (r"mapping values are not allowed", "Quote a text that has a colon in it, and mind the indentation."),
     (r"expected <block end>", "This line is indented differently from those it belongs to."),
     (r"could not find expected ':'", "A line here is neither `name: value` nor part of a text. Mind the indentation."),
     (r"expected a single document", "The file holds several documents. Keep one, and drop what follows `---`."),
@@ -75,7 +74,7 @@ class _Loader(yaml.SafeLoader):
         self._open: list[str | None] = []
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        event = self.peek_event()
+        event = cast("yaml.Event", self.peek_event())  # pyright: ignore[reportUnknownMemberType]: the stubs say nothing
         anchor: str | None = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
             if anchor in self._open:
@@ -97,7 +96,9 @@ for _name, _pattern, _first in (
     ("int", "[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+0123456789."),
 ):
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})\\Z"), list(_first))
+    _Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]: the stubs say nothing
+        _TAG + _name, re.compile(f"(?:{_pattern})\\Z"), list(_first)
+    )
 
 
 class _Refused(MarkedYAMLError):
@@ -149,10 +150,10 @@ class _Walk:
             return None
         if kind == "bool" and node.value.lower() in {"true", "false"}:
             return node.value.lower() == "true"
-        if kind not in _MAKE:
+        if kind not in {"str", "int", "float"}:
             return self.tagged(node, where)
         try:
-            return _MAKE[kind](node.value)
+            return node.value if kind == "str" else _number(kind, node.value)
         except ValueError:
             self.problems.append(Problem(where, f"{cut(node.value)} is no number that can be used."))
             return None
@@ -160,6 +161,12 @@ class _Walk:
     def tagged(self, node: Node, where: Where) -> None:
         tag = node.tag.replace(_TAG, "!!")
         self.problems.append(Problem(where, f"The tag {tag} is not used here: a document is plain data. Take it away."))
+
+
+def _number(kind: str, text: str) -> int | float:
+    if kind == "float":
+        return float(text)
+    return int(text, 0 if text[:2] in {"0x", "0o"} else 10)
 
 
 def _place(mark: Mark) -> Place:

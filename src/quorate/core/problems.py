@@ -60,10 +60,9 @@ def _fix(kind: str, given: Any) -> str:
 
 
 def _bare(kind: str, given: str) -> bool:
-    try:
-        return given.lower() in {"true", "false"} if kind == "bool_type" else float(given) is not None
-    except ValueError:
-        return False
+    if kind == "bool_type":
+        return given.lower() in {"true", "false"}
+    return given.removeprefix("-").replace(".", "", 1).isdecimal()
 
 
 def _model_at(fields: type[BaseModel], way: Where) -> type[BaseModel] | None:

@@ -42,7 +42,7 @@ class ToolResult(NamedTuple):
     is_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that triples the cost of making one, and several are made each turn
 class Said:
     """Something said to the model by `source`: a person, another agent, a document.
 
@@ -65,7 +65,7 @@ class Said:
         return f"said\n{self.source}\n{self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What the model answered, with the results of its tool calls once they are known."""
 
@@ -100,6 +100,7 @@ class Reply:
 
 
 Block = Said | Reply
+"""A value: nobody changes one once it is made."""
 
 
 class Blocks(Sequence[Block]):

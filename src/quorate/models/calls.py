@@ -136,16 +136,20 @@ class _Live:
             request, worst = _capped(self.run, self.price, self.bound, self.request)
             folding = Folding()
             held = self.bound + request.max_tokens
-            await self._declare(request, worst, attempt)
+            self._declare(request, worst, attempt)
+            if self.run.journal.durable:
+                await self.run.journal.commit()
             try:
-                await self._stream(request, folding, attempt, on_event)
+                stream = self.client.stream(request)
+                await within(self.client.info.timeout_s, _streamed(stream, folding, attempt, on_event))
                 answer = folding.answer(ref=self.ref)
-            except ModelError as error:
+            except (ModelError, TimeoutError) as raised:
+                error = raised if isinstance(raised, ModelError) else _too_slow(self.client)
                 used = None if folding.empty else held
                 if not error.retryable or attempt >= last:
                     await self._close("error", _failure(error, used), held, worst, used)
                     self.run.cause = self.path
-                    raise
+                    raise error from raised
                 await self._close("retry", _failure(error, used), held, worst, used)
                 await asyncio.sleep(error.retry_after_s or 0.25 * 2 ** min(attempt, 6))
                 attempt += 1
@@ -153,9 +157,12 @@ class _Live:
             except BaseException:
                 self.run.meter.forfeit(held, worst)
                 raise
-            return answer, await self._record(answer, held, worst)
+            usd = self._record(answer, held, worst)
+            if self.run.journal.durable:
+                await self.run.journal.commit()
+            return answer, usd
 
-    async def _declare(self, request: ModelRequest, worst: float, attempt: int) -> None:
+    def _declare(self, request: ModelRequest, worst: float, attempt: int) -> None:
         run = self.run
         base, blocks = _difference(self.request.blocks, self.after)
         said: Payload = {
@@ -176,24 +183,13 @@ class _Live:
             said["digest"] = request_digest(request, run.journal.fingerprint)
         run.append(self.path, "call", said)
         run.meter.hold(self.bound + request.max_tokens, worst)
-        if run.journal.durable:
-            await run.journal.commit()
 
-    async def _stream(self, request: ModelRequest, folding: Folding, attempt: int, on_event: OnEvent | None) -> None:
-        info = self.client.info
-        try:
-            await within(info.timeout_s, _streamed(self.client.stream(request), folding, attempt, on_event))
-        except TimeoutError as error:
-            raise ModelError(f"{info.name} did not answer within {info.timeout_s:g} s.", retryable=True) from error
-
-    async def _record(self, answer: Answer, held: int, worst: float) -> float | None:
+    def _record(self, answer: Answer, held: int, worst: float) -> float | None:
         used = answer.usage or Usage(self.bound, answer.reply.size_bytes)
         usd = self.price.usd(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
         self.run.meter.settle(held, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
         entry = self.run.append(self.path, "reply", _reply_payload(answer, used, usd))
         self.scope.at = entry.at
-        if self.run.journal.durable:
-            await self.run.journal.commit()
         return usd
 
     async def _close(self, kind: str, payload: Payload, held: int, worst: float, used: int | None) -> None:
@@ -204,6 +200,11 @@ class _Live:
         self.scope.at = self.run.append(self.path, kind, payload).at
         if self.run.journal.durable:
             await self.run.journal.commit()
+
+
+def _too_slow(client: ModelClient) -> ModelError:
+    info = client.info
+    return ModelError(f"{info.name} did not answer within {info.timeout_s:g} s.", retryable=True)
 
 
 async def _streamed(
@@ -252,6 +253,8 @@ def _capped(run: Run, price: Price, bound: int, request: ModelRequest) -> tuple[
         run.check()
     wanted = request.max_tokens
     cap = run.meter.cap(bound, wanted)
+    if price.free:
+        return (request if cap == wanted else request.capped(cap)), 0.0
     worst = price.usd(bound, cap) or 0.0
     left = run.meter.money_left()
     if worst > left:

@@ -154,14 +154,14 @@ def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:
 
     An error that ended an attempt is left out: going on makes that step again.
     """
-    top = {path for path in record.open_turns if "/" not in path}
+    done = {e.path for e in record.entries if e.kind == "turn" and "/" not in e.path}
     closed: list[Entry] = []
     recorded: dict[str, list[Entry]] = {}
     for entry in record.entries:
         if entry.seq in record.void:
             continue
         turn = entry.path.partition("/")[0]
-        if turn in top:
+        if turn and turn not in done:
             recorded.setdefault(entry.path, []).append(entry)
         else:
             closed.append(entry)

@@ -1,0 +1,177 @@
+"""Teams as documents: YAML or JSON to a team, a team to data, and the JSON schema that editors check team files by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from quorate.chat.conditions import Condition
+from quorate.chat.forms import Known, form_of
+from quorate.chat.team import Team
+from quorate.chat.vocabulary import AGENTS, CONDITIONS, TEAMS, check_team
+from quorate.core.config import Document, Kind, Registry
+from quorate.core.lazy import lazy
+from quorate.core.reading import read
+from quorate.core.shape import fields_of, schema_of
+from quorate.core.source import Source, near, plain
+from quorate.errors import ConfigError
+from quorate.tools.tool import Tool, as_tool
+
+if TYPE_CHECKING:
+    from quorate.core import parse
+else:
+    parse = lazy("quorate.core.parse")
+
+C = TypeVar("C", bound=type[Any])
+Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Iterable["Tool[..., Any] | Callable[..., Any]"]
+
+_MARK = "__quorate_type__"
+_BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS])
+_GIVE_TOOLS = "Give them to load_team: tools=[…]."
+
+
+def load_team(
+    source: str | Path | Mapping[str, Any],
+    *,
+    tools: Tools = (),
+    registry: Registry | None = None,
+    tools_from: str = _GIVE_TOOLS,
+) -> Team:
+    """Make a team of a team file. A run of it journals the document, so that another process can resume the run.
+
+    Args:
+        source: A path; the text of a document, of more than one line or in braces; or the document as data.
+        tools: Those that the document may use by name.
+        registry: The types it may name; by default the built-in ones. `team_registry(Parrot)` adds your own.
+        tools_from: A sentence that says where tools come from, for the error about one that is not known.
+
+    Raises:
+        ConfigError: There is no such file, or something is wrong in it; names all of it, each with its line.
+    """
+    found = _source(source)
+    if isinstance(found.data, dict):
+        found = replace(found, data={name: value for name, value in found.data.items() if name != "$schema"})  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: JSON
+    team, document = read(registry or _BUILT_IN, found, "team", Known(_by_name(tools), tools_from))
+    if not isinstance(team, Team):
+        raise ConfigError(f"{found.name}: {document['type']} makes {team!r}, which is no Team.")
+    team.document = document
+    return team
+
+
+def team_from_document(
+    document: Mapping[str, Any],
+    *,
+    tools: Tools = (),
+    registry: Registry | None = None,
+    tools_from: str = _GIVE_TOOLS,
+) -> Team:
+    """Make the team again whose document a run has journaled; see `load_team`."""
+    return load_team(document, tools=tools, registry=registry, tools_from=tools_from)
+
+
+def dump(team: Team, *, registry: Registry | None = None) -> Document:
+    """Return the document that describes a team, in its normal form: every field with its value, tools by name.
+
+    Raises:
+        ConfigError: The team holds what is no data: a model client or a function made in Python, or an unknown type.
+    """
+    return (registry or _BUILT_IN).dump(team)
+
+
+def team_schema(registry: Registry | None = None) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of team files, for editors and other programs."""
+    return schema_of(registry or _BUILT_IN, "team", title="A team of Quorate")
+
+
+# -- types of your own ------------------------------------------------------------------------------------------------
+
+
+def kind(id: str) -> Callable[[C], C]:
+    """Give a class of agents, conditions or teams a type id, so that team files may name it.
+
+    Its fields are the parameters of the constructor; each is kept as an attribute of the same name if teams with it
+    shall be dumped. The mark alone does nothing: `team_registry(cls)` takes the class in, or a module of `quorate.toml`.
+
+    Raises:
+        ConfigError: The id is no word of small letters, digits and underscores.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", id):
+        raise ConfigError(f"{id!r} is no type id. Use small letters, digits and underscores: 'my_agent'.")
+
+    def mark(cls: C) -> C:
+        setattr(cls, _MARK, id)
+        return cls
+
+    return mark
+
+
+def is_marked(thing: object) -> bool:
+    """Return whether something is a class that was itself marked by `kind`."""
+    return isinstance(thing, type) and _MARK in vars(thing)
+
+
+def team_registry(*types: type[Any]) -> Registry:
+    """Return the built-in types of team files, and classes of your own that `kind` has marked.
+
+    Raises:
+        ConfigError: A class is not marked, is nothing that can be in a team file, or has the id of another.
+    """
+    return _BUILT_IN.plus(_kind_of(cls) for cls in types)
+
+
+def _kind_of(cls: type[Any]) -> Kind:
+    if not is_marked(cls):
+        raise ConfigError(f"{cls.__qualname__} has no type id. Write @kind('my_type') over the class.")
+    id: str = vars(cls)[_MARK]
+    if issubclass(cls, Team):
+        return Kind(id, "team", cls, fields_of(cls, form_of), check=check_team)
+    if issubclass(cls, Condition):
+        return Kind(id, "condition", cls, fields_of(cls, form_of))  # pyright: ignore[reportUnknownArgumentType]: of whatever memory
+    if callable(getattr(cls, "speak", None)):
+        return Kind(id, "agent", cls, fields_of(cls, form_of))
+    raise ConfigError(f"{cls.__qualname__} is no agent, condition or team, so no team file can use it.")
+
+
+# -- where documents come from ----------------------------------------------------------------------------------------
+
+
+def _source(given: str | Path | Mapping[str, Any]) -> Source:
+    if isinstance(given, Mapping):
+        return plain(given, "the team's document")
+    if isinstance(given, str) and ("\n" in given or given.lstrip().startswith("{")):
+        return parse.parse(given, "<text>")
+    path = Path(given)
+    try:
+        return parse.parse(path.read_text(encoding="utf-8-sig"), str(given))
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no file {str(given)!r}.{_like(path)}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{given}: It is no text in UTF-8: {error.reason} at byte {error.start}.") from error
+    except OSError as error:
+        raise ConfigError(f"{given}: It cannot be read: {error.strerror}.") from error
+
+
+def _like(path: Path) -> str:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return f" There is no folder {str(path.parent)!r} either."
+    known = sorted(p.name for p in folder.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
+    return near(path.name, known) or f" In {folder} there are: {', '.join(known[:10]) or 'no YAML or JSON files'}."
+
+
+def _by_name(tools: Tools) -> dict[str, Tool[..., Any]]:
+    pairs = list(tools.items()) if isinstance(tools, Mapping) else [("", given) for given in tools]
+    found: dict[str, Tool[..., Any]] = {}
+    for name, given in pairs:
+        made = as_tool(given)
+        if name and made.name != name:
+            raise ConfigError(f"The tool under {name!r} is named {made.name!r}. Give it under its own name.")
+        if found.setdefault(made.name, made) is not made:
+            raise ConfigError(f"Two tools are named {made.name!r}. Give one another name: @tool(name=…).")
+    return found
+
+
+__all__ = ["dump", "is_marked", "kind", "load_team", "team_from_document", "team_registry", "team_schema"]

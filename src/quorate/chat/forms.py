@@ -1,0 +1,117 @@
+"""How the values of team files that are no plain data in an object stand in the document: by name, or as fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
+
+from quorate.chat.agent import Agent, Speaker, checked_name
+from quorate.chat.conditions import Condition
+from quorate.core.config import Fields, Form, Part
+from quorate.core.source import cut, near
+from quorate.errors import ConfigError
+from quorate.models.client import ModelClient
+from quorate.models.registry import check_model
+from quorate.runs.outcome import Limits
+from quorate.tools.tool import Tool
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a document may use besides types: tools by name, and a sentence that says where they come from."""
+
+    tools: Mapping[str, Tool[..., Any]] = field(default_factory=dict[str, Tool[..., Any]])
+    tools_from: str = ""
+
+
+class _ToolForm(Form):
+    def build(self, value: str, context: Known) -> Tool[..., Any]:
+        return context.tools[value]
+
+    def dump(self, value: Tool[..., Any] | str) -> str:
+        return value if isinstance(value, str) else value.name
+
+
+class _ModelForm(Form):
+    def build(self, value: str, context: Known) -> str:
+        return value
+
+    def dump(self, value: ModelClient | str) -> str:
+        if isinstance(value, str):
+            return value
+        raise ConfigError(f"{cut(value)} is a client made in Python, which is no data. Name the model: 'openai:gpt-5'.")
+
+
+class _LimitsForm(Form):
+    def build(self, value: LimitsFields, context: Known) -> Limits:
+        return Limits(**value.model_dump())
+
+    def dump(self, value: Limits) -> dict[str, Any]:
+        return value.given()
+
+
+def _known_tool(name: str, info: ValidationInfo) -> str:
+    known: Known | None = info.context
+    if known is not None and name not in known.tools:
+        have = f" There are: {', '.join(sorted(known.tools))}." if known.tools else ""
+        raise ConfigError(f"There is no tool {name!r}.{near(name, known.tools)}{have} {known.tools_from}".rstrip())
+    return name
+
+
+def _model(spec: str) -> str:
+    check_model(spec)
+    return spec
+
+
+def _each_once(names: list[str]) -> list[str]:
+    return sorted(set(names))
+
+
+Name = Annotated[str, AfterValidator(checked_name)]
+ToolName = Annotated[str, AfterValidator(_known_tool), _ToolForm()]
+ModelName = Annotated[str, AfterValidator(_model), _ModelForm(), Field(examples=["embedded", "openai:gpt-5"])]
+Names = Annotated[list[Name], AfterValidator(_each_once)]
+AgentPart = Annotated[Any, Part("agent")]
+ConditionPart = Annotated[Any, Part("condition")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class LimitsFields(Fields):
+    """What a run may use."""
+
+    turns: Count | None = Field(None, description="Turns; 100 if left out.")
+    model_calls: Count | None = Field(None, description="Calls of models; 300 if left out.")
+    tool_calls: Count | None = Field(None, description="Calls of tools; 300 if left out.")
+    tokens: Count | None = Field(None, description="Tokens of prompts and replies together; 2 million if left out.")
+    cost_usd: float | None = Field(None, gt=0, description="US dollars; 5 if left out.")
+    active_s: float | None = Field(None, gt=0, description="Seconds of work; waiting for people does not count.")
+
+    @model_serializer(mode="wrap")
+    def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+
+LimitsPart = Annotated[LimitsFields, _LimitsForm()]
+
+
+def form_of(hint: Any) -> Any:
+    """Return how a parameter of a type stands in a document; the type itself where it is data already."""
+    inner = get_args(hint)
+    if get_origin(hint) in {Union, UnionType}:
+        for special, form in ((ModelClient, ModelName), (Tool, ToolName)):
+            if any(special in {a, get_origin(a)} for a in inner):
+                return form
+        return Union[tuple(form_of(a) for a in inner)]  # noqa: UP007 - made of what was found
+    if inner and get_origin(hint) in {list, tuple, Sequence, Iterable}:
+        form = form_of(inner[0])
+        return hint if form is inner[0] else list[form]
+    cls = get_origin(hint) or hint
+    if isinstance(cls, type):
+        for base, form in ((Tool, ToolName), (Limits, LimitsPart), (Condition, ConditionPart), (Agent, AgentPart)):
+            if issubclass(cls, base):
+                return form
+    return AgentPart if hint is Speaker else hint

@@ -1,0 +1,272 @@
+"""What team files may say: the fields of teams, agents and conditions, and what each stands for.
+
+Fields are the parameters of the classes, under their own names and with their own defaults; a test compares them. The
+docstrings and descriptions are for people who write team files: editors show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, cast
+
+from pydantic import Field, model_validator
+
+from quorate.chat import selector
+from quorate.chat.assistant import DEFAULT_DESCRIPTION, DEFAULT_SYSTEM, AssistantAgent
+from quorate.chat.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    ExternalTermination,
+    FunctionCallTermination,
+    MaxMessageTermination,
+    SourceMatchTermination,
+    StopMessageTermination,
+    TextMentionTermination,
+    TimeoutTermination,
+    TokenUsageTermination,
+)
+from quorate.chat.forms import (
+    AgentPart,
+    ConditionPart,
+    Count,
+    LimitsFields,
+    LimitsPart,
+    ModelName,
+    Name,
+    Names,
+    ToolName,
+)
+from quorate.chat.team import RoundRobinGroupChat, Team
+from quorate.chat.user import UserProxyAgent
+from quorate.core.config import Document, Fields, Kind
+from quorate.core.source import Problem, Where, near
+from quorate.errors import ConfigError
+
+# -- agents ----------------------------------------------------------------------------------------------------------
+
+
+class AssistantFields(Fields):
+    """Answers with a model, and calls tools on the way."""
+
+    name: Name = Field(description="Who it is in the thread; each participant has a name of its own.")
+    model_client: ModelName = Field(description="The model that it answers with: provider and model.")
+    tools: list[ToolName] = Field(
+        default_factory=list[str], description="Names of the tools that it may call, from the operator's own modules."
+    )
+    description: str = Field(DEFAULT_DESCRIPTION, description="What it is for, as others are told.")
+    system_message: str | None = Field(DEFAULT_SYSTEM, description="Its standing instruction; null for none.")
+    model_client_stream: bool = Field(True, description="Whether viewers get its words as they come.")
+    reflect_on_tool_use: bool = Field(True, description="Whether the model has the last word after tools.")
+    max_tool_iterations: Count = Field(10, description="How often in one turn it may call tools.")
+    max_tokens: Count | None = Field(None, description="The most tokens of one reply; left out: what the model allows.")
+    temperature: float | None = Field(None, ge=0, description="How freely the model chooses words; 0 is the least.")
+    seed: int | None = Field(None, description="Makes the model's choice of words repeatable, where it can be.")
+
+
+class UserProxyFields(Fields):
+    """Says what a person says."""
+
+    name: Name = Field(description="Who the person is in the thread.")
+    description: str = Field("A human user", description="What the person is for, as others are told.")
+
+
+AGENTS = (
+    Kind("assistant", "agent", AssistantAgent, AssistantFields),
+    Kind("user_proxy", "agent", UserProxyAgent, UserProxyFields),
+)
+
+# -- conditions ------------------------------------------------------------------------------------------------------
+
+
+class AnyFields(Fields):
+    """Stops once one of several conditions says so."""
+
+    conditions: list[ConditionPart] = Field(min_length=1, description="The conditions; one is enough.")
+
+
+class AllFields(Fields):
+    """Stops once all of several conditions have said so."""
+
+    conditions: list[ConditionPart] = Field(min_length=1, description="The conditions; all are needed.")
+
+
+class TextMentionFields(Fields):
+    """Stops once an agent has said a text. The task itself does not count."""
+
+    text: str = Field(min_length=1, description="What has to be said, letter by letter.")
+    sources: Names = Field(default_factory=list[str], description="Who has to say it; anybody if left out.")
+
+
+class MaxMessageFields(Fields):
+    """Stops at a number of messages."""
+
+    max_messages: Count = Field(description="How many messages, the task's included.")
+    include_agent_event: bool = Field(False, description="Whether events, such as tool calls, count too.")
+
+
+class TokenUsageFields(Fields):
+    """Stops once so many tokens are used; needs one of its fields."""
+
+    max_total_token: Count | None = Field(None, description="Tokens of prompts and replies together.")
+    max_prompt_token: Count | None = Field(None, description="Tokens of prompts.")
+    max_completion_token: Count | None = Field(None, description="Tokens of replies.")
+
+
+class TimeoutFields(Fields):
+    """Stops at the first message after some time."""
+
+    timeout_seconds: float = Field(gt=0, description="Seconds since the run began.")
+
+
+class ExternalFields(Fields):
+    """Stops when somebody outside says so."""
+
+
+class StopMessageFields(Fields):
+    """Stops once an agent has sent a stop message."""
+
+
+class SourceMatchFields(Fields):
+    """Stops once one of some participants has said something."""
+
+    sources: Names = Field(min_length=1, description="Any of them has to say something.")
+
+
+class FunctionCallFields(Fields):
+    """Stops once a tool was called."""
+
+    function_name: str = Field(min_length=1, description="The tool that has to be called.")
+
+
+def _any(conditions: list[Condition[Any]]) -> AnyOf:
+    return AnyOf(tuple(conditions))
+
+
+def _all(conditions: list[Condition[Any]]) -> AllOf:
+    return AllOf(tuple(conditions))
+
+
+def _none(condition: Condition[Any]) -> Mapping[str, Any]:
+    return {}
+
+
+CONDITIONS = (
+    Kind("any", "condition", AnyOf, AnyFields, make=_any),
+    Kind("all", "condition", AllOf, AllFields, make=_all),
+    Kind("text_mention", "condition", TextMentionTermination, TextMentionFields),
+    Kind("max_messages", "condition", MaxMessageTermination, MaxMessageFields),
+    Kind("token_usage", "condition", TokenUsageTermination, TokenUsageFields),
+    Kind("timeout", "condition", TimeoutTermination, TimeoutFields),
+    Kind("external", "condition", ExternalTermination, ExternalFields, values=_none),
+    Kind("stop_message", "condition", StopMessageTermination, StopMessageFields),
+    Kind("source_match", "condition", SourceMatchTermination, SourceMatchFields),
+    Kind("function_call", "condition", FunctionCallTermination, FunctionCallFields),
+)
+
+# -- teams -----------------------------------------------------------------------------------------------------------
+
+
+class TeamFields(Fields):
+    """What every team has."""
+
+    participants: list[AgentPart] = Field(min_length=1, description="Who talks.")
+    termination_condition: ConditionPart | None = Field(None, description="When it is done; else at a limit.")
+    max_turns: Count | None = Field(None, description="Short for the limit `turns`.")
+    limits: LimitsPart = Field(default_factory=lambda: LimitsFields(), description="What a run may use.")
+    description: str = Field("A team of agents.", description="What it is for.")
+
+    @model_validator(mode="after")
+    def _one_limit_of_turns(self) -> Self:
+        if self.max_turns is not None:
+            if self.limits.turns not in {None, self.max_turns}:
+                raise ConfigError("max_turns and limits.turns say different things. Keep limits.turns.")
+            self.limits = self.limits.model_copy(update={"turns": self.max_turns})
+            self.max_turns = None
+        return self
+
+
+class RoundRobinFields(TeamFields):
+    """Participants speak in the order given, again and again."""
+
+    name: str = Field("RoundRobinGroupChat", min_length=1, description="Of the team.")
+
+
+class SelectorFields(TeamFields):
+    """The next speaker is selected from what was said."""
+
+    name: str = Field("SelectorGroupChat", min_length=1, description="Of the team.")
+    participants: list[AgentPart] = Field(min_length=2, description="Who talks; the next one is chosen among them.")
+    model_client: ModelName | None = Field(
+        None, description="The model that chooses; without one the role nearest in meaning to the last message speaks."
+    )
+    selector_prompt: str = Field(
+        selector.PROMPT, description="What the model is asked, with {roles}, {participants} and {history}."
+    )
+    allow_repeated_speaker: bool = Field(False, description="Whether who spoke last may be chosen again.")
+    max_selector_attempts: Count = Field(2, description="How often the model may answer with no name that is allowed.")
+
+    @model_validator(mode="after")
+    def _prompt_has_a_model(self) -> Self:
+        if self.model_client is None and {"selector_prompt", "max_selector_attempts"} & self.model_fields_set:
+            raise ConfigError("selector_prompt and max_selector_attempts need a model that chooses: add model_client.")
+        return self
+
+
+def _of_team(team: Team) -> Mapping[str, Any]:
+    names = ("participants", "termination_condition", "limits", "name", "description")
+    return {name: getattr(team, name) for name in names}
+
+
+def _of_selector(team: selector.SelectorGroupChat) -> Mapping[str, Any]:
+    policy = cast("selector.Selector", team.turns)
+    if policy.selector_func is not None or policy.candidate_func is not None:
+        raise ConfigError(
+            f"{team.name} selects by a function, which is no data, so it cannot be written as a document."
+        )
+    by = policy.choosing
+    chosen = (
+        {"model_client": by.model_client, "selector_prompt": by.prompt, "max_selector_attempts": by.attempts}
+        if isinstance(by, selector.ByModel)
+        else {}
+    )
+    return {**_of_team(team), "allow_repeated_speaker": policy.allow_repeated_speaker, **chosen}
+
+
+def check_team(document: Document) -> Iterator[Problem]:
+    """Look for names that are there twice, and for conditions that wait for somebody or something not there."""
+    members: list[Document] = document["participants"]
+    names = [str(member["name"]) for member in members if "name" in member]
+    for i, member in enumerate(members):
+        if "name" in member and member["name"] in [other.get("name") for other in members[:i]]:
+            text = f"Two participants are named {member['name']!r}. Each needs a name of its own."
+            yield Problem(("participants", i, "name"), text)
+    tools = {name for member in members for name in member.get("tools", ())}
+    for way, condition in _conditions(document.get("termination_condition"), ("termination_condition",)):
+        kind = condition["type"]
+        if kind in {"text_mention", "source_match"} and len(names) == len(members):
+            for source in sorted(set(condition["sources"]) - set(names)):
+                yield Problem((*way, "sources"), f"No participant is named {source!r}.{_known(source, names)}")
+        if kind == "function_call" and {"assistant", "user_proxy"}.issuperset(member["type"] for member in members):
+            if (name := condition["function_name"]) not in tools:
+                yield Problem(
+                    (*way, "function_name"), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}"
+                )
+
+
+def _known(word: str, known: list[str]) -> str:
+    return f"{near(word, known)} There are: {', '.join(known) or 'none'}."
+
+
+def _conditions(document: Document | None, way: Where) -> Iterator[tuple[Where, Document]]:
+    if document is not None:
+        yield way, document
+        if document["type"] in {"any", "all"}:
+            for i, inner in enumerate(document["conditions"]):
+                yield from _conditions(inner, (*way, "conditions", i))
+
+
+TEAMS = (
+    Kind("round_robin", "team", RoundRobinGroupChat, RoundRobinFields, values=_of_team, check=check_team),
+    Kind("selector", "team", selector.SelectorGroupChat, SelectorFields, values=_of_selector, check=check_team),
+)

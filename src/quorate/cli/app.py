@@ -1,0 +1,199 @@
+"""The commands and their words. Each loads what it needs when it runs, so that `quorate --help` is there at once."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="quorate",
+    help="Conversations between agents, people and tools: bounded, durable, replayable.",
+    epilog="Ids may be cut short as long as they are unique. An error's traceback: --debug.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+models_app = typer.Typer(help="The weights of the embedded models.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run, or a conversation for its last run.", show_default=False)]
+Store = Annotated[str | None, typer.Option(metavar="URL", help="Where runs are kept: sqlite:///work.db, or a file.")]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=N,…", help="turns, model_calls, tool_calls, tokens, cost_usd, active_s; may be repeated."),
+]
+TeamFile = Annotated[str | None, typer.Option("--team", metavar="FILE", help="Take this team file from here on.")]
+App = Annotated[str | None, typer.Option("--app", metavar="MODULE:TEAM", help="Take the team from Python.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
+
+
+def command() -> Any:
+    """Return the whole command, to be called with words."""
+    return typer.main.get_command(app)
+
+
+def finish(work: Coroutine[Any, Any, int]) -> None:
+    """Do the work of a command and exit with its code."""
+    import asyncio
+
+    raise typer.Exit(asyncio.run(work))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("quorate")
+        except PackageNotFoundError:
+            found = "(not installed)"
+        typer.echo(f"quorate {found}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    team: Annotated[str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What to work on; - reads it from the input.", show_default=False)],
+    store: Store = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Keep the run nowhere.")] = False,
+    conversation: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on in this conversation, or begin one of this name.")
+    ] = None,
+    limits: Limits = None,
+    as_json: Json = False,
+) -> None:
+    """Let a team work on a task.
+
+    The run is kept in .quorate/ here. Ctrl-C stops it; `quorate resume` goes on.
+
+    Exits with 0 for completed, 1 failed, 2 for what cannot work, 3 limit or stalled, 4 waiting, 130 Ctrl-C.
+    """
+    from quorate.cli import working
+
+    finish(working.run(team, task, store, conversation, limits or [], no_store=no_store, as_json=as_json))
+
+
+@app.command()
+def resume(
+    run: Run,
+    store: Store = None,
+    limits: Limits = None,
+    team: TeamFile = None,
+    app: App = None,
+    give_up_turn: Annotated[
+        bool, typer.Option("--give-up-turn", help="Close the turn that was open instead of finishing it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run where it stopped: after Ctrl-C, a crash, an answer, or at a limit with wider --limits."""
+    from quorate.cli import working
+
+    finish(working.resume(run, store, limits or [], team, app, give_up_turn=give_up_turn, as_json=as_json))
+
+
+@app.command()
+def runs(
+    store: Store = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many; 0 for all.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """List runs, the latest first."""
+    from quorate.cli import lists
+
+    finish(lists.runs(store, last, as_json=as_json))
+
+
+@app.command()
+def conversations(
+    store: Store = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many; 0 for all.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """List conversations, the latest first."""
+    from quorate.cli import lists
+
+    finish(lists.conversations(store, last, as_json=as_json))
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],
+    store: Store = None,
+    entries: Annotated[bool, typer.Option("--entries", help="Print the journal itself, an entry a line.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what was said, why each speaker was chosen, and why it ended."""
+    from quorate.cli import showing
+
+    finish(showing.show(run, store, entries=entries, as_json=as_json))
+
+
+@app.command()
+def questions(store: Store = None, as_json: Json = False) -> None:
+    """List the questions that wait for an answer."""
+    from quorate.cli import asking
+
+    finish(asking.questions(store, as_json=as_json))
+
+
+@app.command()
+def answer(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Its id.", show_default=False)],
+    result: Annotated[str | None, typer.Argument(metavar="[RESULT]", help="What the call returned.", show_default=False)] = None,
+    happened: Annotated[bool, typer.Option("--happened", help="The call happened, with this RESULT.")] = False,
+    did_not: Annotated[bool, typer.Option("--did-not", help="It did not happen and will not: it is made again.")] = False,
+    store: Store = None,
+) -> None:
+    """Say whether an interrupted call happened. `quorate resume` then goes on with it."""
+    from quorate.cli import asking
+
+    finish(asking.answer(question, result, store, happened=happened, did_not=did_not))
+
+
+@app.command()
+def replay(run: Run, store: Store = None, team: TeamFile = None, app: App = None) -> None:
+    """Do a run again from its journal, with no outside call, and compare every entry."""
+    from quorate.cli import showing
+
+    finish(showing.replayed(run, store, team, app))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of team files, for editors."""
+    from quorate.cli import files
+
+    files.print_schema()
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """List the models that can be pulled, and where those are that were."""
+    from quorate.cli import files
+
+    files.list_models()
+
+
+@models_app.command("pull")
+def pull_models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which; all by default.", show_default=False)] = None,
+) -> None:
+    """Fetch the weights of the embedded models, checked by their sha256."""
+    from quorate.cli import files
+
+    files.pull_models(name)

@@ -1,0 +1,140 @@
+"""Where runs are kept, and how a run is called by a few letters of its id."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from quorate.errors import ConfigError
+from quorate.runs.entries import run_id, split_run_id
+from quorate.runs.history import RunRecord, fold
+from quorate.runs.open import open_store
+
+if TYPE_CHECKING:
+    from quorate.runs.journal import MemoryStore, Store, Summary
+    from quorate.runs.sqlite import SqliteStore
+
+HERE = ".quorate/quorate.db"
+MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store, as the commands that are printed name it.
+
+    Args:
+        url: What `open_store` takes.
+        asked: Whether the user named it, so that the next command has to name it too.
+    """
+
+    url: str
+    asked: bool = False
+
+    @classmethod
+    def of(cls, option: str | None, default: str | None = None) -> Place:
+        """Return what `--store` says, else what `quorate.toml` says, else the one in `.quorate/` here."""
+        return cls(option, asked=True) if option else cls(default or HERE)
+
+    @property
+    def file(self) -> Path | None:
+        """The file, None for a store that has none."""
+        path = self.url.removeprefix("sqlite:///")
+        return None if "://" in path or path == "memory:" else Path(path)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return str(self.file or self.url)
+
+    def command(self, *words: str) -> str:
+        """Return a command that can be pasted into a shell."""
+        store = ("--store", self.url) if self.asked else ()
+        return shlex.join(["quorate", *words, *store])
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[SqliteStore | MemoryStore]:
+        """Open the store, a new one if there is none."""
+        file = self.file
+        if file is not None and not self.asked:
+            _keep_out_of_git(file.parent)
+        async with open_store(self.url) as store:
+            yield store
+
+    @asynccontextmanager
+    async def there(self) -> AsyncGenerator[SqliteStore]:
+        """Open a store that exists.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        file = self.file
+        if file is None:
+            open_store(self.url)  # a URL of no known kind says so itself
+            raise ConfigError(f"{self.url} keeps nothing after its process. Name the file of a store: --store work.db.")
+        if not file.is_file():
+            raise ConfigError(f"There is no store {file}. `quorate run` makes one here; --store names another.")
+        async with open_store(self.url) as store:
+            yield store  # pyright: ignore[reportReturnType]: what has a file is SQLite
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """Make the folder of a project's runs, hidden from its version control."""
+    if not folder.exists() and folder.name == Path(HERE).parent.name:
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("*\n")
+
+
+class Found(NamedTuple):
+    """What an id stands for; `number` is None where a whole conversation was named."""
+
+    conversation: str
+    number: int | None
+    runs: dict[int, RunRecord]
+
+    @property
+    def record(self) -> RunRecord:
+        """The run that was named, of a conversation the last."""
+        return self.runs[max(self.runs) if self.number is None else self.number]
+
+    @property
+    def run_id(self) -> str:
+        """The full id of that run."""
+        return run_id(self.conversation, self.record.number)
+
+
+async def find(store: Store, text: str) -> Found:
+    """Return the run or conversation that an id, or the beginning of one, stands for.
+
+    Raises:
+        ConfigError: There is none, or several begin like that.
+    """
+    known = await store.conversations()
+    conversation, number = named(known, text)
+    return Found(conversation, number, fold(await store.read(conversation)))
+
+
+def named(known: Sequence[Summary], text: str) -> tuple[str, int | None]:
+    """Return conversation and run number for an id, or the beginning of one, out of those that are known.
+
+    Raises:
+        ConfigError: There is none, or several begin like that.
+    """
+    beginning, number = split_run_id(text)
+    ways: list[tuple[str, int | None]] = [(text, None)]  # a conversation's own id may look like that of a run
+    if number is not None:
+        ways.append((beginning, number))
+    for start, n in ways:
+        exact = [s for s in known if s.id == start]
+        alike = exact or [s for s in known if start and s.id.startswith(start)]
+        if len(alike) > 1:
+            some = ", ".join(sorted(s.id for s in alike)[:MOST_NAMED]) + (", …" if len(alike) > MOST_NAMED else "")
+            raise ConfigError(f"{len(alike)} conversations begin with {start!r}: {some}. Write more of it.")
+        if alike and (n is None or 1 <= n <= alike[0].runs):
+            return alike[0].id, n
+        if alike:
+            raise ConfigError(f"Conversation {alike[0].id} has runs 1 to {alike[0].runs}, no run {n}.")
+    raise ConfigError(f"No run and no conversation begins with {text!r} here. `quorate runs` lists them.")

@@ -1,0 +1,370 @@
+"""`quorate run` and `quorate resume`: a run that is watched, can be stopped, and says how to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from quorate.chat import shown
+from quorate.chat.console import View, watching
+from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING
+from quorate.cli import definition as definitions
+from quorate.cli.place import Found, Place, find
+from quorate.errors import ConfigError, Conflict, RunFailed
+from quorate.runs.entries import split_run_id
+from quorate.runs.history import RunRecord, fold
+from quorate.runs.journal import MemoryStore
+from quorate.runs.outcome import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from quorate.chat.live import LiveRun
+    from quorate.chat.messages import BaseMessage, TaskResult
+    from quorate.runs.journal import Conversation, Store
+
+EXITS = {"completed": 0, "limit": CUT_SHORT, "stalled": CUT_SHORT, "waiting": WAITING, "cancelled": INTERRUPTED, "failed": FAILED}
+WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
+PAST_CHARS = 100
+PAST_LINES = 12
+
+
+def read_limits(words: Sequence[str]) -> Limits | None:
+    """Return the limits that `--limits` named, None for none.
+
+    Raises:
+        ConfigError: One is not `NAME=NUMBER`, or its name is no limit.
+    """
+    found: dict[str, Any] = {}
+    for word in (part.strip() for given in words for part in given.split(",")):
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if name not in DEFAULT_LIMITS:
+            raise ConfigError(f"No limit named {name!r}. There are: {', '.join(DEFAULT_LIMITS)}; as in --limits turns=30.")
+        try:
+            found[name] = int(text) if name in WHOLE else float(text)
+        except ValueError as error:
+            kind = "a whole number" if name in WHOLE else "a number"
+            raise ConfigError(f"--limits {name}{equals}{text}: {name} is {kind}, as in {name}=30.") from error
+    return Limits(**found) if found else None
+
+
+def read_task(text: str) -> str:
+    """Return the task, from the standard input for `-`.
+
+    Raises:
+        ConfigError: It is empty.
+    """
+    task = sys.stdin.read() if text == "-" else text
+    if not task.strip():
+        raise ConfigError("The task is empty. Say what to work on." if text != "-" else "Nothing came from the input.")
+    return task.strip("\n") if text == "-" else task
+
+
+async def run(
+    team: str,
+    task: str,
+    store: str | None,
+    conversation: str | None,
+    limits: Sequence[str],
+    *,
+    no_store: bool,
+    as_json: bool,
+) -> int:
+    """Work on a task and return the exit code."""
+    if no_store and (store or conversation):
+        raise ConfigError("--no-store keeps nothing, so it goes with neither --store nor --conversation.")
+    wanted, said = read_limits(limits), read_task(task)
+    project = definitions.project()
+    chosen = definitions.named(team, project)
+    if no_store:
+        async with MemoryStore() as memory:
+            return await _begin(chosen, said, memory.conversation(), wanted, None, as_json=as_json)
+    place = Place.of(store, project.store)
+    async with place.opened() as opened:
+        where = opened.conversation(await _conversation(opened, conversation))
+        return await _begin(chosen, said, where, wanted, place, as_json=as_json)
+
+
+async def _conversation(store: Store, asked: str | None) -> str | None:
+    """Return the conversation to go on in, None for a new one.
+
+    An id that Quorate made may be cut short; a name that somebody gave may not: `ticket-1` is not `ticket-17`.
+    """
+    if asked is None:
+        return None
+    known = [s.id for s in await store.conversations()]
+    beginning, number = split_run_id(asked)
+    if number is not None and asked not in known and beginning in known:
+        return beginning
+    alike = [id for id in known if re.fullmatch("[0-9a-f]{8}", id) and id.startswith(asked)]
+    return alike[0] if asked not in known and len(alike) == 1 else asked
+
+
+async def _begin(
+    chosen: definitions.Definition,
+    task: str,
+    where: Conversation,
+    limits: Limits | None,
+    place: Place | None,
+    *,
+    as_json: bool,
+) -> int:
+    async with chosen.team.start(task, conversation=where, limits=limits, definition=chosen.entry) as live:
+        with _printer(place, as_json=as_json) as printer:
+            printer.begin(live, where.id)
+            return await _follow(live, printer, Again(live.id, place, chosen.words))
+
+
+async def resume(
+    run: str,
+    store: str | None,
+    limits: Sequence[str],
+    team: str | None,
+    app: str | None,
+    *,
+    give_up_turn: bool,
+    as_json: bool,
+) -> int:
+    """Go on with a run and return the exit code."""
+    wanted = read_limits(limits)
+    project = definitions.project()
+    place = Place.of(store, project.store)
+    async with place.there() as opened:
+        found = await find(opened, run)
+        await _check_open(opened, found, place)
+        chosen = definitions.recorded(found, place, project, team=team, app=app)
+        going_on = chosen.team.going_on(
+            found.run_id, store=opened, limits=wanted, definition=chosen.entry, give_up_turn=give_up_turn
+        )
+        async with going_on as live:
+            with _printer(place, as_json=as_json) as printer:
+                printer.begin(live, found.conversation, before=live.told())
+                return await _follow(live, printer, Again(live.id, place, chosen.words), since=len(live.told()))
+
+
+async def _check_open(store: Store, found: Found, place: Place) -> None:
+    """Refuse at once, whatever the definition, what cannot go on.
+
+    Raises:
+        Conflict: It is completed, was left for another, or is going on.
+    """
+    record, last = found.record, max(found.runs)
+    if await store.is_held(found.conversation):
+        raise Conflict(
+            f"Run {found.conversation}.{last} is going on in another living process. Wait for it, or stop it there."
+        )
+    if record.outcome is not None and record.closed:
+        again = place.command("run", "TEAM", "TASK", "--conversation", found.conversation)
+        raise Conflict(
+            f"Run {found.run_id} is {record.outcome.kind}: {record.outcome.reason} There is nothing to go on with. "
+            f"A new task for it: {again}"
+        )
+    if record.number != last:
+        raise Conflict(
+            f"Run {found.run_id} was followed by run {found.conversation}.{last}; only the last of them can go on."
+        )
+
+
+async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0) -> int:
+    """Show a run to its end, and return the exit code that says how it ended."""
+    began = time.perf_counter()
+    with stopping(lambda: (printer.notice("Stopping. Ctrl-C again stops at once."), live.cancel()), again.command()):
+        try:
+            async with aclosing(live.events(since)) as items:
+                async for item in items:
+                    printer.see(item)
+            result = await live.result()
+        except RunFailed as error:
+            if error.result is None:
+                raise
+            result = error.result
+        except ConfigError as error:
+            error.add_note(again.hint())
+            raise
+        printer.end(result, time.perf_counter() - began)
+    assert result.outcome is not None
+    for line in await hints(result, live, again):
+        print(shown.clean(line), file=sys.stderr)
+    return EXITS[result.outcome.kind]
+
+
+class Again:
+    """How to go on with a run.
+
+    Args:
+        run_id: Of the run.
+        place: Where it is kept, None for nowhere.
+        words: What names the definition where the journal does not have it.
+    """
+
+    def __init__(self, run_id: str, place: Place | None, words: tuple[str, ...]) -> None:
+        self.run_id, self.place, self.words = run_id, place, words
+
+    def command(self, *more: str) -> str:
+        """Return the command, empty for a run that is kept nowhere."""
+        return self.place.command("resume", self.run_id, *self.words, *more) if self.place else ""
+
+    def hint(self, *more: str) -> str:
+        """Return a line that says it."""
+        return f"Go on with: {self.command(*more)}" if self.place else "It was kept nowhere (--no-store)."
+
+
+async def hints(result: TaskResult, live: LiveRun, again: Again) -> list[str]:
+    """Return what to do next, a line each; nothing after `completed`."""
+    outcome = result.outcome
+    assert outcome is not None
+    if outcome.kind == "completed":
+        return []
+    if outcome.kind == "limit":
+        wider = 2 * (getattr(live.run.meter.limits, outcome.limit) or DEFAULT_LIMITS[outcome.limit])
+        return [again.hint("--limits", f"{outcome.limit}={wider:g}")]
+    lines: list[str] = []
+    if outcome.questions:
+        where = live.run.conversation
+        record = fold(await where.store.read(where.id, owner=where.owner))[live.run.number]
+        lines += question_lines(record, again.place)
+    return [*lines, again.hint()]
+
+
+def question_lines(record: RunRecord, place: Place | None) -> Iterator[str]:
+    """Yield the open questions of a run, each with the commands that answer it."""
+    for entry in record.questions.values():
+        id = entry.payload["id"]
+        yield f"{id}: {shown.inline(entry.payload['text'])}"
+        if place is not None:
+            yield f"  It did:     {place.command('answer', id, '--happened', 'RESULT')}"
+            yield f"  It did not: {place.command('answer', id, '--did-not')}"
+
+
+# -- stopping ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def stopping(stop: Callable[[], object], resume: str) -> Iterator[None]:
+    """Let the first Ctrl-C, or request to terminate, stop the run cleanly, and the second end the process at once.
+
+    Args:
+        stop: Is called in the event loop at the first.
+        resume: The command that goes on afterwards, for the second.
+    """
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def on_signal(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            _leave_at_once(resume)
+        asked = True
+        loop.call_soon_threadsafe(stop)
+
+    try:
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread, where signals come in
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_at_once(resume: str) -> None:
+    """End the process as a kill would: the journal is whole, and nothing can hold this up."""
+    cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
+    goodbye = f"{cursor}\nStopped at once." + (f" Go on with: {resume}" if resume else "") + "\n"
+    os.write(2, goodbye.encode(errors="replace"))
+    os._exit(INTERRUPTED)
+
+
+# -- printing ---------------------------------------------------------------------------------------------------------
+
+
+class Printer:
+    """Shows a run as people read it."""
+
+    def __init__(self, view: View, place: Place | None) -> None:
+        self.view, self.place = view, place
+
+    def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
+        """Say which run this is and, of one that goes on, what it said before."""
+        kept = f"kept in {self.place.name}" if self.place else "kept nowhere"
+        verb = "" if before is None else " goes on"
+        rest = f"{verb} · conversation {conversation} · pid {os.getpid()} · {shown.inline(kept)}"
+        self.view.tell([("run ", "dim"), (live.id, "bold"), (rest, "dim")])
+        if before:
+            lines = list(past(before))
+            more = [[(f"… {len(lines) - PAST_LINES} more before", "dim")]] if len(lines) > PAST_LINES else []
+            self.view.tell(*more, *lines[-PAST_LINES:])
+
+    def see(self, item: BaseMessage) -> None:
+        """Show the next item."""
+        self.view.see(item)
+
+    def notice(self, text: str) -> None:
+        """Say something on the way."""
+        self.view.tell([(text, "yellow")])
+
+    def end(self, result: TaskResult, seconds: float) -> None:
+        """Show how it ended."""
+        self.view.end(result, seconds)
+
+
+class JsonPrinter(Printer):
+    """Prints a JSON object a line: `run`, messages and events as they are dumped, `ended`."""
+
+    def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
+        print_json(
+            type="run", run_id=live.id, conversation=conversation, pid=os.getpid(),
+            store=self.place.url if self.place else None, resumed=before is not None,
+        )  # fmt: skip
+
+    def see(self, item: BaseMessage) -> None:
+        print_json(**item.dump())
+
+    def notice(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+    def end(self, result: TaskResult, seconds: float) -> None:
+        assert result.outcome is not None
+        print_json(
+            type="ended", run_id=result.run_id, **asdict(result.outcome), turns=result.turns,
+            prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens,
+            cost_usd=result.cost_usd, seconds=round(seconds, 3), head=result.head,
+        )  # fmt: skip
+
+
+@contextmanager
+def _printer(place: Place | None, *, as_json: bool) -> Iterator[Printer]:
+    with watching() as view:
+        yield (JsonPrinter if as_json else Printer)(view, place)
+
+
+def print_json(**fields: Any) -> None:
+    """Print an object on a line; in ASCII, so that it holds nothing a terminal could obey."""
+    print(json.dumps(fields), flush=True)
+
+
+def past(said: Sequence[BaseMessage]) -> Iterator[shown.Line]:
+    """Yield a dim line, cut short, for each message and each tool call that was there before."""
+    from quorate.chat.messages import BaseChatMessage, FunctionCall, ToolCallExecutionEvent, ToolCallRequestEvent
+
+    calls: dict[str, FunctionCall] = {}
+    for item in said:
+        name = shown.inline(item.source)
+        if isinstance(item, ToolCallRequestEvent):
+            calls |= {call.id: call for call in item.content}
+        elif isinstance(item, ToolCallExecutionEvent):
+            for result in item.content:
+                call = calls.get(result.call_id) or FunctionCall(result.call_id, "{}", result.name)
+                line = "".join(text for text, _ in shown.call_line(call, result))
+                yield [(f"{name}: {shown.cut(line, PAST_CHARS)}", "dim")]
+        elif isinstance(item, BaseChatMessage):
+            yield [(f"{name}: {shown.cut(item.to_text(), PAST_CHARS)}", "dim")]

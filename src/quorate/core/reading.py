@@ -1,0 +1,123 @@
+"""Making objects of documents. What is wrong with a document is told all at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from quorate.core.config import Document, Kind, Registry, normal
+from quorate.core.problems import problems_of
+from quorate.core.source import Problem, Source, Where, cut, near
+
+
+def read(registry: Registry, source: Source, role: str, context: Any = None) -> tuple[Any, Document]:
+    """Make the object that a document describes.
+
+    Args:
+        registry: The types it may name.
+        source: The document.
+        role: What it must be.
+        context: Handed to validators and forms.
+
+    Returns:
+        The object, and the document in its normal form.
+
+    Raises:
+        ConfigError: Something is wrong with it; names all of it, each with its line.
+    """
+    reading = _Reading(registry, source, context)
+    made = reading.part(role, source.data, ())
+    if made is None or reading.problems:
+        raise source.refusal(reading.problems)
+    return made
+
+
+class _Reading:
+    """Reads one document and goes on past what is wrong."""
+
+    def __init__(self, registry: Registry, source: Source, context: Any) -> None:
+        self.registry, self.context = registry, context
+        self.problems: list[Problem] = list(source.problems)
+
+    def part(self, role: str, data: Any, where: Where) -> tuple[Any, Document] | None:
+        """Return the object for an envelope and its normal form, None if something is wrong."""
+        before = len(self.problems)
+        kind = self.kind(role, data, where)
+        if kind is None:
+            return None
+        given: Document = {name: value for name, value in data.items() if name not in {"type", "version"}}
+        fields = self.fields(kind, given, where)
+        parts = {name: self.parts(of, given.get(name), (*where, name), many) for name, (of, many) in kind.parts.items()}
+        if fields is None or len(self.problems) > before:
+            return None
+        document = normal(kind, fields, {name: written for name, (_, written) in parts.items()})
+        self.problems += [p._replace(where=(*where, *p.where)) for p in kind.check(document)]
+        if len(self.problems) > before:
+            return None
+        values = {name: getattr(fields, name) for name in kind.fields.model_fields}
+        for name, (form, _) in kind.forms.items():
+            values[name] = self.built(form, values[name])
+        made = self.made(kind, values | {name: found for name, (found, _) in parts.items()}, where)
+        return None if made is None else (made, document)
+
+    def kind(self, role: str, data: Any, where: Where) -> Kind | None:
+        choice = f"There are: {', '.join(self.registry.ids(role))}."
+        if not isinstance(data, dict):
+            return self.wrong(where, f"Here goes {_a(role)}: fields that begin with `type:`, not {cut(data)}. {choice}")
+        found: Document = data  # pyright: ignore[reportUnknownVariableType]: JSON
+        if "type" not in found:
+            return self.wrong(where, f"`type:` is missing: which {role} is it? {choice}")
+        id, version = found["type"], found.get("version", 1)
+        kind = self.registry.kinds.get(id) if isinstance(id, str) else None
+        if kind is None:
+            return self.wrong((*where, "type"), f"There is no {role} type {cut(id)}.{self.meant(id, role)} {choice}")
+        if kind.role != role:
+            return self.wrong((*where, "type"), f"{id!r} is {_a(kind.role)}; here goes {_a(role)}. {choice}")
+        if isinstance(version, bool) or version != kind.version:
+            text = f"This Quorate reads version {kind.version} of {id}, not {cut(version)}. A newer Quorate may."
+            return self.wrong((*where, "version"), text)
+        return kind
+
+    def wrong(self, where: Where, text: str) -> None:
+        self.problems.append(Problem(where, text))
+
+    def meant(self, id: Any, role: str) -> str:
+        """Return the question which id was meant; the name of a class stands for its id."""
+        kinds = {kind.cls.__name__: kind.id for kind in self.registry.kinds.values() if kind.role == role}
+        word = str(id).rpartition(".")[2]
+        return f" Did you mean {kinds[word]!r}?" if word in kinds else near(word, self.registry.ids(role))
+
+    def fields(self, kind: Kind, given: Document, where: Where) -> BaseModel | None:
+        try:
+            return kind.fields.model_validate_json(json.dumps(given), strict=True, context=self.context)
+        except ValidationError as error:
+            self.problems += problems_of(error, kind.fields, kind.id, where)
+            return None
+
+    def parts(self, role: str, given: Any, where: Where, many: bool) -> tuple[Any, Any]:
+        """Return the objects and the normal forms of a field that holds envelopes."""
+        if given is None:
+            return None, None
+        if not many:
+            return self.part(role, given, where) or (None, None)
+        items: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]: JSON; a wrong shape is told by `fields`
+        found = [pair for i, item in enumerate(items) if (pair := self.part(role, item, (*where, i))) is not None]
+        return [made for made, _ in found], [written for _, written in found]
+
+    def built(self, form: Any, value: Any) -> Any:
+        if value is None:
+            return None
+        items: list[Any] | None = value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]: as declared
+        return form.build(value, self.context) if items is None else [form.build(v, self.context) for v in items]
+
+    def made(self, kind: Kind, values: Document, where: Where) -> Any:
+        try:
+            return (kind.make or kind.cls)(**values)
+        except ValueError as error:  # ConfigError is one: it says what does not go together
+            return self.wrong(where, str(error))
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role[0] in "aeiou" else f"a {role}"

@@ -1,0 +1,282 @@
+"""Kills a team at every moment of its run, resumes it in another process, and prints what came of each as JSON lines.
+
+    python crashing.py FOLDER TEAM EFFECT [EVERY]
+
+TEAM is `robin`, `wave` or `selector`; EFFECT is the class of the clerk's tool. A moment is `before 7` (nothing of entry 7
+is there yet, but all that led to it has happened), `after 7` (appended, not committed) or `commit 3` (the third commit has
+just returned). This process imports once and never opens a store; each run is a forked child, ended by SIGKILL.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import quorate.chat.replay
+import quorate.runs.sqlite
+import quorate.tools.schema  # noqa: F401: loaded here once, so that no child has to
+from quorate import (
+    AssistantAgent,
+    MaxMessageTermination,
+    OperationKey,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+    Team,
+    open_store,
+    replay,
+    tool,
+)
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.turns import Speak
+from quorate.models import ModelRequest, Reply, Said, ToolCall
+from quorate.runs.entries import canonical_order
+from quorate.runs.journal import Conversation, Note
+from quorate.testing import FakeClock, ScriptedModel
+
+NAMES = ("writer", "clerk", "critic")
+AGAIN = frozenset({"resumed", "settled", "question", "answer"})
+
+
+# -- the team: what a model answers depends on nothing but what it is asked -------------------------------------------
+
+
+def note(file: Path, line: str) -> None:
+    with file.open("a") as out:
+        out.write(line + "\n")
+
+
+def answer(request: ModelRequest, folder: Path) -> object:
+    last = request.blocks[-1]
+    asked = f"{request.system}\n{last.content}\n{len(request.blocks)}"
+    sign = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    note(folder / "calls", sign)
+    if request.output_schema:
+        return json.dumps({"speaker": json.loads(request.output_schema)["properties"]["speaker"]["enum"][-1]})
+    if isinstance(last, Reply) and last.results:
+        return f"Booked {' and '.join(r.content for r in last.results)} {sign}."
+    assert isinstance(last, Said)
+    if request.system != "clerk":
+        return f"{request.system} thinks {sign} of {last.text[-20:]!r}."
+    if len(request.blocks) < 4:
+        return ToolCall(f"c{sign}", "book", '{"amount": 2}')
+    return [ToolCall(f"c{n}{sign}", "book", json.dumps({"amount": n})) for n in (51, 52)]
+
+
+def bookkeeping(folder: Path, effect: Any) -> Any:
+    if effect == "idempotent":
+
+        @tool(effect="idempotent")
+        async def book(amount: int, key: OperationKey) -> str:
+            """Book an amount."""
+            note(folder / "ledger", f"{amount} {key}")
+            return f"entry-{amount * 7}"
+    else:
+
+        @tool(effect=effect)
+        async def book(amount: int) -> str:
+            """Book an amount."""
+            note(folder / "ledger", f"{amount}")
+            return f"entry-{amount * 7}"
+
+    return book
+
+
+class Waves:
+    """All speak side by side, in an order that changes."""
+
+    def begin(self) -> int:
+        return 0
+
+    def see(self, memory: int, fact: Fact) -> int:
+        return memory + (fact.choice is not None)
+
+    async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak:
+        return Speak((*members[memory % 3 :], *members[: memory % 3]), "all at once")
+
+
+def made(kind: str, effect: str, folder: Path) -> Team:
+    model = ScriptedModel(itertools.repeat(lambda request: answer(request, folder)))
+    book = bookkeeping(folder, effect)
+    members = [
+        AssistantAgent(name, model, system_message=name, tools=[book] if name == "clerk" else []) for name in NAMES
+    ]
+    until = MaxMessageTermination(7)
+    if kind == "robin":
+        return RoundRobinGroupChat(members, termination_condition=until)
+    if kind == "wave":
+        return Team(members, turns=Waves(), termination_condition=until)
+    return SelectorGroupChat(members, model, termination_condition=until)
+
+
+# -- a store that kills its process -----------------------------------------------------------------------------------
+
+
+class Killing:
+    """Wraps a store and its journal, counts what passes, and dies at one moment."""
+
+    def __init__(self, inner: Any, moment: tuple[str, int], count: dict[str, int]) -> None:
+        self._inner, self._moment, self._count = inner, moment, count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def _pass(self, what: str) -> None:
+        self._count[what] += 1
+        if (what, self._count[what]) == self._moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def open(self, id: str, **options: Any) -> Any:
+        return Killing(await self._inner.open(id, **options), self._moment, self._count)
+
+    def append(self, *entry: Any) -> Any:
+        self._pass("before")
+        appended = self._inner.append(*entry)
+        self._pass("after")
+        return appended
+
+    async def commit(self, *, sync: bool = False) -> None:
+        await self._inner.commit(sync=sync)
+        self._pass("commit")
+
+
+# -- what the children do ---------------------------------------------------------------------------------------------
+
+
+def store_in(folder: Path) -> Any:
+    return open_store(folder / "work.db", clock=FakeClock())
+
+
+async def work(folder: Path, kind: str, effect: str, moment: tuple[str, int]) -> dict[str, Any]:
+    count = {"before": 0, "after": 0, "commit": 0}
+    async with store_in(folder) as store:
+        await made(kind, effect, folder).run(
+            task="Keep the books.", conversation=Conversation(Killing(store, moment, count), "talk")
+        )
+    return count
+
+
+async def go_on(folder: Path, kind: str, effect: str) -> dict[str, Any]:
+    """Resume, or begin where nothing was on disk yet, and tell everything about what is there now."""
+    team = made(kind, effect, folder)
+    async with store_in(folder) as store:
+        talk = store.conversation("talk")
+        before = await talk.entries()
+        told: dict[str, Any] = {"replies": sum(e.kind == "reply" for e in before), "messages": None}
+        if not before or before[-1].kind != "ended" or before[-1].payload["outcome"] == "waiting":
+            again = team.continue_run("talk", store=store) if before else team.run(task="Keep the books.", conversation=talk)
+            result = await again
+            assert result.outcome is not None
+            told["messages"] = [m.dump() for m in result.messages]
+            told["questions"], told["open"] = result.outcome.questions, result.outcome.open_intents
+        entries = await talk.entries()
+        ended = entries[-1].payload
+        told["outcome"] = [ended["outcome"], ended["reason"]]
+        told["entries"] = canonical(entries)
+        told["verified"] = (await store.verify("talk")).count == len(entries)
+        told["notes"] = len(await store.notes("talk"))
+        if ended["outcome"] == "completed":
+            told["replayed"] = (await replay("talk", team=team, store=store)).identical
+    return told | {"ledger": lines(folder / "ledger"), "calls": lines(folder / "calls")}
+
+
+async def answered(folder: Path, kind: str, effect: str, questions: list[str], happened: bool) -> dict[str, Any]:
+    """Answer what is asked: what is in the ledger happened; for the rest the caller decides what is said."""
+    async with store_in(folder) as store:
+        asked = {e.payload["id"]: e.payload for e in await store.read("talk", kinds=["question"])}
+        for id in questions:
+            amount = json.loads(asked[id]["arguments"])["amount"]
+            said: dict[str, Any] = {"happened": happened or str(amount) in lines(folder / "ledger")}
+            if said["happened"]:
+                said["result"] = f"entry-{amount * 7}"
+            await store.post("talk", Note(id, "answer", said))
+    return await go_on(folder, kind, effect)
+
+
+def canonical(entries: list[Any]) -> list[Any]:
+    """Return the journal in path order without what only says that something was tried again."""
+    kept: list[Any] = []
+    for entry in sorted(entries, key=canonical_order):
+        payload = dict(entry.payload)
+        if entry.kind in AGAIN:
+            continue
+        if entry.kind in {"call", "intent"}:
+            payload.pop("attempt", None)
+            if any(k[:2] == [entry.path, entry.kind] for k in kept):
+                continue
+        if entry.kind == "call":  # a resumed process writes its references out in full
+            payload = {name: payload[name] for name in ("model", "parts", "cap")}
+        if entry.kind == "ended":
+            kept = [k for k in kept if k[1] != "ended"]
+            payload = {name: payload[name] for name in ("outcome", "reason", "turns")}
+        kept.append([entry.path, entry.kind, payload])
+    return json.loads(json.dumps(kept))
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+# -- the process that forks them --------------------------------------------------------------------------------------
+
+
+def forked(folder: Path, job: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[int, Any]:
+    """Do a job in a child; return the signal that ended it and what it told."""
+    out = folder / "told.json"
+    out.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            told = asyncio.run(job())
+            out.write_text(json.dumps(told))
+            code = 0
+        except BaseException as error:  # told to the test, which fails with it
+            out.write_text(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status), json.loads(out.read_text()) if out.exists() else None
+
+
+def moments(count: dict[str, int], every: int) -> list[tuple[str, int]]:
+    found = [(what, n) for what in ("before", "after", "commit") for n in range(1, count[what] + 1)]
+    return found[::every]
+
+
+def main(root: Path, kind: str, effect: str, every: int) -> None:
+    def place(name: str) -> Path:
+        folder = root / name
+        folder.mkdir(parents=True)
+        return folder
+
+    whole = place("whole")
+    _, count = forked(whole, lambda: work(whole, kind, effect, ("never", 0)))
+    fresh = place("fresh")
+    _, reference = forked(fresh, lambda: go_on(fresh, kind, effect))
+    print(json.dumps({"moment": "none", "count": count, **reference}))
+    for moment in moments(count, every):
+        folder = place(f"{moment[0]}-{moment[1]}")
+        signalled, told = forked(folder, lambda: work(folder, kind, effect, moment))
+        case: dict[str, Any] = {"moment": " ".join(map(str, moment)), "signal": signalled, "said": told}
+        case["ledger"], case["calls"] = lines(folder / "ledger"), lines(folder / "calls")
+        _, case["resumed"] = forked(folder, lambda: go_on(folder, kind, effect))
+        questions = case["resumed"].get("questions")
+        if questions:
+            other = place(f"{folder.name}-not")
+            shutil.copytree(folder, other, dirs_exist_ok=True)
+            _, case["happened"] = forked(folder, lambda: answered(folder, kind, effect, questions, happened=True))
+            _, case["did_not"] = forked(other, lambda: answered(other, kind, effect, questions, happened=False))
+            shutil.rmtree(other)
+        shutil.rmtree(folder)
+        print(json.dumps(case))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 1)
