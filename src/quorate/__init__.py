@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from quorate.chat.agent import Agent
     from quorate.chat.assistant import AssistantAgent
     from quorate.chat.conditions import (
-        Condition,
         ExternalTermination,
         FunctionCallTermination,
         MaxMessageTermination,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from quorate.chat.replay import replay
     from quorate.chat.selector import SelectorGroupChat
     from quorate.chat.speech import Turn
+    from quorate.chat.stopping import Condition
     from quorate.chat.team import RoundRobinGroupChat, Team
     from quorate.chat.user import UserProxyAgent
     from quorate.runs.journal import conversation
@@ -37,7 +37,6 @@ _HOMES = {
     "quorate.chat.agent": ["Agent"],
     "quorate.chat.assistant": ["AssistantAgent"],
     "quorate.chat.conditions": [
-        "Condition",
         "ExternalTermination",
         "FunctionCallTermination",
         "MaxMessageTermination",
@@ -53,6 +52,7 @@ _HOMES = {
     "quorate.chat.replay": ["replay"],
     "quorate.chat.selector": ["SelectorGroupChat"],
     "quorate.chat.speech": ["Turn"],
+    "quorate.chat.stopping": ["Condition"],
     "quorate.chat.team": ["RoundRobinGroupChat", "Team"],
     "quorate.chat.user": ["UserProxyAgent"],
     "quorate.runs.journal": ["conversation"],

@@ -2,9 +2,10 @@
 
     python crashing.py FOLDER TEAM EFFECT [EVERY]
 
-TEAM is `robin`, `wave` or `selector`; EFFECT is the class of the clerk's tool. A moment is `before 7` (nothing of entry 7
-is there yet, but all that led to it has happened), `after 7` (appended, not committed) or `commit 3` (the third commit has
-just returned). This process imports once and never opens a store; each run is a forked child, ended by SIGKILL.
+TEAM is `robin`, `wave` or `selector`; EFFECT is the class of the clerk's tool. A moment is `append 7` (all that led to
+entry 7 has happened; the entry itself is in memory only, as it is right after it was appended) or `commit 3` (the third
+commit has just returned, and what it allows has not happened yet). This process imports once and never opens a store;
+each run is a forked child, ended by SIGKILL.
 """
 
 import asyncio
@@ -136,9 +137,8 @@ class Killing:
         return Killing(await self._inner.open(id, **options), self._moment, self._count)
 
     def append(self, *entry: Any) -> Any:
-        self._pass("before")
         appended = self._inner.append(*entry)
-        self._pass("after")
+        self._pass("append")
         return appended
 
     async def commit(self, *, sync: bool = False) -> None:
@@ -154,7 +154,7 @@ def store_in(folder: Path) -> Any:
 
 
 async def work(folder: Path, kind: str, effect: str, moment: tuple[str, int]) -> dict[str, Any]:
-    count = {"before": 0, "after": 0, "commit": 0}
+    count = {"append": 0, "commit": 0}
     async with store_in(folder) as store:
         await made(kind, effect, folder).run(
             task="Keep the books.", conversation=Conversation(Killing(store, moment, count), "talk")
@@ -211,7 +211,7 @@ def canonical(entries: list[Any]) -> list[Any]:
             if any(k[:2] == [entry.path, entry.kind] for k in kept):
                 continue
         if entry.kind == "call":  # a resumed process writes its references out in full
-            payload = {name: payload[name] for name in ("model", "parts", "cap")}
+            payload = {name: payload[name] for name in ("model", "cap")}
         if entry.kind == "ended":
             kept = [k for k in kept if k[1] != "ended"]
             payload = {name: payload[name] for name in ("outcome", "reason", "turns")}
@@ -246,7 +246,7 @@ def forked(folder: Path, job: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[i
 
 
 def moments(count: dict[str, int], every: int) -> list[tuple[str, int]]:
-    found = [(what, n) for what in ("before", "after", "commit") for n in range(1, count[what] + 1)]
+    found = [(what, n) for what in ("append", "commit") for n in range(1, count[what] + 1)]
     return found[::every]
 
 

@@ -1,88 +1,32 @@
-"""When to stop: immutable questions about the conversation, asked as folds. Join them with `|` and `&`.
-
-A condition keeps nothing between calls: what it remembers is a value that the run keeps. So one condition serves any
-number of runs at the same time and needs no reset.
-"""
+"""The conditions that come with Quorate, under AutoGen's names. What a condition is: `quorate.chat.stopping`."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 from weakref import WeakSet
 
 from quorate.chat.facts import Fact
+from quorate.chat.stopping import NEVER, AllOf, AnyOf, Condition
 from quorate.errors import ConfigError
 from quorate.runs.run import Run
 
-M = TypeVar("M")
-
-
-class Condition(ABC, Generic[M]):
-    """Says when a run is done."""
-
-    @abstractmethod
-    def begin(self) -> M:
-        """Return the memory before anything was said."""
-
-    @abstractmethod
-    def see(self, memory: M, fact: Fact) -> M:
-        """Return the memory after a fact; changes nothing else."""
-
-    @abstractmethod
-    def reason(self, memory: M) -> str | None:
-        """Return why to stop, None to go on."""
-
-    def parts(self) -> Iterator[Condition[Any]]:
-        """Yield the conditions that this one is made of, itself if it is made of none."""
-        yield self
-
-    def __or__(self, other: Condition[Any]) -> AnyOf:
-        return AnyOf(_members(AnyOf, self, other))
-
-    def __and__(self, other: Condition[Any]) -> AllOf:
-        return AllOf(_members(AllOf, self, other))
-
-
-def _members(kind: type[AnyOf] | type[AllOf], *conditions: Condition[Any]) -> tuple[Condition[Any], ...]:
-    return tuple(m for c in conditions for m in (c.conditions if isinstance(c, kind) else (c,)))
-
-
-@dataclass(frozen=True)
-class _Joined(Condition[tuple[Any, ...]]):
-    conditions: tuple[Condition[Any], ...]
-
-    def begin(self) -> tuple[Any, ...]:
-        return tuple(c.begin() for c in self.conditions)
-
-    def see(self, memory: tuple[Any, ...], fact: Fact) -> tuple[Any, ...]:
-        return tuple([c.see(m, fact) for c, m in zip(self.conditions, memory, strict=True)])
-
-    def reasons(self, memory: tuple[Any, ...]) -> list[str]:
-        found = [c.reason(m) for c, m in zip(self.conditions, memory, strict=True)]
-        return [reason for reason in found if reason]
-
-    def parts(self) -> Iterator[Condition[Any]]:
-        for condition in self.conditions:
-            yield from condition.parts()
-
-
-@dataclass(frozen=True)
-class AnyOf(_Joined):
-    """Stop once one of them says so. Made by `a | b`."""
-
-    def reason(self, memory: tuple[Any, ...]) -> str | None:
-        return ", ".join(self.reasons(memory)) or None
-
-
-@dataclass(frozen=True)
-class AllOf(_Joined):
-    """Stop once all of them have said so. Made by `a & b`."""
-
-    def reason(self, memory: tuple[Any, ...]) -> str | None:
-        found = self.reasons(memory)
-        return ", ".join(found) if len(found) == len(self.conditions) else None
+__all__ = [
+    "NEVER",
+    "AllOf",
+    "AnyOf",
+    "Condition",
+    "ExternalTermination",
+    "FunctionCallTermination",
+    "MaxMessageTermination",
+    "SourceMatchTermination",
+    "StopMessageTermination",
+    "TextMentionTermination",
+    "TimeoutTermination",
+    "TokenUsageTermination",
+]
 
 
 def _names(given: Iterable[str] | str | None) -> frozenset[str]:
@@ -192,6 +136,9 @@ class ExternalTermination(Condition[str | None]):
 
     runs: WeakSet[Run] = field(default_factory=lambda: WeakSet[Run](), compare=False, repr=False)
 
+    def attach(self, run: Run) -> None:
+        self.runs.add(run)
+
     def set(self) -> None:
         """Ask every run that now uses this object to stop after its present turn."""
         for run in list(self.runs):
@@ -263,7 +210,3 @@ class FunctionCallTermination(_First):
         results: list[Any] = getattr(fact.event, "content", [])
         called = any(result.name == self.function_name for result in results)
         return f"the tool {self.function_name!r} was called" if called else None
-
-
-NEVER = AnyOf(())
-"""Goes on until a limit."""

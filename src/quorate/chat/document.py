@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,7 +26,7 @@ else:
     parse = lazy("quorate.core.parse")
 
 C = TypeVar("C", bound=type[Any])
-Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Iterable["Tool[..., Any] | Callable[..., Any]"]
+Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[..., Any] | Callable[..., Any]"]
 
 _MARK = "__quorate_type__"
 _BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS])
@@ -92,8 +92,8 @@ def team_schema(registry: Registry | None = None) -> dict[str, Any]:
 def kind(id: str) -> Callable[[C], C]:
     """Give a class of agents, conditions or teams a type id, so that team files may name it.
 
-    Its fields are the parameters of the constructor; each is kept as an attribute of the same name if teams with it
-    shall be dumped. The mark alone does nothing: `team_registry(cls)` takes the class in, or a module of `quorate.toml`.
+    Its fields are the parameters of the constructor; where each is kept as an attribute of the same name, teams with it
+    can be dumped. The mark alone does nothing: `team_registry(cls)` takes the class in, and a module of `quorate.toml`.
 
     Raises:
         ConfigError: The id is no word of small letters, digits and underscores.
@@ -163,12 +163,14 @@ def _like(path: Path) -> str:
 
 
 def _by_name(tools: Tools) -> dict[str, Tool[..., Any]]:
-    pairs = list(tools.items()) if isinstance(tools, Mapping) else [("", given) for given in tools]
+    if isinstance(tools, Mapping):
+        wrong = next((name for name, given in tools.items() if as_tool(given).name != name), None)
+        if wrong is not None:
+            raise ConfigError(f"The tool under {wrong!r} is named {as_tool(tools[wrong]).name!r}. Use its own name.")
+        tools = list(tools.values())
     found: dict[str, Tool[..., Any]] = {}
-    for name, given in pairs:
+    for given in tools:
         made = as_tool(given)
-        if name and made.name != name:
-            raise ConfigError(f"The tool under {name!r} is named {made.name!r}. Give it under its own name.")
         if found.setdefault(made.name, made) is not made:
             raise ConfigError(f"Two tools are named {made.name!r}. Give one another name: @tool(name=…).")
     return found

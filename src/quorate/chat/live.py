@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat.conditions import ExternalTermination
 from quorate.chat.feed import Feed
 from quorate.chat.loop import converse
 from quorate.chat.talk import Cast, Talk
@@ -111,8 +110,7 @@ class LiveRun:
     async def _body(self, scope: Scope) -> Outcome:
         talk, run = self._talk, self.run
         for part in self._cast.condition.parts():
-            if isinstance(part, ExternalTermination):
-                part.runs.add(run)
+            part.attach(run)
         if self._task is not None:
             talk.see_task(self._task, str(run.number), scope.at)
             for message in self._task:

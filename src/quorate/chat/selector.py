@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quorate.chat.agent import Speaker
-from quorate.chat.conditions import Condition
+from quorate.chat.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak

@@ -59,11 +59,11 @@ def inline(text: str) -> str:
     return clean(text).strip().replace("\n", " ↵ ").replace("\t", " ")
 
 
-def cut(text: str, most: int) -> str:
-    """Return a clean text on one line of at most about `most` characters; says how long it is when it was cut."""
+def cut(text: str, most: int, *, count: bool = True) -> str:
+    """Return a clean text on one line of about `most` characters; where it was cut, with `count`, it says how long it is."""
     if len(text) <= most:
         return inline(text)
-    return f"{inline(text[:most])}… ({len(text):,} characters)"
+    return f"{inline(text[:most])}…" + (f" ({len(text):,} characters)" if count else "")
 
 
 def paragraphs(text: str) -> list[Line]:
@@ -117,6 +117,14 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was."""
+    for size, word in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {word} ago"
+    return "now"
 
 
 def counted(number: int, word: str) -> str:

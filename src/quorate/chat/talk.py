@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Speaker
-from quorate.chat.conditions import NEVER, Condition
+from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.progress import Progress
 from quorate.chat.speech import derived, steps_of

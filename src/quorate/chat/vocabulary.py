@@ -173,7 +173,9 @@ class TeamFields(Fields):
     participants: list[AgentPart] = Field(min_length=1, description="Who talks.")
     termination_condition: ConditionPart | None = Field(None, description="When it is done; else at a limit.")
     max_turns: Count | None = Field(None, description="Short for the limit `turns`.")
-    limits: LimitsPart = Field(default_factory=lambda: LimitsFields(), description="What a run may use.")
+    limits: LimitsPart = Field(
+        default_factory=lambda: LimitsFields.model_validate({}), description="What a run may use."
+    )
     description: str = Field("A team of agents.", description="What it is for.")
 
     @model_validator(mode="after")

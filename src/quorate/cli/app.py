@@ -18,11 +18,15 @@ app = typer.Typer(
 models_app = typer.Typer(help="The weights of the embedded models.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run, or a conversation for its last run.", show_default=False)]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run, or a conversation for its last run.", show_default=False)
+]
 Store = Annotated[str | None, typer.Option(metavar="URL", help="Where runs are kept: sqlite:///work.db, or a file.")]
 Limits = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=N,…", help="turns, model_calls, tool_calls, tokens, cost_usd, active_s; may be repeated."),
+    typer.Option(
+        metavar="NAME=N,…", help="turns, model_calls, tool_calls, tokens, cost_usd, active_s; may be repeated."
+    ),
 ]
 TeamFile = Annotated[str | None, typer.Option("--team", metavar="FILE", help="Take this team file from here on.")]
 App = Annotated[str | None, typer.Option("--app", metavar="MODULE:TEAM", help="Take the team from Python.")]
@@ -67,8 +71,12 @@ def top(
 
 @app.command()
 def run(
-    team: Annotated[str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What to work on; - reads it from the input.", show_default=False)],
+    team: Annotated[
+        str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)
+    ],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="What to work on; - reads it from the input.", show_default=False)
+    ],
     store: Store = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Keep the run nowhere.")] = False,
     conversation: Annotated[
@@ -154,9 +162,13 @@ def questions(store: Store = None, as_json: Json = False) -> None:
 @app.command()
 def answer(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="Its id.", show_default=False)],
-    result: Annotated[str | None, typer.Argument(metavar="[RESULT]", help="What the call returned.", show_default=False)] = None,
+    result: Annotated[
+        str | None, typer.Argument(metavar="[RESULT]", help="What the call returned.", show_default=False)
+    ] = None,
     happened: Annotated[bool, typer.Option("--happened", help="The call happened, with this RESULT.")] = False,
-    did_not: Annotated[bool, typer.Option("--did-not", help="It did not happen and will not: it is made again.")] = False,
+    did_not: Annotated[
+        bool, typer.Option("--did-not", help="It did not happen and will not: it is made again.")
+    ] = False,
     store: Store = None,
 ) -> None:
     """Say whether an interrupted call happened. `quorate resume` then goes on with it."""
@@ -191,7 +203,9 @@ def list_models() -> None:
 
 @models_app.command("pull")
 def pull_models(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which; all by default.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; all by default.", show_default=False)
+    ] = None,
 ) -> None:
     """Fetch the weights of the embedded models, checked by their sha256."""
     from quorate.cli import files

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import shown
-from quorate.chat.console import View, watching
-from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING
+from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping
 from quorate.cli import definition as definitions
 from quorate.cli.place import Found, Place, find
+from quorate.cli.printing import Printer, printing
 from quorate.errors import ConfigError, Conflict, RunFailed
-from quorate.runs.entries import split_run_id
+from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import RunRecord, fold
 from quorate.runs.journal import MemoryStore
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from quorate.chat.live import LiveRun
-    from quorate.chat.messages import BaseMessage, TaskResult
+    from quorate.chat.messages import TaskResult
     from quorate.runs.journal import Conversation, Store
 
-EXITS = {"completed": 0, "limit": CUT_SHORT, "stalled": CUT_SHORT, "waiting": WAITING, "cancelled": INTERRUPTED, "failed": FAILED}
+EXITS = {
+    "completed": 0,
+    "limit": CUT_SHORT,
+    "stalled": CUT_SHORT,
+    "waiting": WAITING,
+    "cancelled": INTERRUPTED,
+    "failed": FAILED,
+}
 WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
-PAST_CHARS = 100
-PAST_LINES = 12
 
 
 def read_limits(words: Sequence[str]) -> Limits | None:
@@ -46,7 +46,9 @@ def read_limits(words: Sequence[str]) -> Limits | None:
     for word in (part.strip() for given in words for part in given.split(",")):
         name, equals, text = (part.strip() for part in word.partition("="))
         if name not in DEFAULT_LIMITS:
-            raise ConfigError(f"No limit named {name!r}. There are: {', '.join(DEFAULT_LIMITS)}; as in --limits turns=30.")
+            raise ConfigError(
+                f"No limit named {name!r}. There are: {', '.join(DEFAULT_LIMITS)}; as in --limits turns=30."
+            )
         try:
             found[name] = int(text) if name in WHOLE else float(text)
         except ValueError as error:
@@ -117,7 +119,7 @@ async def _begin(
     as_json: bool,
 ) -> int:
     async with chosen.team.start(task, conversation=where, limits=limits, definition=chosen.entry) as live:
-        with _printer(place, as_json=as_json) as printer:
+        with printing(place, as_json=as_json) as printer:
             printer.begin(live, where.id)
             return await _follow(live, printer, Again(live.id, place, chosen.words))
 
@@ -144,7 +146,7 @@ async def resume(
             found.run_id, store=opened, limits=wanted, definition=chosen.entry, give_up_turn=give_up_turn
         )
         async with going_on as live:
-            with _printer(place, as_json=as_json) as printer:
+            with printing(place, as_json=as_json) as printer:
                 printer.begin(live, found.conversation, before=live.told())
                 return await _follow(live, printer, Again(live.id, place, chosen.words), since=len(live.told()))
 
@@ -158,7 +160,7 @@ async def _check_open(store: Store, found: Found, place: Place) -> None:
     record, last = found.record, max(found.runs)
     if await store.is_held(found.conversation):
         raise Conflict(
-            f"Run {found.conversation}.{last} is going on in another living process. Wait for it, or stop it there."
+            f"Run {run_id(found.conversation, last)} is going on in another living process. Wait for it, or stop it there."
         )
     if record.outcome is not None and record.closed:
         again = place.command("run", "TEAM", "TASK", "--conversation", found.conversation)
@@ -168,14 +170,19 @@ async def _check_open(store: Store, found: Found, place: Place) -> None:
         )
     if record.number != last:
         raise Conflict(
-            f"Run {found.run_id} was followed by run {found.conversation}.{last}; only the last of them can go on."
+            f"Run {found.run_id} was followed by run {run_id(found.conversation, last)}; only the last of them can go on."
         )
 
 
 async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0) -> int:
     """Show a run to its end, and return the exit code that says how it ended."""
     began = time.perf_counter()
-    with stopping(lambda: (printer.notice("Stopping. Ctrl-C again stops at once."), live.cancel()), again.command()):
+
+    def stop() -> None:
+        printer.notice("Stopping. Ctrl-C again stops at once.")
+        live.cancel()
+
+    with stopping.on_signals(stop, again.command()):
         try:
             async with aclosing(live.events(since)) as items:
                 async for item in items:
@@ -222,14 +229,15 @@ async def hints(result: TaskResult, live: LiveRun, again: Again) -> list[str]:
     assert outcome is not None
     if outcome.kind == "completed":
         return []
-    if outcome.kind == "limit":
-        wider = 2 * (getattr(live.run.meter.limits, outcome.limit) or DEFAULT_LIMITS[outcome.limit])
-        return [again.hint("--limits", f"{outcome.limit}={wider:g}")]
     lines: list[str] = []
     if outcome.questions:
         where = live.run.conversation
         record = fold(await where.store.read(where.id, owner=where.owner))[live.run.number]
         lines += question_lines(record, again.place)
+    if outcome.kind == "limit":
+        wider = 2 * (getattr(live.run.meter.limits, outcome.limit) or DEFAULT_LIMITS[outcome.limit])
+        number = str(int(wider)) if outcome.limit in WHOLE else f"{wider:g}"
+        return [*lines, again.hint("--limits", f"{outcome.limit}={number}")]
     return [*lines, again.hint()]
 
 
@@ -241,130 +249,3 @@ def question_lines(record: RunRecord, place: Place | None) -> Iterator[str]:
         if place is not None:
             yield f"  It did:     {place.command('answer', id, '--happened', 'RESULT')}"
             yield f"  It did not: {place.command('answer', id, '--did-not')}"
-
-
-# -- stopping ---------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def stopping(stop: Callable[[], object], resume: str) -> Iterator[None]:
-    """Let the first Ctrl-C, or request to terminate, stop the run cleanly, and the second end the process at once.
-
-    Args:
-        stop: Is called in the event loop at the first.
-        resume: The command that goes on afterwards, for the second.
-    """
-    loop = asyncio.get_running_loop()
-    asked = False
-
-    def on_signal(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            _leave_at_once(resume)
-        asked = True
-        loop.call_soon_threadsafe(stop)
-
-    try:
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, where signals come in
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_at_once(resume: str) -> None:
-    """End the process as a kill would: the journal is whole, and nothing can hold this up."""
-    cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
-    goodbye = f"{cursor}\nStopped at once." + (f" Go on with: {resume}" if resume else "") + "\n"
-    os.write(2, goodbye.encode(errors="replace"))
-    os._exit(INTERRUPTED)
-
-
-# -- printing ---------------------------------------------------------------------------------------------------------
-
-
-class Printer:
-    """Shows a run as people read it."""
-
-    def __init__(self, view: View, place: Place | None) -> None:
-        self.view, self.place = view, place
-
-    def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
-        """Say which run this is and, of one that goes on, what it said before."""
-        kept = f"kept in {self.place.name}" if self.place else "kept nowhere"
-        verb = "" if before is None else " goes on"
-        rest = f"{verb} · conversation {conversation} · pid {os.getpid()} · {shown.inline(kept)}"
-        self.view.tell([("run ", "dim"), (live.id, "bold"), (rest, "dim")])
-        if before:
-            lines = list(past(before))
-            more = [[(f"… {len(lines) - PAST_LINES} more before", "dim")]] if len(lines) > PAST_LINES else []
-            self.view.tell(*more, *lines[-PAST_LINES:])
-
-    def see(self, item: BaseMessage) -> None:
-        """Show the next item."""
-        self.view.see(item)
-
-    def notice(self, text: str) -> None:
-        """Say something on the way."""
-        self.view.tell([(text, "yellow")])
-
-    def end(self, result: TaskResult, seconds: float) -> None:
-        """Show how it ended."""
-        self.view.end(result, seconds)
-
-
-class JsonPrinter(Printer):
-    """Prints a JSON object a line: `run`, messages and events as they are dumped, `ended`."""
-
-    def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
-        print_json(
-            type="run", run_id=live.id, conversation=conversation, pid=os.getpid(),
-            store=self.place.url if self.place else None, resumed=before is not None,
-        )  # fmt: skip
-
-    def see(self, item: BaseMessage) -> None:
-        print_json(**item.dump())
-
-    def notice(self, text: str) -> None:
-        print(text, file=sys.stderr)
-
-    def end(self, result: TaskResult, seconds: float) -> None:
-        assert result.outcome is not None
-        print_json(
-            type="ended", run_id=result.run_id, **asdict(result.outcome), turns=result.turns,
-            prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens,
-            cost_usd=result.cost_usd, seconds=round(seconds, 3), head=result.head,
-        )  # fmt: skip
-
-
-@contextmanager
-def _printer(place: Place | None, *, as_json: bool) -> Iterator[Printer]:
-    with watching() as view:
-        yield (JsonPrinter if as_json else Printer)(view, place)
-
-
-def print_json(**fields: Any) -> None:
-    """Print an object on a line; in ASCII, so that it holds nothing a terminal could obey."""
-    print(json.dumps(fields), flush=True)
-
-
-def past(said: Sequence[BaseMessage]) -> Iterator[shown.Line]:
-    """Yield a dim line, cut short, for each message and each tool call that was there before."""
-    from quorate.chat.messages import BaseChatMessage, FunctionCall, ToolCallExecutionEvent, ToolCallRequestEvent
-
-    calls: dict[str, FunctionCall] = {}
-    for item in said:
-        name = shown.inline(item.source)
-        if isinstance(item, ToolCallRequestEvent):
-            calls |= {call.id: call for call in item.content}
-        elif isinstance(item, ToolCallExecutionEvent):
-            for result in item.content:
-                call = calls.get(result.call_id) or FunctionCall(result.call_id, "{}", result.name)
-                line = "".join(text for text, _ in shown.call_line(call, result))
-                yield [(f"{name}: {shown.cut(line, PAST_CHARS)}", "dim")]
-        elif isinstance(item, BaseChatMessage):
-            yield [(f"{name}: {shown.cut(item.to_text(), PAST_CHARS)}", "dim")]

@@ -1,0 +1,170 @@
+"""`quorate runs` and `quorate conversations`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from quorate.chat import shown
+from quorate.chat.console import is_terminal
+from quorate.cli import definition as definitions
+from quorate.cli.place import Place
+from quorate.cli.printing import print_json
+from quorate.cli.transcript import ended_figures, loaded, status
+from quorate.runs.entries import run_id
+from quorate.runs.history import RunRecord, fold
+from quorate.runs.journal import Store
+
+TASK_CHARS = 48
+ATTEMPTS = ("run", "resumed", "ended")
+"""The entries that say how runs began and ended, without what was said in them."""
+
+Row = dict[str, Any]
+Cells = Sequence[tuple[str, str]]
+
+
+async def runs(store: str | None, last: int, *, as_json: bool) -> int:
+    """List runs, the latest first."""
+    place = Place.of(store, definitions.project().store)
+    async with place.there() as opened:
+        known = sorted(await opened.conversations(), key=lambda s: s.last_at, reverse=True)
+        rows: list[Row] = []
+        for summary in known:
+            if last and len(rows) >= last:
+                break
+            held = await opened.is_held(summary.id)
+            records = await _records(opened, summary.id)
+            rows += [_run_row(summary.id, records[n], held=held and n == max(records)) for n in sorted(records)[::-1]]
+        now = opened.clock.now_us()
+    shown_rows = rows[:last] if last else rows
+    if as_json:
+        return _print_rows(shown_rows)
+    print_table(
+        ("run", "task", "outcome", "turns", "tokens", "cost", "age"),
+        [
+            (
+                (row["run_id"], "bold"),
+                (shown.cut(row["task"], TASK_CHARS, count=False), ""),
+                (row["outcome"], shown.STYLES[row["outcome"]]),
+                (f"{row['turns']:,}", ""),
+                (f"{row['tokens']:,}", ""),
+                (shown.money(row["cost_usd"]), ""),
+                (shown.age((now - row["last_at"]) / 1e6), "dim"),
+            )
+            for row in shown_rows
+        ],
+        right=("turns", "tokens", "cost"),
+    )
+    if len(shown_rows) < sum(s.runs for s in known):
+        print(f"… {sum(s.runs for s in known) - len(shown_rows)} more: --last 0 lists all.", file=sys.stderr)
+    return 0
+
+
+async def _records(store: Store, conversation: str) -> dict[int, RunRecord]:
+    """Return the runs of a conversation; the whole journal is read only where one was not ended."""
+    records = fold(await store.read(conversation, kinds=ATTEMPTS))
+    if all(record.outcome for record in records.values()):
+        return records
+    return fold(await store.read(conversation))
+
+
+def _run_row(conversation: str, record: RunRecord, *, held: bool) -> Row:
+    figures = ended_figures(record)
+    return {
+        "run_id": run_id(conversation, record.number),
+        "task": task_of(record),
+        "outcome": status(record, held=held),
+        "reason": record.outcome.reason if record.outcome else "",
+        "turns": figures["turns"],
+        "tokens": figures["tokens"],
+        "cost_usd": figures["cost_usd"],
+        "started_at": record.started_at,
+        "last_at": record.last_at,
+    }
+
+
+def task_of(record: RunRecord) -> str:
+    """Return the task of a run in words."""
+    return "\n".join(loaded(data).to_text() for data in record.task)
+
+
+async def conversations(store: str | None, last: int, *, as_json: bool) -> int:
+    """List conversations, the latest first."""
+    place = Place.of(store, definitions.project().store)
+    async with place.there() as opened:
+        known = sorted(await opened.conversations(), key=lambda s: s.last_at, reverse=True)
+        rows: list[Row] = []
+        for summary in known[:last] if last else known:
+            records = await _records(opened, summary.id)
+            newest = records[max(records)]
+            rows.append(
+                {
+                    "conversation": summary.id,
+                    "runs": len(records),
+                    "task": task_of(newest),
+                    "outcome": status(newest, held=await opened.is_held(summary.id)),
+                    "last_at": summary.last_at,
+                }
+            )
+        now = opened.clock.now_us()
+    if as_json:
+        return _print_rows(rows)
+    print_table(
+        ("conversation", "runs", "last task", "outcome", "age"),
+        [
+            (
+                (row["conversation"], "bold"),
+                (f"{row['runs']:,}", ""),
+                (shown.cut(row["task"], TASK_CHARS, count=False), ""),
+                (row["outcome"], shown.STYLES[row["outcome"]]),
+                (shown.age((now - row["last_at"]) / 1e6), "dim"),
+            )
+            for row in rows
+        ],
+        right=("runs",),
+    )
+    if len(rows) < len(known):
+        print(f"… {len(known) - len(rows)} more: --last 0 lists all.", file=sys.stderr)
+    return 0
+
+
+def _print_rows(rows: Sequence[Row]) -> int:
+    for row in rows:
+        print_json(**row)
+    return 0
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Cells], *, right: Sequence[str] = ()) -> None:
+    """Print a table: in a terminal with colours and as wide as it is, elsewhere plain and as wide as it must be.
+
+    Args:
+        heads: The columns' names.
+        rows: For each a text and a style for every column.
+        right: The columns of figures.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = is_terminal(sys.stdout)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim" if terminal else "")
+    for head in heads:
+        narrow = "task" in head or head == "question"
+        table.add_column(
+            head,
+            justify="right" if head in right else "left",
+            no_wrap=True,
+            overflow="ellipsis" if narrow else "fold",
+            min_width=8 if narrow else None,
+        )
+    for cells in rows:
+        table.add_row(*[Text(shown.inline(text), style if terminal else "") for text, style in cells])
+    if terminal:
+        Console(highlight=False).print(table)
+        return
+    wide = Console(color_system=None, force_terminal=False, width=10_000, highlight=False)
+    with wide.capture() as captured:
+        wide.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())

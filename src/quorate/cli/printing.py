@@ -1,0 +1,108 @@
+"""What the command line prints of a run that goes on: as people read it, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from quorate.chat import shown
+from quorate.chat.console import View, watching
+from quorate.chat.live import LiveRun
+from quorate.chat.messages import (
+    BaseChatMessage,
+    BaseMessage,
+    FunctionCall,
+    TaskResult,
+    ToolCallExecutionEvent,
+    ToolCallRequestEvent,
+)
+from quorate.cli.place import Place
+
+PAST_CHARS = 100
+PAST_LINES = 12
+
+
+class Printer:
+    """Shows a run as people read it."""
+
+    def __init__(self, view: View, place: Place | None) -> None:
+        self.view, self.place = view, place
+
+    def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
+        """Say which run this is and, of one that goes on, what it said before."""
+        kept = f"kept in {self.place.name}" if self.place else "kept nowhere"
+        verb = "" if before is None else " goes on"
+        rest = f"{verb} · conversation {conversation} · pid {os.getpid()} · {shown.inline(kept)}"
+        self.view.tell([("run ", "dim"), (live.id, "bold"), (rest, "dim")])
+        if before:
+            lines = list(past(before))
+            more = [[(f"… {len(lines) - PAST_LINES} more before", "dim")]] if len(lines) > PAST_LINES else []
+            self.view.tell(*more, *lines[-PAST_LINES:])
+
+    def see(self, item: BaseMessage) -> None:
+        """Show the next item."""
+        self.view.see(item)
+
+    def notice(self, text: str) -> None:
+        """Say something on the way."""
+        self.view.tell([(text, "yellow")])
+
+    def end(self, result: TaskResult, seconds: float) -> None:
+        """Show how it ended."""
+        self.view.end(result, seconds)
+
+
+class JsonPrinter(Printer):
+    """Prints a JSON object a line: `run`, messages and events as they are dumped, `ended`."""
+
+    def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
+        print_json(
+            type="run", run_id=live.id, conversation=conversation, pid=os.getpid(),
+            store=self.place.url if self.place else None, resumed=before is not None,
+        )  # fmt: skip
+
+    def see(self, item: BaseMessage) -> None:
+        print_json(**item.dump())
+
+    def notice(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+    def end(self, result: TaskResult, seconds: float) -> None:
+        assert result.outcome is not None
+        print_json(
+            type="ended", run_id=result.run_id, **asdict(result.outcome), turns=result.turns,
+            prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens,
+            cost_usd=result.cost_usd, seconds=round(seconds, 3), head=result.head,
+        )  # fmt: skip
+
+
+@contextmanager
+def printing(place: Place | None, *, as_json: bool) -> Iterator[Printer]:
+    with watching() as view:
+        yield (JsonPrinter if as_json else Printer)(view, place)
+
+
+def print_json(**fields: Any) -> None:
+    """Print an object on a line; in ASCII, so that it holds nothing a terminal could obey."""
+    print(json.dumps(fields), flush=True)
+
+
+def past(said: Sequence[BaseMessage]) -> Iterator[shown.Line]:
+    """Yield a dim line, cut short, for each message and each tool call that was there before."""
+    calls: dict[str, FunctionCall] = {}
+    for item in said:
+        name = shown.inline(item.source)
+        if isinstance(item, ToolCallRequestEvent):
+            calls |= {call.id: call for call in item.content}
+        elif isinstance(item, ToolCallExecutionEvent):
+            for result in item.content:
+                call = calls.get(result.call_id) or FunctionCall(result.call_id, "{}", result.name)
+                line = "".join(text for text, _ in shown.call_line(call, result))
+                yield [(f"{name}: {shown.cut(line, PAST_CHARS)}", "dim")]
+        elif isinstance(item, BaseChatMessage):
+            yield [(f"{name}: {shown.cut(item.to_text(), PAST_CHARS)}", "dim")]
