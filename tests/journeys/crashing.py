@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,20 @@ from quorate import (
     RoundRobinGroupChat,
     SelectorGroupChat,
     Team,
+    TextMessage,
     open_store,
     replay,
     tool,
 )
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.turns import Speak
-from quorate.models import ModelRequest, Reply, Said, ToolCall
+from quorate.models import ModelRequest, Reply, ToolCall
 from quorate.runs.entries import canonical_order
 from quorate.runs.journal import Conversation, Note
 from quorate.testing import FakeClock, ScriptedModel
 
 NAMES = ("writer", "clerk", "critic")
+TASK = TextMessage(content="Keep the books.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))
 AGAIN = frozenset({"resumed", "settled", "question", "answer"})
 
 
@@ -62,12 +65,11 @@ def answer(request: ModelRequest, folder: Path) -> object:
         return json.dumps({"speaker": json.loads(request.output_schema)["properties"]["speaker"]["enum"][-1]})
     if isinstance(last, Reply) and last.results:
         return f"Booked {' and '.join(r.content for r in last.results)} {sign}."
-    assert isinstance(last, Said)
-    if request.system != "clerk":
+    booked = sum(isinstance(block, Reply) and bool(block.results) for block in request.blocks)
+    if request.system != "clerk" or booked > 1:
         return f"{request.system} thinks {sign} of {last.text[-20:]!r}."
-    if len(request.blocks) < 4:
-        return ToolCall(f"c{sign}", "book", '{"amount": 2}')
-    return [ToolCall(f"c{n}{sign}", "book", json.dumps({"amount": n})) for n in (51, 52)]
+    amounts = (51, 52) if booked else (2,)
+    return [ToolCall(f"c{n}{sign}", "book", json.dumps({"amount": n})) for n in amounts]
 
 
 def bookkeeping(folder: Path, effect: Any) -> Any:
@@ -156,9 +158,7 @@ def store_in(folder: Path) -> Any:
 async def work(folder: Path, kind: str, effect: str, moment: tuple[str, int]) -> dict[str, Any]:
     count = {"append": 0, "commit": 0}
     async with store_in(folder) as store:
-        await made(kind, effect, folder).run(
-            task="Keep the books.", conversation=Conversation(Killing(store, moment, count), "talk")
-        )
+        await made(kind, effect, folder).run(TASK, conversation=Conversation(Killing(store, moment, count), "talk"))
     return count
 
 
@@ -168,9 +168,15 @@ async def go_on(folder: Path, kind: str, effect: str) -> dict[str, Any]:
     async with store_in(folder) as store:
         talk = store.conversation("talk")
         before = await talk.entries()
-        told: dict[str, Any] = {"replies": sum(e.kind == "reply" for e in before), "messages": None}
+        closed = {e.path for e in before if e.kind == "result"}
+        unsafe = [e for e in before if e.kind == "intent" and e.payload["effect"] == "unsafe" and e.path not in closed]
+        told: dict[str, Any] = {
+            "replies": sum(e.kind == "reply" for e in before),
+            "unknown": [f"{e.payload['name']}({e.payload['arguments']})" for e in unsafe],
+            "messages": None,
+        }
         if not before or before[-1].kind != "ended" or before[-1].payload["outcome"] == "waiting":
-            again = team.continue_run("talk", store=store) if before else team.run(task="Keep the books.", conversation=talk)
+            again = team.continue_run("talk", store=store) if before else team.run(TASK, conversation=talk)
             result = await again
             assert result.outcome is not None
             told["messages"] = [m.dump() for m in result.messages]
@@ -179,7 +185,7 @@ async def go_on(folder: Path, kind: str, effect: str) -> dict[str, Any]:
         ended = entries[-1].payload
         told["outcome"] = [ended["outcome"], ended["reason"]]
         told["entries"] = canonical(entries)
-        told["verified"] = (await store.verify("talk")).count == len(entries)
+        told["verified"] = (await store.verify("talk")).length == len(entries)
         told["notes"] = len(await store.notes("talk"))
         if ended["outcome"] == "completed":
             told["replayed"] = (await replay("talk", team=team, store=store)).identical
@@ -210,6 +216,8 @@ def canonical(entries: list[Any]) -> list[Any]:
             payload.pop("attempt", None)
             if any(k[:2] == [entry.path, entry.kind] for k in kept):
                 continue
+        if not payload.get("error"):
+            payload.pop("error", None)
         if entry.kind == "call":  # a resumed process writes its references out in full
             payload = {name: payload[name] for name in ("model", "cap")}
         if entry.kind == "ended":
@@ -261,6 +269,8 @@ def main(root: Path, kind: str, effect: str, every: int) -> None:
     fresh = place("fresh")
     _, reference = forked(fresh, lambda: go_on(fresh, kind, effect))
     print(json.dumps({"moment": "none", "count": count, **reference}))
+    if "error" in count:
+        return
     for moment in moments(count, every):
         folder = place(f"{moment[0]}-{moment[1]}")
         signalled, told = forked(folder, lambda: work(folder, kind, effect, moment))

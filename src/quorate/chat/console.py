@@ -147,7 +147,11 @@ class View(ABC):
         """Print lines that are nobody's."""
 
     def close(self) -> None:
-        """Print what was left unfinished; may be called twice."""
+        """Leave the output as it was; may be called twice."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Print what nobody will finish."""
         for words in self.words.values():
             if words.pieces:
                 lines = shown.paragraphs("".join(words.pieces))
@@ -159,7 +163,7 @@ class View(ABC):
 
     def end(self, result: TaskResult, seconds: float) -> None:
         """Print how the run ended; `seconds` is how long it was watched."""
-        View.close(self)
+        self.leave()
         self.tell([], *shown.ending(result, seconds, stats=self.output_stats))
 
     def see(self, item: BaseMessage) -> None:
@@ -241,11 +245,12 @@ class PlainView(View):
 class TerminalView(View):
     """Colours and live words. What is certain is printed for good above a small region that is drawn again and again."""
 
-    def __init__(self, *, output_stats: bool = False) -> None:
+    def __init__(self, *, output_stats: bool = False, live: bool = True) -> None:
         super().__init__(output_stats=output_stats)
         from rich.console import Console as Terminal
 
         self.terminal: Terminal = Terminal(highlight=False, markup=False, emoji=False)
+        self._moves = live
         self._live: Live | None = None
         self._above = ""  # whose name stands above what is printed next
         self._asked = ""  # who is typing an answer, so that nothing may be drawn
@@ -260,7 +265,7 @@ class TerminalView(View):
         if isinstance(item, UserInputRequestedEvent):
             self._asked = item.source
             self._still()
-        elif not self._asked and self._live is None:
+        elif self._moves and not self._asked and self._live is None:
             self._draw()
 
     def close(self) -> None:

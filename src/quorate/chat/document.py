@@ -81,9 +81,17 @@ def dump(team: Team, *, registry: Registry | None = None) -> Document:
     return (registry or _BUILT_IN).dump(team)
 
 
-def team_schema(registry: Registry | None = None) -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12) of team files, for editors and other programs."""
-    return schema_of(registry or _BUILT_IN, "team", title="A team of Quorate")
+def team_schema(registry: Registry | None = None, *, tools: Tools = ()) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of team files, for editors and other programs.
+
+    Args:
+        registry: The types that they may name; by default the built-in ones.
+        tools: Those that they may name; any name will do where none are given.
+    """
+    tool: dict[str, Any] = {"description": "The name of a tool.", "type": "string"}
+    if tools:
+        tool["enum"] = sorted(_by_name(tools))
+    return schema_of(registry or _BUILT_IN, "team", title="A team of Quorate", values={"tool": tool})
 
 
 # -- types of your own ------------------------------------------------------------------------------------------------
@@ -141,7 +149,7 @@ def _kind_of(cls: type[Any]) -> Kind:
 def _source(given: str | Path | Mapping[str, Any]) -> Source:
     if isinstance(given, Mapping):
         return plain(given, "the team's document")
-    if isinstance(given, str) and ("\n" in given or given.lstrip().startswith("{")):
+    if isinstance(given, str) and ("\n" in given or given.strip()[:1] in {"", "{"}):
         return parse.parse(given, "<text>")
     path = Path(given)
     try:

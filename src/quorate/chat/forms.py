@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+)
 
 from quorate.chat.agent import Agent, Speaker, checked_name
 from quorate.chat.conditions import Condition
@@ -29,6 +36,9 @@ class Known:
 
 
 class _ToolForm(Form):
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"part": "tool"}  # `team_schema` says which there are
+
     def build(self, value: str, context: Known) -> Tool[..., Any]:
         return context.tools[value]
 

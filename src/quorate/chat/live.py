@@ -16,7 +16,7 @@ from quorate.errors import ConfigError, RunFailed
 from quorate.models import registry
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
-from quorate.runs.journal import Conversation, Store, conversation
+from quorate.runs.journal import Conversation, Kept, MemoryJournal, Store, conversation
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.prices import price_of
 from quorate.runs.run import Parked, Run, drive
@@ -41,8 +41,9 @@ class LiveRun:
 
     def __init__(self, run: Run, cast: Cast, talk: Talk, task: Sequence[BaseChatMessage] | None) -> None:
         self.id, self.run = run.id, run
-        self._cast, self._talk, self._task = cast, talk, task
+        self._cast, self.talk, self._task = cast, talk, task
         self._feed = Feed()
+        self.outcome: Outcome | None = None
         self._result: TaskResult | None = None
         self._error: Exception | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -53,7 +54,7 @@ class LiveRun:
         Raises:
             RunFailed: The run failed; raised after the last item.
         """
-        past = self._talk.told()[since:] if self._talk.facts else []
+        past = self.talk.told()[since:] if self.talk.facts else []
         async with aclosing(self._feed.view(list(past))) as items:
             async for item in items:
                 yield item
@@ -61,7 +62,7 @@ class LiveRun:
 
     def told(self) -> list[BaseMessage]:
         """Return the messages and events of the run so far; of one that goes on, also those before."""
-        return self._talk.told()
+        return self.talk.told()
 
     def stop(self, reason: str = "") -> None:
         """End the run after its present turn."""
@@ -94,6 +95,9 @@ class LiveRun:
 
     async def work(self) -> None:
         """Do the run, in a task and a context of its own."""
+        outer = current.get()
+        if outer is not None:
+            self.run.meter.inside = outer.run.meter
         outcome: Outcome | None = None
         try:
             outcome, self._error = await drive(self.run, self._body)
@@ -103,12 +107,15 @@ class LiveRun:
         except Exception as error:  # the journal itself failed
             self._error = error
         finally:
+            self.outcome = outcome
+            if outer is not None:
+                outer.spend(self.run.meter.spent())
             if outcome is not None:
-                self._result = result_of(self.run, self._talk, outcome)
+                self._result = result_of(self.run, self.talk, outcome)
             self._feed.end()
 
     async def _body(self, scope: Scope) -> Outcome:
-        talk, run = self._talk, self.run
+        talk, run = self.talk, self.run
         for part in self._cast.condition.parts():
             part.attach(run)
         if self._task is not None:
@@ -203,17 +210,31 @@ class Runnable(ABC):
     ) -> AsyncGenerator[LiveRun]:
         """Start working on a task; leaving the block cancels what is unfinished."""
         cast = self.cast()
-        given = messages.as_task(task)
+        given: list[BaseChatMessage] = []
+
+        def dumped(run_id: str, at: int) -> list[Payload]:
+            given.extend(messages.as_task(task, run_id=run_id, at_us=at))
+            return [m.dump() for m in given]
+
         limits = limits.over(cast.limits) if limits else cast.limits
         check_money(cast, limits)
         if definition is None:
             definition = {"document": cast.document} if cast.document else {}
-        run = await starting.begin(self._where(conversation), [m.dump() for m in given], limits, definition)
-        async with running(LiveRun(run, cast, _folded(run, cast), given)) as live:
+        run = await starting.begin(self._where(conversation), dumped, limits, definition, of=self)
+        live = LiveRun(run, cast, _folded(run, cast), given)
+        async with running(live):
             yield live
+        journal, outcome = run.journal, live.outcome
+        if isinstance(journal, MemoryJournal) and outcome is not None and outcome.kind == "completed":
+            journal.kept = Kept(self, journal.head().length, run.number, live.talk)
 
     def _where(self, given: Conversation | None) -> Conversation:
         outer = current.get()
+        if outer is not None and not outer.leaf:
+            raise ConfigError(
+                "A team cannot run inside an agent's turn or a tool that is a scope yet: its steps would not be "
+                "journaled. Put it in an ordinary tool: then its calls are part of that step."
+            )
         if outer is not None:
             if given is not None:
                 raise ConfigError(
@@ -296,6 +317,10 @@ def _owned(owner: str | None) -> dict[str, str]:
 
 
 def _folded(run: Run, cast: Cast) -> Talk:
+    if run.kept is not None:
+        kept: Talk = run.kept
+        kept.begin()
+        return kept
     talk = Talk(cast)
     if run.past:
         talk.fold(run.past, run)

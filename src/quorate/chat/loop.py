@@ -72,6 +72,9 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
     elif run.is_replay:
         await _check_choice(scope, talk, choice)
         run.meter.add_turn()
+    elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
+        for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
+            run.recall(step)
     scope.at = choice.at
     told = talk.see_choice(choice)
     if len(told.speakers) == 1:

@@ -238,14 +238,16 @@ def load(data: dict[str, Any]) -> BaseMessage:
     return found.model_validate(data)
 
 
-def as_task(task: str | BaseChatMessage | Sequence[BaseChatMessage]) -> list[BaseChatMessage]:
-    """Return the messages of a task.
+def as_task(
+    task: str | BaseChatMessage | Sequence[BaseChatMessage], *, run_id: str, at_us: int
+) -> list[BaseChatMessage]:
+    """Return the messages of a task; the one made of a text gets its id and time from the run.
 
     Raises:
         ConfigError: It is empty, or none of the three.
     """
     if isinstance(task, str):
-        return [TextMessage(content=task, source="user")]
+        return [TextMessage(content=task, source="user", id=f"{run_id}/task", created_at=at(at_us))]
     if isinstance(task, BaseChatMessage):
         return [task]
     found = list(task) if isinstance(task, Sequence) else []  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything

@@ -127,9 +127,9 @@ def age(seconds: float) -> str:
     return "now"
 
 
-def counted(number: int, word: str) -> str:
-    """Return a number and its noun."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+def counted(number: int, word: str, several: str = "") -> str:
+    """Return a number and its noun, whose plural has an `s` if nothing else is said."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {several or word + 's'}"
 
 
 def cost_note(message: BaseMessage, *, stats: bool = False) -> str:

@@ -170,6 +170,7 @@ CONDITIONS = (
 class TeamFields(Fields):
     """What every team has."""
 
+    name: str = Field("Team", min_length=1, description="Of the team.")
     participants: list[AgentPart] = Field(min_length=1, description="Who talks.")
     termination_condition: ConditionPart | None = Field(None, description="When it is done; else at a limit.")
     max_turns: Count | None = Field(None, description="Short for the limit `turns`.")
@@ -202,16 +203,21 @@ class SelectorFields(TeamFields):
     model_client: ModelName | None = Field(
         None, description="The model that chooses; without one the role nearest in meaning to the last message speaks."
     )
-    selector_prompt: str = Field(
-        selector.PROMPT, description="What the model is asked, with {roles}, {participants} and {history}."
+    selector_prompt: str | None = Field(
+        None,
+        description="What the model is asked, with {roles}, {participants} and {history}; left out: our own words.",
     )
     allow_repeated_speaker: bool = Field(False, description="Whether who spoke last may be chosen again.")
     max_selector_attempts: Count = Field(2, description="How often the model may answer with no name that is allowed.")
 
     @model_validator(mode="after")
-    def _prompt_has_a_model(self) -> Self:
-        if self.model_client is None and {"selector_prompt", "max_selector_attempts"} & self.model_fields_set:
-            raise ConfigError("selector_prompt and max_selector_attempts need a model that chooses: add model_client.")
+    def _asks_a_model_or_none(self) -> Self:
+        if self.model_client is None:
+            if self.selector_prompt is not None:
+                raise ConfigError("selector_prompt needs a model that chooses: add model_client.")
+            self.max_selector_attempts = 2  # nobody is asked
+        elif self.selector_prompt is None:
+            self.selector_prompt = selector.PROMPT
         return self
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import shown
 from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping
 from quorate.cli import definition as definitions
+from quorate.cli.asking import question_lines
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import Printer, printing
 from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.runs.entries import run_id, split_run_id
-from quorate.runs.history import RunRecord, fold
+from quorate.runs.history import fold
 from quorate.runs.journal import MemoryStore
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 
@@ -239,13 +240,3 @@ async def hints(result: TaskResult, live: LiveRun, again: Again) -> list[str]:
         number = str(int(wider)) if outcome.limit in WHOLE else f"{wider:g}"
         return [*lines, again.hint("--limits", f"{outcome.limit}={number}")]
     return [*lines, again.hint()]
-
-
-def question_lines(record: RunRecord, place: Place | None) -> Iterator[str]:
-    """Yield the open questions of a run, each with the commands that answer it."""
-    for entry in record.questions.values():
-        id = entry.payload["id"]
-        yield f"{id}: {shown.inline(entry.payload['text'])}"
-        if place is not None:
-            yield f"  It did:     {place.command('answer', id, '--happened', 'RESULT')}"
-            yield f"  It did not: {place.command('answer', id, '--did-not')}"

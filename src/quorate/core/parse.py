@@ -21,6 +21,7 @@ _HINTS = (
     (r"mapping values are not allowed", "Quote a text that has a colon in it, and mind the indentation."),
     (r"expected <block end>", "This line is indented differently from those it belongs to."),
     (r"could not find expected ':'", "A line here is neither `name: value` nor part of a text. Mind the indentation."),
+    (r"quoted scalar", "A quote is opened here and not closed."),
     (r"expected a single document", "The file holds several documents. Keep one, and drop what follows `---`."),
     (r"undefined alias", "Write `&name` at the value before `*name` refers to it; quote a text that begins with `*`."),
 )  # fmt: skip
@@ -177,7 +178,8 @@ def _syntax(error: yaml.YAMLError | RecursionError, name: str) -> str:
     if not isinstance(error, MarkedYAMLError):
         why = "It is nested too deep." if isinstance(error, RecursionError) else str(error).splitlines()[0]
         return f"{name}: This cannot be read: {why}"
-    mark = error.problem_mark or error.context_mark
+    first = "quoted scalar" in (error.context or "")  # the end of the file is no help there
+    mark = (error.context_mark if first else None) or error.problem_mark
     at = f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
     if isinstance(error, _Refused):
         return f"{name}{at}: {error.problem}"

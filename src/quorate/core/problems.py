@@ -10,6 +10,17 @@ from pydantic_core import ErrorDetails
 
 from quorate.core.source import Problem, Where, cut, near, shown_where
 
+_WORDS = {
+    "should be a valid integer": "should be a whole number",
+    "should be a valid number": "should be a number",
+    "should be a valid string": "should be text",
+    "should be a valid boolean": "should be true or false",
+    "should be a valid array": "should be a list",
+    "should be a valid list": "should be a list",
+    "should be an object": "should be a set of fields",
+    "should be a valid dictionary": "should be a set of fields",
+}
+
 
 def problems_of(error: ValidationError, fields: type[BaseModel], name: str, where: Where) -> Iterator[Problem]:
     """Yield what is wrong with fields.
@@ -44,17 +55,20 @@ def _wrong(detail: ErrorDetails) -> str:
     given, message, kind = detail["input"], detail["msg"], detail["type"]
     if kind == "value_error":
         return str(detail.get("ctx", {}).get("error", message))
-    said = message.removeprefix("Input ").replace("should be a valid", "should be a")
-    said = said.replace("should be a integer", "should be an integer").replace("a dictionary", "a set of fields")
+    said = message.removeprefix("Input ")
+    for pydantics, ours in _WORDS.items():
+        said = said.replace(pydantics, ours)
     return f"{shown_where(detail['loc']) or 'it'} {said}, not {cut(given)}.{_fix(kind, given)}"
 
 
 def _fix(kind: str, given: Any) -> str:
     if kind == "string_type" and isinstance(given, bool | int | float):
         return " Put it in quotes."
+    if given is None:
+        return " Leave it out, or give it a value."
     if kind in {"int_type", "float_type", "bool_type"} and isinstance(given, str):
         return " Write it without quotes." if _bare(kind, given) else ""
-    if kind == "list_type" and not isinstance(given, dict | None):
+    if kind == "list_type" and not isinstance(given, dict):
         return f" Write [{given}]."
     return ""
 

@@ -66,12 +66,19 @@ def described(docstring: str) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, _, text in pairs}
 
 
-def schema_of(registry: Registry, role: str, *, title: str) -> dict[str, Any]:
-    """Return the JSON schema, draft 2020-12, of the documents of a role; `type` tells the types apart."""
-    definitions: dict[str, Any] = {}
+def schema_of(registry: Registry, role: str, *, title: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the JSON schema, draft 2020-12, of the documents of a role; `type` tells the types apart.
+
+    Args:
+        registry: The types.
+        role: Of the outermost envelope.
+        title: Of the schema.
+        values: Schemas of values that forms refer to by `{"part": name}`.
+    """
+    definitions: dict[str, Any] = dict(values or {})
     for kind in registry.kinds.values():
         definitions[kind.id] = _schema(kind, definitions)
-    for used in sorted({kind.role for kind in registry.kinds.values()}):
+    for used in {kind.role for kind in registry.kinds.values()}:
         definitions[used] = _choice(registry, used)
     return {"$schema": DIALECT, "title": title, "$ref": f"#/$defs/{role}", "$defs": dict(sorted(definitions.items()))}
 

@@ -112,9 +112,7 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
     used = answer.usage or Usage(bound, len(answer.reply.text))
     usd = price.usd(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
     meter.settle(bound + request.max_tokens, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
-    if scope.spent is None:
-        scope.spent = []
-    scope.spent.append((used.prompt_tokens, used.completion_tokens, usd))
+    scope.spend((used.prompt_tokens, used.completion_tokens, usd))
     return answer
 
 

@@ -215,6 +215,22 @@ WITH_TEXT = frozenset({"run", "reply", "result", "value", "said", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
 
+class Kept(NamedTuple):
+    """A fold that ended with a completed run, kept so that the next run need not do it again.
+
+    Args:
+        of: Whose fold it is.
+        length: How many entries it covers; with more it is stale.
+        run: The number of the last run in it.
+        state: What was folded.
+    """
+
+    of: Any
+    length: int
+    run: int
+    state: Any
+
+
 class MemoryJournal:
     """Entries as plain objects: no serialisation, no hashing, no I/O."""
 
@@ -227,6 +243,7 @@ class MemoryJournal:
         self._inbox: dict[str, Note] = {}
         self._spent: set[str] = set()
         self.held = False
+        self.kept: Kept | None = None
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         if kind in WITH_TEXT:

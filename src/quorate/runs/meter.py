@@ -32,7 +32,7 @@ class Meter:
     """Counts one run against its limits.
 
     Tokens and money of calls under way are held as reservations of their worst case, so that parallel calls can never
-    overshoot together. `cost_known` turns False with the first call whose price nobody knows.
+    overshoot together. A meter that is `inside` another passes all on to it. `cost_known` turns False with the first call whose price nobody knows.
     """
 
     __slots__ = (
@@ -43,6 +43,7 @@ class Meter:
         "halted",
         "held_tokens",
         "held_usd",
+        "inside",
         "limits",
         "model_calls",
         "prompt_tokens",
@@ -60,6 +61,7 @@ class Meter:
         self.cost_usd = self.held_usd = 0.0
         self.cost_known = True
         self.halted: Outcome | None = None
+        self.inside: Meter | None = None
 
     def add_turn(self) -> None:
         """Count a turn that begins.
@@ -79,6 +81,8 @@ class Meter:
         """
         if self.tool_calls >= self.limits.tool_calls:
             raise self.reached("tool_calls")
+        if self.inside is not None:
+            self.inside.add_tool_call()
         self.tool_calls += 1
 
     def cap(self, bound: int, wanted: int) -> int:
@@ -88,6 +92,8 @@ class Meter:
             Halt: The tokens left, or the calls, do not allow one worth asking for.
         """
         limits = self.limits
+        if self.inside is not None:
+            wanted = self.inside.cap(bound, wanted)
         if self.model_calls >= limits.model_calls:
             raise self.reached("model_calls")
         left = limits.tokens - self.tokens - self.held_tokens - bound
@@ -99,16 +105,21 @@ class Meter:
 
     def money_left(self) -> float:
         """Return the dollars that are neither spent nor reserved."""
-        return self.limits.cost_usd - self.cost_usd - self.held_usd
+        left = self.limits.cost_usd - self.cost_usd - self.held_usd
+        return left if self.inside is None else min(left, self.inside.money_left())
 
     def hold(self, tokens: int, usd: float) -> None:
         """Reserve the worst case of a call."""
+        if self.inside is not None:
+            self.inside.hold(tokens, usd)
         self.model_calls += 1
         self.held_tokens += tokens
         self.held_usd += usd
 
     def settle(self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None) -> None:  # fmt: skip
         """Replace a reservation by what the call really used; `usd` is None where no price is known."""
+        if self.inside is not None:
+            self.inside.settle(held_tokens, held_usd, prompt, completion, cached, usd)
         self.held_tokens -= held_tokens
         self.held_usd -= held_usd
         self.tokens += prompt + completion
@@ -122,6 +133,8 @@ class Meter:
 
     def forfeit(self, held_tokens: int, held_usd: float) -> None:
         """Count a call whose outcome nobody will know at its worst case."""
+        if self.inside is not None:
+            self.inside.forfeit(held_tokens, held_usd)
         self.held_tokens -= held_tokens
         self.held_usd -= held_usd
         self.tokens += held_tokens
@@ -131,8 +144,16 @@ class Meter:
     def count_on(self, before: Meter) -> None:
         """Go on from what earlier attempts used."""
         for name in self.__slots__:
-            if name not in {"limits", "halted"}:
+            if name not in {"limits", "halted", "inside"}:
                 setattr(self, name, getattr(before, name))
+
+    def spent(self) -> tuple[int, int, float | None]:
+        """Return prompt tokens, completion tokens and dollars, calls without an outcome among them."""
+        return (
+            self.prompt_tokens + self.unsettled_tokens,
+            self.completion_tokens,
+            self.cost_usd if self.cost_known else None,
+        )
 
     def figures(self) -> dict[str, Any]:
         """Return what was used, as plain data."""

@@ -54,6 +54,7 @@ class Run:
         self.stop_reason = ""
         self.cause = ""
         self.is_replay = False
+        self.kept: Any = None
         self.resources: dict[Any, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.root = Scope(self, paths.ROOT, self.clock.now_us())

@@ -33,6 +33,12 @@ class Scope:
         self.count += 1
         return paths.child(self.path, self.count, name)
 
+    def spend(self, tokens_and_usd: tuple[int, int, float | None]) -> None:
+        """Count what was used inside this leaf; it is journaled with the leaf's outcome."""
+        if self.spent is None:
+            self.spent = []
+        self.spent.append(tokens_and_usd)
+
     def new_id(self) -> str:
         """Return an id for something made here, the same whenever this path is run again."""
         self.made += 1

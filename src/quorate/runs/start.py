@@ -10,7 +10,7 @@ from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.history import RunRecord, check_settled, fold, latest, sorted_entries, split
-from quorate.runs.journal import Conversation, Journal
+from quorate.runs.journal import Conversation, Journal, MemoryJournal
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.run import Run, answers
 from quorate.runs.steps import DidNot, Happened, Settlement
@@ -19,8 +19,22 @@ Reconcile = Callable[[str, str, str], Awaitable[Settlement]]
 """Is given tool name, operation key and canonical arguments, and finds out what happened."""
 
 
-async def begin(conversation: Conversation, task: list[Payload], limits: Limits, definition: Payload) -> Run:
+async def begin(
+    conversation: Conversation,
+    task: Callable[[str, int], list[Payload]],
+    limits: Limits,
+    definition: Payload,
+    *,
+    of: Any = None,
+) -> Run:
     """Start a new run on a task, closing an unfinished one before it.
+
+    Args:
+        conversation: Where it belongs.
+        task: Makes the dumped messages of the task, given the run's id and the time.
+        limits: What the run may use.
+        definition: What it runs with, for the journal.
+        of: Whose fold may be taken up where the last run left it; `run.kept` is then what was folded.
 
     Raises:
         Conflict: A run is going on, or the last one left an effect or a question open.
@@ -28,8 +42,13 @@ async def begin(conversation: Conversation, task: list[Payload], limits: Limits,
     """
     journal = await conversation.store.open(conversation.id, owner=conversation.owner)
     try:
-        if journal.head().length == 0:  # a new conversation: nothing to fold
+        length = journal.head().length
+        kept = journal.kept if isinstance(journal, MemoryJournal) else None
+        if length == 0:  # a new conversation: nothing to fold
             run = Run(conversation, journal, 1, limits)
+        elif kept is not None and kept.of is of and kept.length == length:
+            run = Run(conversation, journal, kept.run + 1, limits)
+            run.kept = kept.state
         else:
             runs = fold(await journal.entries())
             before = latest(runs)
@@ -39,7 +58,8 @@ async def begin(conversation: Conversation, task: list[Payload], limits: Limits,
             for record in runs.values():
                 past += split(record)[0]
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
-        entry = run.append(paths.ROOT, "run", {"task": task, "limits": limits.complete(), **definition})
+        dumped = task(run.id, run.root.at)
+        entry = run.append(paths.ROOT, "run", {"task": dumped, "limits": limits.complete(), **definition})
         run.root.at = entry.at
     except BaseException:
         await journal.release()

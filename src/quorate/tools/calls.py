@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.core.lazy import lazy
 from quorate.errors import Conflict, Divergence, StoreError, ToolError
 from quorate.models.blocks import ToolCall, ToolResult
+from quorate.runs import paths
 from quorate.runs.entries import Payload
 from quorate.runs.journal import Note
 from quorate.runs.run import Parked, Run, question_id
@@ -58,9 +59,26 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
 async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
     tool = tools.get(call.name)
     if tool is not None and tool.scope:
-        with entered(Scope(scope.run, path, scope.at)):
-            return await _directly(tools, call)
+        return await _scope(scope, path, tools, call)
     said = await perform(scope, path, _prepared(scope.run, path, tools, call))
+    return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+
+
+async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
+    """Call a tool that is a scope: its steps are journaled each, and when it ends its result closes it."""
+    run = scope.run
+    closed = next((e for e in run.recorded.get(path, ()) if e.kind == "result"), None)
+    if closed is not None and not run.is_replay:
+        for inside in [p for p in run.recorded if p == path or paths.below(p, path)]:
+            run.recall(inside)
+        said = closed.payload
+    else:
+        run.meter.add_tool_call()
+        with entered(Scope(run, path, scope.at)):
+            result = await _directly(tools, call)
+        run.check_all_met(path)
+        entry = run.append(path, "result", {"name": call.name, "content": result.content, "error": result.is_error})
+        said, scope.at = entry.payload, max(scope.at, entry.at)
     return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
 
 

@@ -1,0 +1,36 @@
+"""`quorate schema` and `quorate models`: what lies beside the runs."""
+
+from __future__ import annotations
+
+import json
+
+from quorate.chat.shown import clean
+from quorate.cli import definition as definitions
+from quorate.models import weights
+
+
+def print_schema() -> None:
+    """Print the JSON schema of team files, with the types of the operator's own modules."""
+    print(json.dumps(definitions.schema(), indent=2))
+
+
+def list_models() -> None:
+    """Print each model that can be pulled, and where it is."""
+    for name, model in weights.MODELS.items():
+        path = weights.find(name)
+        state = f"in {path.parent}" if path else f"not here; `quorate models pull {name}` fetches it"
+        print(clean(f"{name}: {model.about} ({model.size_bytes / 1e6:.0f} MB, {model.licence}), {state}"))
+
+
+def pull_models(name: str | None, sha256: str | None) -> None:
+    """Fetch one model, or all; a path or a URL is that of a GGUF file."""
+
+    def report(line: str) -> None:
+        print(clean(line), flush=True)
+
+    if name is not None and name not in weights.MODELS and ("/" in name or name.endswith(".gguf")):
+        path = weights.pull_gguf(name, sha256=sha256, report=report)
+        report(f"Use it as the model 'embedded:{path}'.")
+        return
+    for each in [name] if name is not None else list(weights.MODELS):
+        weights.pull(each, report=report)

@@ -1,0 +1,179 @@
+"""`quorate show` and `quorate replay`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from quorate.chat import shown
+from quorate.chat.console import View, watching
+from quorate.chat.replay import replay
+from quorate.chat.shown import Line
+from quorate.cli import FAILED
+from quorate.cli import definition as definitions
+from quorate.cli.asking import question_lines
+from quorate.cli.place import Found, Place, find
+from quorate.cli.printing import print_json
+from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
+from quorate.errors import Divergence, StoreError
+from quorate.runs.history import RunRecord
+from quorate.runs.journal import Head
+from quorate.runs.sqlite import SqliteStore
+
+FIGURES = ("turns", "model_calls", "tool_calls", "prompt_tokens", "completion_tokens", "tokens", "cost_usd", "active_s")
+
+
+async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> int:
+    """Show a run, or all of a conversation, and return the exit code."""
+    place = Place.of(store, definitions.project().store)
+    async with place.there() as opened:
+        found = await find(opened, run)
+        if entries:
+            return await _print_entries(opened, found)
+        held = await opened.is_held(found.conversation)
+        head, broken = await _verified(opened, found.conversation)
+        now = opened.clock.now_us()
+    numbers = sorted(found.runs) if found.number is None else [found.number]
+    if as_json:
+        for number in numbers:
+            _print_run(told(found.conversation, found.runs[number]), held=held and number == max(found.runs), head=head)
+    else:
+        with watching(live=False) as view:
+            for number in numbers:
+                run_told = told(found.conversation, found.runs[number])
+                _show_run(view, run_told, place, held=held and number == max(found.runs), now=now)
+            if head is not None:
+                line = f"journal of {found.conversation}: {shown.counted(head.length, 'entry', 'entries')}, head {head.hash}"
+                view.tell([(shown.inline(line), "dim")])
+    if broken:
+        print(shown.clean(f"quorate: The journal was altered. {broken}"), file=sys.stderr)
+    return FAILED if broken else 0
+
+
+async def _print_entries(store: SqliteStore, found: Found) -> int:
+    for entry in await store.read(found.conversation):
+        if found.number is None or entry.run == found.number:
+            print_json(**entry._asdict())
+    return 0
+
+
+async def _verified(store: SqliteStore, conversation: str) -> tuple[Head | None, str]:
+    """Return the head of a journal whose chain holds, else what is wrong with it."""
+    try:
+        return await store.verify(conversation), ""
+    except StoreError as error:
+        return None, str(error)
+
+
+def _show_run(view: View, run: Told, place: Place, *, held: bool, now: int) -> None:
+    record = run.record
+    when = datetime.fromtimestamp(record.started_at / 1e6, UTC).astimezone()
+    begun = f" · {when:%Y-%m-%d %H:%M:%S} · {shown.age((now - record.started_at) / 1e6)}"
+    view.tell([("run ", "dim"), (run.id, "bold"), (begun, "dim")])
+    for message in run.task:
+        view.see(message)
+    for turn in run.turns:
+        view.tell(*_turn_lines(turn))
+        for item in turn.said:
+            view.see(item)
+        view.leave()
+    view.tell([], *_end_lines(record, run.id, place, held=held))
+    view.tell([])
+
+
+def _turn_lines(turn: ToldTurn) -> Iterator[Line]:
+    who = ", ".join(map(shown.inline, turn.speakers))
+    line: Line = [(f"turn {turn.number}", "dim bold"), (f" · {who}: {shown.inline(turn.reason)}", "dim")]
+    if turn.state != "closed":
+        line.append((f" · {'not finished' if turn.state == 'open' else turn.state}", "yellow"))
+    yield []
+    yield line
+
+
+def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> Iterator[Line]:
+    kind = status(record, held=held)
+    if record.outcome is not None:
+        why = record.outcome.reason
+    elif held:
+        why = "A living process is at it."
+    else:
+        why = f"Its process ended without a word. It goes on with: {place.command('resume', run_id)}"
+    yield [(kind, f"bold {shown.STYLES[kind]}"), (f": {shown.inline(why)}", "")]
+    for intent in record.outcome.open_intents if record.outcome else ():
+        yield [(f"effect unknown: {shown.cut(intent, shown.CALL_CHARS)}", "yellow")]
+    figures = ended_figures(record)
+    words = [
+        shown.counted(figures["turns"], "turn"),
+        shown.counted(figures["model_calls"], "model call"),
+        shown.counted(figures["tool_calls"], "tool call"),
+        shown.tokens(figures["tokens"]),
+        shown.money(figures["cost_usd"]),
+        shown.duration(figures["active_s"]),
+    ]
+    yield [(" · ".join(words), "dim")]
+    for line in question_lines(record, place):
+        yield [(shown.clean(line), "cyan")]
+
+
+def _print_run(run: Told, *, held: bool, head: Head | None) -> None:
+    record = run.record
+    figures = ended_figures(record)
+    print_json(
+        run_id=run.id,
+        task=[message.dump() for message in run.task],
+        status=status(record, held=held),
+        outcome=asdict(record.outcome) if record.outcome else None,
+        limits=record.limits.given(),
+        **{name: figures[name] for name in FIGURES},
+        started_at=record.started_at,
+        last_at=record.last_at,
+        turns_told=[_turn_data(turn) for turn in run.turns],
+        questions=[entry.payload for entry in record.questions.values()],
+        app=record.app or None,
+        document=record.document,
+        head=head._asdict() if head else None,
+    )
+
+
+def _turn_data(turn: ToldTurn) -> dict[str, Any]:
+    return {
+        "turn": turn.number,
+        "speakers": turn.speakers,
+        "reason": turn.reason,
+        "note": turn.note,
+        "state": turn.state,
+        "tokens": turn.tokens,
+        "cost_usd": turn.cost_usd,
+        "said": [message.dump() for message in turn.said],
+    }
+
+
+# -- replay -----------------------------------------------------------------------------------------------------------
+
+
+async def replayed(run: str, store: str | None, team: str | None, app: str | None) -> int:
+    """Replay a run and return the exit code: 0 if it is identical, 1 if not."""
+    project = definitions.project()
+    place = Place.of(store, project.store)
+    async with place.there() as opened:
+        found = await find(opened, run)
+        chosen = definitions.recorded(found, place, project, team=team, app=app, verb="replay")
+        try:
+            report = await replay(found.run_id, store=opened, team=chosen.team)
+        except Divergence as difference:
+            print(shown.clean(f"Run {found.run_id} does not replay: {difference}"), file=sys.stderr)
+            where = difference.path or "the run"
+            for name, value in (("where", where), ("expected", difference.expected), ("got", difference.got)):
+                print(f"  {name + ':':10}{shown.cut(str(value), 1000)}", file=sys.stderr)
+            return FAILED
+    given = (
+        f", {shown.counted(report.given, 'turn')} taken as given: the definition changed after them"
+        if report.given
+        else ""
+    )
+    entries = shown.counted(report.entries, "entry", "entries")
+    print(f"Run {report.run_id} replays identically: {entries} compared, no outside call made{given}.")
+    return 0

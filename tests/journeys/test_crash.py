@@ -1,0 +1,131 @@
+"""kill -9 at every moment of a run, in real processes, on SQLite; then another process resumes."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("crashing.py")
+AMOUNTS = ["2", "51", "52"]
+Case = dict[str, Any]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory where there is one: what is tested is a killed process, and a disk only makes it slow."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
+        yield Path(name)
+
+
+def crashed(folder: Path, team: str, effect: str, every: int = 1) -> tuple[Case, list[Case]]:
+    """Return what the uninterrupted run came to, and what each killed one did."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(folder), team, effect, str(every)], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    first, *cases = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first.get("outcome", first) == ["completed", "7 messages of at most 7"]
+    assert sorted(first["ledger"], key=len)[0].startswith("2")
+    assert len(cases) >= sum(first["count"].values()) // every
+    return first, cases
+
+
+def same_end(whole: Case, end: Case, calls_before: int) -> Iterator[str]:
+    """Yield what a resumed run has that the uninterrupted one has not, and the other way around."""
+    if "error" in end:
+        yield end["error"]
+        return
+    for name in ("outcome", "entries"):
+        if end[name] != whole[name]:
+            yield f"{name} differ: {end[name]}"
+    if end["messages"] is not None and end["messages"] != whole["messages"]:
+        yield "messages differ"
+    if not end["verified"] or not end.get("replayed") or end["notes"]:
+        yield f"verified {end['verified']}, replayed {end.get('replayed')}, {end['notes']} notes left"
+    made, owed = len(end["calls"]) - calls_before, len(whole["calls"]) - end["replies"]
+    if made != owed:
+        yield f"{made} model calls, where {owed} had not finished"
+
+
+def wrong_effects(effect: str, ledger: list[str], *, all_there: bool = True) -> Iterator[str]:
+    """Yield what the ledger has twice, or has not, by the class of the tool that wrote it."""
+    amounts = Counter(line.split()[0] for line in ledger)
+    if all_there and sorted(amounts) != AMOUNTS:
+        yield f"the ledger lacks something: {ledger}"
+    if effect == "unsafe" and max(amounts.values(), default=0) > 1:
+        yield f"an unsafe tool ran twice: {ledger}"
+    if effect == "idempotent" and len(set(ledger)) > len(amounts):
+        yield f"an idempotent tool ran again under another key: {ledger}"
+
+
+def problems(whole: Case, case: Case, effect: str) -> Iterator[str]:
+    if case["signal"] != 9:
+        yield f"was not killed: {case}"
+        return
+    resumed = case["resumed"]
+    questions = resumed.get("questions")
+    if not questions:
+        yield from same_end(whole, resumed, len(case["calls"]))
+        yield from wrong_effects(effect, resumed.get("ledger", []))
+        if resumed.get("unknown"):
+            yield f"went on over {resumed['unknown']}"
+        return
+    if resumed["outcome"][0] != "waiting" or len(questions) != len(resumed["unknown"]):
+        yield f"ends {resumed['outcome']} with {questions}"
+    for call in resumed["unknown"]:
+        if not any(text.startswith(f"{call} at turn ") for text in resumed["open"]):
+            yield f"{call} is not named by {resumed['open']}"
+    if (resumed["calls"], resumed["ledger"]) != (case["calls"], case["ledger"]):
+        yield "something ran while it waits"
+    for name, all_there in (("happened", False), ("did_not", True)):
+        for problem in same_end(whole, case[name], len(resumed["calls"])):
+            yield f"answered {name}: {problem}"
+        yield from wrong_effects(effect, case[name].get("ledger", []), all_there=all_there)
+
+
+def report(whole: Case, cases: list[Case], effect: str) -> list[str]:
+    return [f"{case['moment']}: {problem}" for case in cases for problem in problems(whole, case, effect)]
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent"])
+def test_team_killed_at_any_moment_ends_as_if_it_had_not_been(folder: Path, effect: str) -> None:
+    # ENGINE 1, 2, 12, 13, 15, 17
+    whole, cases = crashed(folder, "robin", effect)
+
+    assert report(whole, cases, effect) == []
+    assert not any(case["resumed"].get("questions") for case in cases)
+
+
+def test_unsafe_tool_of_a_team_killed_at_any_moment_never_runs_twice(folder: Path) -> None:
+    # ENGINE 6, 7, 17
+    whole, cases = crashed(folder, "robin", "unsafe")
+
+    waited = [case for case in cases if case["resumed"].get("questions")]
+
+    assert report(whole, cases, "unsafe") == []
+    assert len(waited) >= 6
+    assert any(case["ledger"] == ["2"] for case in waited), "killed after an effect, before its outcome was known"
+    assert any(case["ledger"] == [] for case in waited), "killed after an intent, before its effect"
+    assert any(len(case["resumed"]["questions"]) == 2 for case in waited), "killed in two calls side by side"
+
+
+@pytest.mark.parametrize("effect", ["idempotent", "unsafe"])
+def test_speakers_side_by_side_killed_end_as_if_they_had_not_been(folder: Path, effect: str) -> None:
+    # ENGINE 12
+    whole, cases = crashed(folder, "wave", effect, every=3)
+
+    assert report(whole, cases, effect) == []
+
+
+def test_team_whose_speakers_a_model_selects_does_not_choose_again_when_resumed(folder: Path) -> None:
+    # ENGINE 2: the choice stands, and the model's answer that led to it
+    whole, cases = crashed(folder, "selector", "read", every=2)
+
+    assert report(whole, cases, "read") == []
