@@ -77,10 +77,11 @@ class AssistantAgent(Runnable, Agent):
         self.reflect_on_tool_use = reflect_on_tool_use
         self.max_tool_iterations = max_tool_iterations
         self.max_tokens, self.temperature, self.seed = max_tokens, temperature, seed
+        self._cast = Cast(name, (self,), Once())
 
     def cast(self) -> Cast:
         """Return the agent as a team of one."""
-        return Cast(self.name, (self,), Once())
+        return self._cast
 
     # -- what it remembers: its side of the conversation, as blocks ---------------------------------------------------
 

@@ -12,7 +12,7 @@ from quorate.chat.conditions import Condition
 from quorate.chat.forms import Known, form_of
 from quorate.chat.team import Team
 from quorate.chat.vocabulary import AGENTS, CONDITIONS, TEAMS, check_team
-from quorate.core.config import Document, Kind, Registry
+from quorate.core.config import Document, Kind, Registry, nothing
 from quorate.core.lazy import lazy
 from quorate.core.reading import read
 from quorate.core.shape import fields_of, schema_of
@@ -135,7 +135,9 @@ def _kind_of(cls: type[Any]) -> Kind:
         raise ConfigError(f"{cls.__qualname__} has no type id. Write @kind('my_type') over the class.")
     id: str = vars(cls)[_MARK]
     if issubclass(cls, Team):
-        return Kind(id, "team", cls, fields_of(cls, form_of), check=check_team)
+        fields = fields_of(cls, form_of)
+        known = {"participants", "termination_condition"} <= set(fields.model_fields)
+        return Kind(id, "team", cls, fields, check=check_team if known else nothing)
     if issubclass(cls, Condition):
         return Kind(id, "condition", cls, fields_of(cls, form_of))  # pyright: ignore[reportUnknownArgumentType]: of whatever memory
     if callable(getattr(cls, "speak", None)):

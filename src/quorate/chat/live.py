@@ -83,7 +83,7 @@ class LiveRun:
             await asyncio.wait([self._worker])
             if self._worker.cancelled() and self._result is None:
                 raise asyncio.CancelledError
-            self._raise()
+        self._raise()
         assert self._result is not None
         return self._result
 
@@ -179,8 +179,10 @@ class Runnable(ABC):
             RunFailed: It failed.
             Conflict: A run of this conversation is going on.
         """
-        async with self.start(task, conversation=conversation, limits=limits) as run:
-            return await run.result()
+        live = await self._begun(task, conversation, limits, None)
+        await live.work()
+        self._keep(live)
+        return await live.result()
 
     async def run_stream(
         self,
@@ -209,6 +211,18 @@ class Runnable(ABC):
         definition: Payload | None = None,
     ) -> AsyncGenerator[LiveRun]:
         """Start working on a task; leaving the block cancels what is unfinished."""
+        live = await self._begun(task, conversation, limits, definition)
+        async with running(live):
+            yield live
+        self._keep(live)
+
+    async def _begun(
+        self,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage],
+        conversation: Conversation | None,
+        limits: Limits | None,
+        definition: Payload | None,
+    ) -> LiveRun:
         cast = self.cast()
         given: list[BaseChatMessage] = []
 
@@ -221,12 +235,17 @@ class Runnable(ABC):
         if definition is None:
             definition = {"document": cast.document} if cast.document else {}
         run = await starting.begin(self._where(conversation), dumped, limits, definition, of=self)
-        live = LiveRun(run, cast, _folded(run, cast), given)
-        async with running(live):
-            yield live
-        journal, outcome = run.journal, live.outcome
-        if isinstance(journal, MemoryJournal) and outcome is not None and outcome.kind == "completed":
-            journal.kept = Kept(self, journal.head().length, run.number, live.talk)
+        try:
+            return LiveRun(run, cast, _folded(run, cast), given)
+        except BaseException:
+            await run.journal.release()
+            raise
+
+    def _keep(self, live: LiveRun) -> None:
+        """Let the next run of a conversation in memory take up the fold where this one left it."""
+        journal = live.run.journal
+        if isinstance(journal, MemoryJournal) and live.outcome is not None and live.outcome.kind == "completed":
+            journal.kept = Kept(self, journal.head().length, live.run.number, live.talk)
 
     def _where(self, given: Conversation | None) -> Conversation:
         outer = current.get()

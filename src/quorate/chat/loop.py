@@ -18,7 +18,7 @@ from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Parked, Run
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, current, entered
 from quorate.runs.steps import RESUME_ADVICE
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ def _said_of(speak: Speak) -> Payload:
 
 async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
     """Ask the policy; its own steps get a scope of their own."""
-    token = current.set(Scope(scope.run, paths.child(scope.path, 0, "choose"), scope.at))
-    try:
+    if talk.chooses_purely:
         chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
-    finally:
-        current.reset(token)
+    else:
+        with entered(Scope(scope.run, paths.child(scope.path, 0, "choose"), scope.at)):
+            chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
     if isinstance(chosen, Speak):
         speakers = chosen.speakers
         if not speakers or len(set(speakers)) < len(speakers) or not talk.members.keys() >= set(speakers):

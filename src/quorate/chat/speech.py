@@ -46,7 +46,6 @@ class Turn:
 
     Attributes:
         thread: The conversation as it was when the agent was named.
-        new: What was said since the agent spoke last.
         memory: What the agent remembers, folded by its own `begin` and `see` if it has them.
         state: A dictionary of its own, journaled at the end of the speech if it changed.
         scope: Where in the run it speaks; steps find it by themselves.
@@ -55,13 +54,13 @@ class Turn:
     __slots__ = (
         "_emit",
         "_polls",
+        "_since",
         "_watch",
         "asked",
         "facts",
         "items",
         "memory",
         "name",
-        "new",
         "scope",
         "state",
         "steps",
@@ -73,20 +72,25 @@ class Turn:
         name: str,
         scope: Scope,
         thread: Thread,
-        new: Sequence[BaseChatMessage],
+        since: int,
         memory: Any,
         state: dict[str, Any],
         emit: Feed,
         polls: frozenset[str],
         asked: Asked | None,
     ) -> None:
-        self.name, self.scope, self.thread, self.new = name, scope, thread, new
+        self.name, self.scope, self.thread, self._since = name, scope, thread, since
         self.memory, self.state, self.asked = memory, state, asked
         self.items: list[Item] = []
         self.facts: list[Fact] = []
         self.steps: dict[int, Made] = {}
         self._emit, self._polls = emit, polls
         self._watch: Progress | None = None
+
+    @property
+    def new(self) -> Sequence[BaseChatMessage]:
+        """What was said since the agent spoke last."""
+        return self.thread[self._since :]
 
     @property
     def run(self) -> Run:

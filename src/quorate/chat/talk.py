@@ -66,6 +66,7 @@ class Talk:
         self.members = {m.name: Member(m) for m in cast.members}
         self.names = cast.names
         self.policy: Any = cast.turns.begin()
+        self.chooses_purely = bool(getattr(cast.turns, "pure", False))
         self._see_policy, self._see_condition = cast.turns.see, cast.condition.see
         self._persons = frozenset(m.name for m in cast.members if getattr(m, "origin", "") == "person")
         self.polls = frozenset(
@@ -109,11 +110,10 @@ class Talk:
         member.seen = len(self.facts)
         return member.memory
 
-    def news(self, member: Member) -> list[BaseChatMessage]:
-        """Return the messages since a member spoke last."""
-        found = self.messages[member.heard :]
-        member.heard = len(self.messages)
-        return found
+    def news(self, member: Member) -> int:
+        """Return from which message on a member has not heard yet, and count all as heard."""
+        since, member.heard = member.heard, len(self.messages)
+        return since
 
     @property
     def thread(self) -> Thread:

@@ -25,7 +25,11 @@ class Stop(NamedTuple):
 
 
 class TurnPolicy(Protocol[S]):
-    """Chooses who speaks next."""
+    """Chooses who speaks next.
+
+    A policy whose `next` makes no steps may say so with a class attribute `pure = True`; it is then asked without a
+    scope around it.
+    """
 
     def begin(self) -> S:
         """Return the memory of a new conversation."""
@@ -43,6 +47,8 @@ class TurnPolicy(Protocol[S]):
 class RoundRobin:
     """Members speak in the order given, and start again after the last."""
 
+    pure = True
+
     def begin(self) -> str | None:
         return None  # who had the last turn
 
@@ -56,6 +62,8 @@ class RoundRobin:
 
 class Once:
     """Each member speaks once on a task, side by side."""
+
+    pure = True
 
     def begin(self) -> bool:
         return False

@@ -249,17 +249,16 @@ def check_team(document: Document) -> Iterator[Problem]:
         if "name" in member and member["name"] in [other.get("name") for other in members[:i]]:
             text = f"Two participants are named {member['name']!r}. Each needs a name of its own."
             yield Problem(("participants", i, "name"), text)
-    tools = {name for member in members for name in member.get("tools", ())}
+    tools = {name for member in members if member["type"] == "assistant" for name in member["tools"]}
+    others = {member["type"] for member in members} - {"assistant", "user_proxy"}  # we cannot know their tools
     for way, condition in _conditions(document.get("termination_condition"), ("termination_condition",)):
         kind = condition["type"]
         if kind in {"text_mention", "source_match"} and len(names) == len(members):
             for source in sorted(set(condition["sources"]) - set(names)):
                 yield Problem((*way, "sources"), f"No participant is named {source!r}.{_known(source, names)}")
-        if kind == "function_call" and {"assistant", "user_proxy"}.issuperset(member["type"] for member in members):
-            if (name := condition["function_name"]) not in tools:
-                yield Problem(
-                    (*way, "function_name"), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}"
-                )
+        if kind == "function_call" and not others and condition["function_name"] not in tools:
+            name = condition["function_name"]
+            yield Problem((*way, "function_name"), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}")
 
 
 def _known(word: str, known: list[str]) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from quorate.chat import shown
-from quorate.cli import definition as definitions
 from quorate.cli.lists import print_table
 from quorate.cli.place import Place
 from quorate.cli.printing import print_json
+from quorate.cli.project import find_project
 from quorate.errors import ConfigError, Conflict
 from quorate.runs.entries import Entry, run_id
 from quorate.runs.history import RunRecord, fold
@@ -45,7 +45,7 @@ def question_lines(record: RunRecord, place: Place | None) -> Iterator[str]:
 
 async def questions(store: str | None, *, as_json: bool) -> int:
     """List the open questions, and return the exit code."""
-    place = Place.of(store, definitions.project().store)
+    place = Place.of(store, find_project())
     async with place.there() as opened:
         found = [q for q in await _asked(opened) if q.open]
         now = opened.clock.now_us()
@@ -92,7 +92,7 @@ async def answer(question: str, result: str | None, store: str | None, *, happen
         raise ConfigError("Say which: --happened [RESULT], or --did-not.")
     if did_not and result is not None:
         raise ConfigError("A call that did not happen has no result. Leave RESULT out, or say --happened.")
-    place = Place.of(store, definitions.project().store)
+    place = Place.of(store, find_project())
     async with place.there() as opened:
         q = _chosen(await _asked(opened), question, place)
         if not q.open:

@@ -1,24 +1,22 @@
 """The team of a run: from a file, from Python by its name, or from the document that its journal has.
 
-Only here, and in `quorate.toml`, does a name become an import: the operator wrote it. What a journal or a team file
-names is never imported.
+A name becomes an import only where the operator wrote it: on the command line and in `quorate.toml`. What a journal or a
+team file names is never imported.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from quorate.chat.live import Runnable
 from quorate.cli.place import Found, Place
+from quorate.cli.project import Project, load_app
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
 
-_IN_PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_IN_PYTHON = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,53 @@ class Definition:
 
     Attributes:
         team: What to run.
-        entry: What to journal about it; None where the journal has it, or the team itself says it.
+        entry: What to journal about it; None where the journal has it, or the team brings its document.
         words: What a later command has to be told, such as `--app demo:team`.
     """
 
     team: Runnable
     entry: Payload | None = None
     words: tuple[str, ...] = ()
+
+
+def named(text: str, project: Project) -> Definition:
+    """Return the team that `quorate run` was given: a file, or `module:name` in Python.
+
+    Raises:
+        ConfigError: There is none, or something is wrong in it.
+    """
+    if _IN_PYTHON.fullmatch(text) and not Path(text).exists():
+        return _in_python(text, project, known="")
+    return Definition(project.team(Path(text)))
+
+
+def recorded(
+    found: Found, place: Place, project: Project, *, team: str | None, app: str | None, verb: str = "resume"
+) -> Definition:
+    """Return the team to go on with: the one that was named, else the one that the run had.
+
+    Raises:
+        ConfigError: Two were named, or the run's own is known to its process only; says which command to use.
+    """
+    record = found.record
+    if team and app:
+        raise ConfigError("Name one definition: --team FILE, or --app MODULE:TEAM.")
+    if team:
+        loaded = project.team(Path(team))
+        return Definition(loaded, None if loaded.document == record.document else {"document": loaded.document})
+    if app:
+        return _in_python(app, project, known=record.app)
+    if record.document is not None:
+        return Definition(project.team(record.document))
+    if project.app and record.app in {"", project.app}:
+        return _in_python(project.app, project, known=record.app)
+    command = place.command(verb, found.run_id, "--app", record.app or "MODULE:TEAM")
+    raise ConfigError(
+        f"The team of run {found.run_id} was built in Python, and a journal is never a reason to import code. Name it: "
+        f'{command}, or write app = "{record.app or "module:team"}" under [quorate] in quorate.toml.'
+    )
+
+
+def _in_python(spec: str, project: Project, *, known: str) -> Definition:
+    team = load_app(spec, project.root)
+    return Definition(team, None if spec == known else {"app": spec}, () if spec == project.app else ("--app", spec))

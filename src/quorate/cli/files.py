@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from quorate.chat.shown import clean
-from quorate.cli import definition as definitions
+from quorate.cli.project import find_project
 from quorate.models import weights
 
 
 def print_schema() -> None:
     """Print the JSON schema of team files, with the types of the operator's own modules."""
-    print(json.dumps(definitions.schema(), indent=2))
+    print(json.dumps(find_project().schema(), indent=2))
 
 
 def list_models() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from quorate.chat import shown
 from quorate.chat.console import is_terminal
-from quorate.cli import definition as definitions
 from quorate.cli.place import Place
 from quorate.cli.printing import print_json
+from quorate.cli.project import find_project
 from quorate.cli.transcript import ended_figures, loaded, status
 from quorate.runs.entries import run_id
 from quorate.runs.history import RunRecord, fold
@@ -26,7 +26,7 @@ Cells = Sequence[tuple[str, str]]
 
 async def runs(store: str | None, last: int, *, as_json: bool) -> int:
     """List runs, the latest first."""
-    place = Place.of(store, definitions.project().store)
+    place = Place.of(store, find_project())
     async with place.there() as opened:
         known = sorted(await opened.conversations(), key=lambda s: s.last_at, reverse=True)
         rows: list[Row] = []
@@ -91,7 +91,7 @@ def task_of(record: RunRecord) -> str:
 
 async def conversations(store: str | None, last: int, *, as_json: bool) -> int:
     """List conversations, the latest first."""
-    place = Place.of(store, definitions.project().store)
+    place = Place.of(store, find_project())
     async with place.there() as opened:
         known = sorted(await opened.conversations(), key=lambda s: s.last_at, reverse=True)
         rows: list[Row] = []

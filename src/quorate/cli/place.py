@@ -15,6 +15,7 @@ from quorate.runs.history import RunRecord, fold
 from quorate.runs.open import open_store
 
 if TYPE_CHECKING:
+    from quorate.cli.project import Project
     from quorate.runs.journal import MemoryStore, Store, Summary
     from quorate.runs.sqlite import SqliteStore
 
@@ -35,9 +36,13 @@ class Place:
     asked: bool = False
 
     @classmethod
-    def of(cls, option: str | None, default: str | None = None) -> Place:
-        """Return what `--store` says, else what `quorate.toml` says, else the one in `.quorate/` here."""
-        return cls(option, asked=True) if option else cls(default or HERE)
+    def of(cls, option: str | None, project: Project) -> Place:
+        """Return what `--store` says, else what `quorate.toml` says, else the one in `.quorate/` beside it, or here."""
+        if option:
+            return cls(option, asked=True)
+        if project.store:
+            return cls(project.store)
+        return cls(HERE if project.root == Path.cwd() else str(project.root / HERE))
 
     @property
     def file(self) -> Path | None:

@@ -17,6 +17,7 @@ from quorate.cli import definition as definitions
 from quorate.cli.asking import question_lines
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import print_json
+from quorate.cli.project import find_project
 from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
 from quorate.errors import Divergence, StoreError
 from quorate.runs.history import RunRecord
@@ -28,7 +29,7 @@ FIGURES = ("turns", "model_calls", "tool_calls", "prompt_tokens", "completion_to
 
 async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> int:
     """Show a run, or all of a conversation, and return the exit code."""
-    place = Place.of(store, definitions.project().store)
+    place = Place.of(store, find_project())
     async with place.there() as opened:
         found = await find(opened, run)
         if entries:
@@ -156,8 +157,8 @@ def _turn_data(turn: ToldTurn) -> dict[str, Any]:
 
 async def replayed(run: str, store: str | None, team: str | None, app: str | None) -> int:
     """Replay a run and return the exit code: 0 if it is identical, 1 if not."""
-    project = definitions.project()
-    place = Place.of(store, project.store)
+    project = find_project()
+    place = Place.of(store, project)
     async with place.there() as opened:
         found = await find(opened, run)
         chosen = definitions.recorded(found, place, project, team=team, app=app, verb="replay")

@@ -15,6 +15,7 @@ from quorate.cli import definition as definitions
 from quorate.cli.asking import question_lines
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import Printer, printing
+from quorate.cli.project import find_project
 from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
@@ -84,12 +85,12 @@ async def run(
     if no_store and (store or conversation):
         raise ConfigError("--no-store keeps nothing, so it goes with neither --store nor --conversation.")
     wanted, said = read_limits(limits), read_task(task)
-    project = definitions.project()
+    project = find_project()
     chosen = definitions.named(team, project)
     if no_store:
         async with MemoryStore() as memory:
             return await _begin(chosen, said, memory.conversation(), wanted, None, as_json=as_json)
-    place = Place.of(store, project.store)
+    place = Place.of(store, project)
     async with place.opened() as opened:
         where = opened.conversation(await _conversation(opened, conversation))
         return await _begin(chosen, said, where, wanted, place, as_json=as_json)
@@ -137,8 +138,8 @@ async def resume(
 ) -> int:
     """Go on with a run and return the exit code."""
     wanted = read_limits(limits)
-    project = definitions.project()
-    place = Place.of(store, project.store)
+    project = find_project()
+    place = Place.of(store, project)
     async with place.there() as opened:
         found = await find(opened, run)
         await _check_open(opened, found, place)

@@ -56,7 +56,8 @@ class Part:
         return {"part": self.role}  # `schema_of` puts a reference there
 
 
-def _nothing(document: Document) -> Iterable[Problem]:
+def nothing(document: Document) -> Iterable[Problem]:
+    """Find nothing wrong with a document."""
     return ()
 
 
@@ -81,7 +82,7 @@ class Kind:
     fields: type[BaseModel]
     make: Callable[..., Any] | None = None
     values: Callable[[Any], Mapping[str, Any]] | None = None
-    check: Callable[[Document], Iterable[Problem]] = _nothing
+    check: Callable[[Document], Iterable[Problem]] = nothing
     version: int = 1
 
     @cached_property
@@ -152,7 +153,6 @@ class Registry:
         kind = next((k for k in self.kinds.values() if k.cls is type(thing)), None)
         if kind is None:
             raise ConfigError(f"{cut(thing)} is of no type that documents know: {', '.join(self.kinds)}.")
-        _check_rest(kind, thing)
         given = dict(_attributes(kind, thing) if kind.values is None else kind.values(thing))
         for name, (_, many) in kind.parts.items():
             given[name] = _each(self.dump, given.get(name), many)
@@ -174,6 +174,7 @@ def _each(dump: Callable[[Any], Any], value: Any, many: bool) -> Any:
 
 
 def _attributes(kind: Kind, thing: Any) -> Mapping[str, Any]:
+    _check_rest(kind, thing)
     missing = [name for name in kind.fields.model_fields if not hasattr(thing, name)]
     if missing:
         raise ConfigError(f"{cut(thing)} keeps no attribute {missing[0]!r}, so it cannot be written as a document.")

@@ -47,11 +47,13 @@ def parse(text: str, name: str) -> Source:
     try:
         # JSON may be indented with tabs, which YAML refuses; in a JSON text they stand between values only.
         node = _Loader(text.replace("\t", " ") if is_json else text).get_single_node()
-        if node is None:
-            raise ConfigError(f"{name}: It is empty. Write fields into it, the first of them `type:`.")
-        found = walk.value(node, ())
+        found = walk.value(node, ()) if node is not None else None
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(_syntax(error, name)) from error
+        if not is_json:
+            raise ConfigError(_syntax(error, name)) from error
+        return plain(data, name)  # JSON with what YAML refuses, such as a control character: it goes without lines
+    if node is None:
+        raise ConfigError(f"{name}: It is empty. Write fields into it, the first of them `type:`.")
     copied = plain(data if is_json else found, name)
     return Source(copied.data, name, walk.values, walk.keys, (*walk.problems, *copied.problems))
 

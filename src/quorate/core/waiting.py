@@ -9,20 +9,34 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
+class TimedOut(TimeoutError):
+    """Work took longer than it may; `work` tells whose time-out it is."""
+
+    def __init__(self, work: object) -> None:
+        super().__init__()
+        self.work = work
+
+
 async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """Await `work` for at most so many seconds.
 
     A timer is set only once the work really waits: setting and cancelling one costs more than many a call.
 
     Raises:
-        TimeoutError: It took longer; the work was cancelled.
+        TimedOut: It took longer; the work was cancelled.
     """
     try:
         waits_for = work.send(None)
     except StopIteration as done:
         return done.value
-    async with asyncio.timeout(seconds):
-        return await _Rest(work, waits_for)
+    timer = asyncio.timeout(seconds)
+    try:
+        async with timer:
+            return await _Rest(work, waits_for)
+    except TimeoutError as error:
+        if timer.expired():
+            raise TimedOut(work) from error
+        raise
 
 
 class _Rest(Generic[T]):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from quorate.core.waiting import TimedOut, within
 from quorate.errors import Conflict, QuorateError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.journal import Conversation, Journal, Note
 from quorate.runs.meter import Halt, Meter
 from quorate.runs.outcome import Limits, Outcome
-from quorate.runs.scope import Scope, entered
+from quorate.runs.scope import Scope, current
 
 
 class Parked(QuorateError):
@@ -50,7 +51,7 @@ class Run:
         self.past = past or []
         self.active_before_s = 0.0
         self.waiting: dict[str, str] = {}
-        self.open_intents: dict[str, str] = {}
+        self.open_intents: dict[str, tuple[str, str]] = {}
         self.stop_reason = ""
         self.cause = ""
         self.is_replay = False
@@ -139,7 +140,7 @@ def question_id(run: str, path: str) -> str:
     return f"{run}-q{hashlib.blake2b(path.encode(), digest_size=3).hexdigest()}"
 
 
-async def drive(run: Run, body: Callable[[Scope], Awaitable[Outcome]]) -> tuple[Outcome, Exception | None]:
+async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]]) -> tuple[Outcome, Exception | None]:
     """Run the body of an attempt to its one outcome, journal it, and give everything back.
 
     Returns:
@@ -153,13 +154,13 @@ async def drive(run: Run, body: Callable[[Scope], Awaitable[Outcome]]) -> tuple[
     cancelled: asyncio.CancelledError | None = None
     began = run.clock.now_us()
     left = run.meter.limits.active_s - run.active_before_s
-    timer = asyncio.timeout(left)
+    work = body(run.root)
+    token = current.set(run.root)
     try:
         if left <= 0:
+            work.close()
             raise run.meter.reached("active_s")
-        async with timer:
-            with entered(run.root):
-                outcome = await body(run.root)
+        outcome = await within(left, work)
         outcome = run.meter.halted or outcome
     except Halt as halt:
         outcome = run.meter.halted or halt.outcome
@@ -168,10 +169,12 @@ async def drive(run: Run, body: Callable[[Scope], Awaitable[Outcome]]) -> tuple[
     except asyncio.CancelledError as raised:
         cancelled, outcome = raised, Outcome("cancelled", "The caller cancelled the run.")
     except Exception as raised:
-        if isinstance(raised, TimeoutError) and timer.expired():
+        if isinstance(raised, TimedOut) and raised.work is work:
             outcome = run.meter.reached("active_s").outcome
         else:
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=run.cause)
+    finally:
+        current.reset(token)
     outcome = _with_open_ends(run, outcome)
     await _end(run, outcome, began)
     if cancelled is not None:
@@ -181,7 +184,10 @@ async def drive(run: Run, body: Callable[[Scope], Awaitable[Outcome]]) -> tuple[
 
 def _with_open_ends(run: Run, outcome: Outcome) -> Outcome:
     """Never end `completed` over an unknown effect or an open question."""
-    questions, intents = tuple(run.waiting.values()), tuple(run.open_intents.values())
+    if not run.waiting and not run.open_intents and outcome.kind != "waiting":
+        return outcome
+    questions = tuple(run.waiting.values())
+    intents = tuple(f"{name}({said}) at {paths.shown(path)}" for path, (name, said) in run.open_intents.items())
     kind, reason = outcome.kind, outcome.reason
     if kind == "waiting" or (kind == "completed" and (questions or intents)):
         asked = ", ".join(questions)
@@ -204,7 +210,8 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
 
     try:
         run.append(paths.ROOT, "ended", payload)
-        await run.journal.commit()
+        if run.journal.durable:
+            await run.journal.commit()
     finally:
         try:
             await run.close_resources()

@@ -183,7 +183,7 @@ async def _settle_one(
                 run.waiting[path] = question.payload["id"]
             else:
                 await run.ask_about(path, intent["name"], intent["arguments"], "the process ended during the call")
-            run.open_intents[path] = f"{intent['name']}({intent['arguments']}) at {paths.shown(path)}"
+            run.open_intents[path] = intent["name"], intent["arguments"]
             return
         happened = not isinstance(known, DidNot)
         result, by = (known.result if isinstance(known, Happened) else None), "reconcile"

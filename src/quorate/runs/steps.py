@@ -146,7 +146,7 @@ async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -
     if call.kind != "result":
         said["kind"] = call.kind
     run.append(path, "intent", said)
-    run.open_intents[path] = f"{call.name}({call.arguments}) at {paths.shown(path)}"
+    run.open_intents[path] = call.name, call.arguments
     if run.journal.durable:
         await run.journal.commit(sync=call.effect == "unsafe")
 
