@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent
 from quorate.chat.facts import Fact
 from quorate.chat.live import Cast, Runnable
-from quorate.chat.speech import Made, Turn, answered
+from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Block, Blocks
 from quorate.models.calls import ask
-from quorate.models.client import Answer, ModelClient, ModelEvent, ModelRequest, TextDelta
+from quorate.models.client import Answer, ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
 from quorate.runs.run import Run
 from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
@@ -83,6 +84,10 @@ class AssistantAgent(Runnable, Agent):
         """Return the agent as a team of one."""
         return self._cast
 
+    @cached_property
+    def _specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(tool.spec for tool in self.tools.values())
+
     # -- what it remembers: its side of the conversation, as blocks ---------------------------------------------------
 
     def begin(self) -> Blocks:
@@ -104,10 +109,10 @@ class AssistantAgent(Runnable, Agent):
             answer, step = await self._ask(turn, client, blocks)
             if not answer.reply.calls:
                 return _message(turn, "reply", step)
-            await self._use_tools(turn, answer, step)
+            atom = await self._use_tools(turn, answer, step)
             if not self.reflect_on_tool_use:
                 return _message(turn, "summary", step)
-            blocks = blocks.plus(answered(turn.steps, step))
+            blocks = blocks.plus(atom)
         answer, step = await self._ask(turn, client, blocks, tool_choice="none")
         return _message(turn, "reply", step)
 
@@ -124,7 +129,7 @@ class AssistantAgent(Runnable, Agent):
         request = ModelRequest(
             blocks=blocks,
             system=self.system_message,
-            tools=tuple([tool.spec for tool in self.tools.values()]) if self.tools else (),
+            tools=self._specs,
             tool_choice=tool_choice,
             max_tokens=most,
             temperature=self.temperature,
@@ -156,12 +161,12 @@ class AssistantAgent(Runnable, Agent):
 
         return show
 
-    async def _use_tools(self, turn: Turn, answer: Answer, step: int) -> None:
+    async def _use_tools(self, turn: Turn, answer: Answer, step: int) -> Block:
         turn.derive("request", step)
         results = await call_tools(self.tools, answer.reply.calls)
         for i, result in enumerate(results):
             turn.steps[step + 1 + i] = Made({"content": result.content, "error": result.is_error}, turn.scope.at)
-        turn.derive("results", step)
+        return turn.derive("results", step).block or answer.reply
 
 
 def block_for(name: str, fact: Fact) -> Block | None:

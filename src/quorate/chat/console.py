@@ -12,7 +12,7 @@ import sys
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -87,13 +87,13 @@ async def Console(stream: AsyncIterator[Any], *, output_stats: bool = False) -> 
 
 
 @contextmanager
-def watching(*, output_stats: bool = False) -> Iterator[View]:
-    """Open the view that fits where the output goes, and leave the terminal as it was."""
-    view: View = (
-        TerminalView(output_stats=output_stats)
-        if is_terminal(sys.stdout)
-        else PlainView(sys.stdout, output_stats=output_stats)
-    )
+def watching(*, output_stats: bool = False, live: bool = True) -> Generator[View]:
+    """Open the view that fits where the output goes, and leave the terminal as it was; without `live` nothing moves."""
+    view: View
+    if is_terminal(sys.stdout):
+        view = TerminalView(output_stats=output_stats, live=live)
+    else:
+        view = PlainView(sys.stdout, output_stats=output_stats)
     try:
         yield view
     finally:
@@ -152,14 +152,14 @@ class View(ABC):
 
     def leave(self) -> None:
         """Print what nobody will finish."""
-        for words in self.words.values():
-            if words.pieces:
-                lines = shown.paragraphs("".join(words.pieces))
-                self.put(words.source, [*_dim(lines), [("(cut off)", "yellow")]])
+        unsaid, uncalled = list(self.words.values()), list(self.calls.items())
         self.words.clear()
-        for (source, _), call in self.calls.items():
-            self.put(source, [shown.call_line(call, None)])
         self.calls.clear()
+        for words in unsaid:
+            if words.pieces:
+                self.put(words.source, [*_dim(shown.paragraphs("".join(words.pieces))), [("(cut off)", "yellow")]])
+        for (source, _), call in uncalled:
+            self.put(source, [shown.call_line(call, None)])
 
     def end(self, result: TaskResult, seconds: float) -> None:
         """Print how the run ended; `seconds` is how long it was watched."""
@@ -220,7 +220,7 @@ def _dim(lines: list[Line]) -> list[Line]:
 
 
 class PlainView(View):
-    """Lines of text: `writer: Hello.`; what goes on below is indented, so that no text can pose as a line of another."""
+    """Lines of text: `writer: Hello.` What goes on below is indented, so that no text can pose as another's."""
 
     def __init__(self, file: TextIO, *, output_stats: bool = False) -> None:
         super().__init__(output_stats=output_stats)
@@ -243,7 +243,7 @@ class PlainView(View):
 
 
 class TerminalView(View):
-    """Colours and live words. What is certain is printed for good above a small region that is drawn again and again."""
+    """Colours and live words: what is certain is printed for good, above a small region that is drawn again."""
 
     def __init__(self, *, output_stats: bool = False, live: bool = True) -> None:
         super().__init__(output_stats=output_stats)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from quorate.chat.facts import Fact
@@ -35,7 +36,7 @@ class Progress:
         self._seen: dict[Any, int] = {}
         self._known: set[str] = set()
         self._recent: deque[tuple[str, frozenset[str]]] = deque(maxlen=WINDOW)
-        self._asked: list[Any] = []
+        self._asked: Sequence[Any] = ()
         self.stalled = ""
 
     def see(self, fact: Fact) -> None:

@@ -60,7 +60,7 @@ def inline(text: str) -> str:
 
 
 def cut(text: str, most: int, *, count: bool = True) -> str:
-    """Return a clean text on one line of about `most` characters; where it was cut, with `count`, it says how long it is."""
+    """Return a clean text on one line of about `most` characters; with `count`, one that was cut says its length."""
     if len(text) <= most:
         return inline(text)
     return f"{inline(text[:most])}…" + (f" ({len(text):,} characters)" if count else "")

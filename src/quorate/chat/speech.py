@@ -157,21 +157,22 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
             content="".join(t.text for t in answer.reply.reasoning), source=name, id=f"{id}#thought", created_at=when
         )
         return Fact(event=event, speaker=name, at=made.at)
-    calls = [messages.FunctionCall(c.id, c.arguments, c.name) for c in answer.reply.calls]
     if kind == "request":
+        calls = [messages.FunctionCall(c.id, c.arguments, c.name) for c in answer.reply.calls]
         event = messages.ToolCallRequestEvent(
             content=calls, source=name, models_usage=_usage(answer), metadata=_priced(made), id=id, created_at=when
         )
         return Fact(event=event, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd)
     atom = answered(steps, n)
     results = [messages.FunctionExecutionResult(r.content, r.name, r.call_id, r.is_error) for r in atom.results]
-    last = max(steps[n + 1 + i].at for i in range(len(calls)))
+    last = max(steps[n + 1 + i].at for i in range(len(results)))
     if kind == "results":
         event = messages.ToolCallExecutionEvent(
             content=results, source=name, id=f"{id}#results", created_at=messages.at(last)
         )
         return Fact(event=event, speaker=name, at=last, block=atom)
     if kind == "summary":
+        calls = [messages.FunctionCall(c.id, c.arguments, c.name) for c in answer.reply.calls]
         message = messages.ToolCallSummaryMessage(
             content="\n".join(r.content for r in results), tool_calls=calls, results=results, source=name,
             id=f"{id}#summary", created_at=messages.at(last),

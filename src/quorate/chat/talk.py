@@ -72,7 +72,6 @@ class Talk:
         self.polls = frozenset(
             tool.name for m in cast.members for tool in getattr(m, "tools", {}).values() if tool.polls
         )
-        self.count = 0
         self.begin()
 
     def begin(self) -> None:
@@ -96,7 +95,8 @@ class Talk:
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
         """A run begins on a task."""
-        self.begin()
+        if self.facts:
+            self.begin()
         for i, message in enumerate(task):
             self.see(Fact(message=message, at=at, ref=f"{ref}:#{i}"))
 

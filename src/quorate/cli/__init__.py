@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from io import TextIOWrapper
 
 from quorate.errors import ConfigError, QuorateError
 
 FAILED, USAGE, CUT_SHORT, WAITING, INTERRUPTED = 1, 2, 3, 4, 130
-"""What the command exits with: the run failed, what was written cannot work, `limit` or `stalled`, `waiting`, Ctrl-C."""
+"""What it exits with: the run failed, what was written cannot work, `limit` or `stalled`, `waiting`, Ctrl-C."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -21,8 +21,8 @@ def main(words: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if words is None else words)
     debug = _taken(given, "--debug")
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]: where it is a real one
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     from quorate.cli.app import command
 
     try:

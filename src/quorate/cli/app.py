@@ -65,6 +65,7 @@ def top(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
+    """Print the help where no command is named."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -204,10 +205,12 @@ def list_models() -> None:
 @models_app.command("pull")
 def pull_models(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Which; all by default.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Which; all by default. Or a GGUF file or its URL.", show_default=False),
     ] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="What a GGUF file must have.")] = None,
 ) -> None:
     """Fetch the weights of the embedded models, checked by their sha256."""
     from quorate.cli import files
 
-    files.pull_models(name)
+    files.pull_models(name, sha256)

@@ -1,7 +1,7 @@
 """The team of a run: from a file, from Python by its name, or from the document that its journal has.
 
-A name becomes an import only where the operator wrote it: on the command line and in `quorate.toml`. What a journal or a
-team file names is never imported.
+A name becomes an import only where the operator wrote it: on the command line and in `quorate.toml`. What a journal or
+a team file names is never imported.
 """
 
 from __future__ import annotations

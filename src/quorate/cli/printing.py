@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -82,7 +82,8 @@ class JsonPrinter(Printer):
 
 
 @contextmanager
-def printing(place: Place | None, *, as_json: bool) -> Iterator[Printer]:
+def printing(place: Place | None, *, as_json: bool) -> Generator[Printer]:
+    """Open what prints a run, and leave the terminal as it was."""
     with watching() as view:
         yield (JsonPrinter if as_json else Printer)(view, place)
 

@@ -47,8 +47,9 @@ async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> 
                 run_told = told(found.conversation, found.runs[number])
                 _show_run(view, run_told, place, held=held and number == max(found.runs), now=now)
             if head is not None:
-                line = f"journal of {found.conversation}: {shown.counted(head.length, 'entry', 'entries')}, head {head.hash}"
-                view.tell([(shown.inline(line), "dim")])
+                entries_told = shown.counted(head.length, "entry", "entries")
+                line = f"journal of {shown.inline(found.conversation)}: {entries_told}, head {head.hash}"
+                view.tell([(line, "dim")])
     if broken:
         print(shown.clean(f"quorate: The journal was altered. {broken}"), file=sys.stderr)
     return FAILED if broken else 0

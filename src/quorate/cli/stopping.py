@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from quorate.cli import INTERRUPTED
 
 
 @contextmanager
-def on_signals(stop: Callable[[], object], resume: str) -> Iterator[None]:
+def on_signals(stop: Callable[[], object], resume: str) -> Generator[None]:
     """Let the first Ctrl-C, or request to terminate, stop the run cleanly, and the second end the process at once.
 
     Args:

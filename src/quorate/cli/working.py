@@ -159,21 +159,17 @@ async def _check_open(store: Store, found: Found, place: Place) -> None:
     Raises:
         Conflict: It is completed, was left for another, or is going on.
     """
-    record, last = found.record, max(found.runs)
+    record, latest = found.record, run_id(found.conversation, max(found.runs))
     if await store.is_held(found.conversation):
-        raise Conflict(
-            f"Run {run_id(found.conversation, last)} is going on in another living process. Wait for it, or stop it there."
-        )
+        raise Conflict(f"Run {latest} is going on in another living process. Wait for it, or stop it there.")
     if record.outcome is not None and record.closed:
         again = place.command("run", "TEAM", "TASK", "--conversation", found.conversation)
         raise Conflict(
             f"Run {found.run_id} is {record.outcome.kind}: {record.outcome.reason} There is nothing to go on with. "
             f"A new task for it: {again}"
         )
-    if record.number != last:
-        raise Conflict(
-            f"Run {found.run_id} was followed by run {run_id(found.conversation, last)}; only the last of them can go on."
-        )
+    if found.run_id != latest:
+        raise Conflict(f"Run {found.run_id} was followed by run {latest}; only the last of them can go on.")
 
 
 async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0) -> int:

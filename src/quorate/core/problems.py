@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from quorate.core.source import Problem, Where, cut, near, shown_where
+from quorate.core.source import Problem, Where, cut, near, nearest, shown_where
 
 _WORDS = {
     "should be a valid integer": "should be a whole number",
@@ -31,16 +31,23 @@ def problems_of(error: ValidationError, fields: type[BaseModel], name: str, wher
         name: What the model is, for people: the type's id, or a table's name.
         where: Where in the document the fields are.
     """
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    meant = {_meant(d["loc"], fields) for d in details if d["type"] == "extra_forbidden"}
+    for detail in details:
         way = detail["loc"]
         if detail["type"] == "extra_forbidden":
             yield Problem((*where, *way), _misspelt(way, fields, name), key=True)
-        elif detail["type"] == "missing":
+        elif detail["type"] != "missing":
+            yield Problem((*where, *way), _wrong(detail))
+        elif way not in meant:  # else it is there, misspelt
             inside = _model_at(fields, way[:-1])
             what = inside.model_fields[str(way[-1])].description if inside is not None else None
             yield Problem((*where, *way[:-1]), f"{shown_where(way)!r} is missing.{f' {what}' if what else ''}")
-        else:
-            yield Problem((*where, *way), _wrong(detail))
+
+
+def _meant(way: Where, fields: type[BaseModel]) -> Where:
+    owner = _model_at(fields, way[:-1])
+    return (*way[:-1], nearest(str(way[-1]), owner.model_fields if owner is not None else ()) or "")
 
 
 def _misspelt(way: Where, fields: type[BaseModel], name: str) -> str:

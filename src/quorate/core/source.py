@@ -88,10 +88,15 @@ def shown_where(where: Where) -> str:
     return text.removeprefix(".")
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like another, None if none is."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """Return the question whether a similar word was meant, with a blank before it; empty if none is similar."""
-    alike = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {alike[0]!r}?" if alike else ""
+    alike = nearest(word, known)
+    return f" Did you mean {alike!r}?" if alike else ""
 
 
 def cut(value: Any) -> str:

@@ -7,7 +7,7 @@ one block, so no view of a conversation can ever separate a call from its result
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
 
 Origin = Literal["agent", "tool", "person", "file", "web"]
@@ -78,7 +78,7 @@ class Reply:
 
     def answered(self, results: Sequence[ToolResult]) -> Reply:
         """Return this reply closed with the results of its calls, in the order of the calls."""
-        return replace(self, results=tuple(results), wire={})
+        return Reply(self.text, self.calls, self.reasoning, tuple(results), self.ref)
 
     @property
     def size_bytes(self) -> int:

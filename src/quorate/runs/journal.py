@@ -165,14 +165,12 @@ _ID = re.compile(r"[^\s/\\?*\x00-\x1f]{1,200}")
 _RUN_LIKE = re.compile(r".*\.\d+")
 
 
-def checked_id(id: str | None) -> str:
-    """Return a conversation id that can be used, a new one for None.
+def checked_id(id: str) -> str:
+    """Return a conversation id that can be used.
 
     Raises:
         ConfigError: It holds white space or a slash, is too long, or looks like the id of a run.
     """
-    if id is None:
-        return secrets.token_hex(4)
     if not _ID.fullmatch(id) or id.startswith("-"):
         raise ConfigError(f"{id!r} cannot name a conversation: 1 to 200 characters, no white space, no / \\ ? *.")
     if _RUN_LIKE.fullmatch(id):
@@ -186,7 +184,8 @@ class Conversation:
     __slots__ = ("id", "owner", "store")
 
     def __init__(self, store: Store, id: str | None = None, *, owner: str = LOCAL_OWNER) -> None:
-        self.store, self.id, self.owner = store, checked_id(id), owner
+        self.store, self.owner = store, owner
+        self.id = secrets.token_hex(4) if id is None else checked_id(id)
 
     async def entries(self) -> list[Entry]:
         """Return what was journaled so far, in the order it was written."""
@@ -237,8 +236,9 @@ class MemoryJournal:
     durable = False
 
     def __init__(self, conversation: str, owner: str, clock: Clock, redact: Redact | None = None) -> None:
-        self.conversation, self.owner = conversation, owner
-        self._now, self._redact = clock.now_us, redact
+        self.conversation, self.owner, self._clock = conversation, owner, clock
+        self._now = None if type(clock) is SystemClock else clock.now_us
+        self._redact = redact
         self._entries: list[Entry] = []
         self._inbox: dict[str, Note] = {}
         self._spent: set[str] = set()
@@ -250,8 +250,9 @@ class MemoryJournal:
             check_size(kind, payload)
         if self._redact is not None:
             payload = self._redact(path, kind, payload)
-        entries = self._entries
-        entry = _new(Entry, (len(entries) + 1, run, path, kind, self._now(), payload, FORMAT))
+        entries, now = self._entries, self._now
+        at = time.time_ns() // 1000 if now is None else now()  # a call less: five entries are written each turn
+        entry = _new(Entry, (len(entries) + 1, run, path, kind, at, payload, FORMAT))
         entries.append(entry)
         return entry
 
@@ -268,7 +269,7 @@ class MemoryJournal:
         if note.id in self._spent:
             raise Conflict(f"{note.id} has been answered already.")
         self._spent.add(note.id)
-        self._inbox[note.id] = note._replace(at=self._now())
+        self._inbox[note.id] = note._replace(at=self._clock.now_us())
 
     def take(self, note: Note) -> None:
         self._inbox.pop(note.id, None)

@@ -59,7 +59,7 @@ async def begin(
                 past += split(record)[0]
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
         dumped = task(run.id, run.root.at)
-        entry = run.append(paths.ROOT, "run", {"task": dumped, "limits": limits.complete(), **definition})
+        entry = run.append(paths.ROOT, "run", {"task": dumped, "limits": dict(vars(run.meter.limits)), **definition})
         run.root.at = entry.at
     except BaseException:
         await journal.release()

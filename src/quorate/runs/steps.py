@@ -133,8 +133,8 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         raise run.missing(path, f"a call of {call.name}")
     if call.counts and not intents:
         run.meter.add_tool_call()
-    key = operation_key(run, path, call.name, call.arguments)
-    if call.effect != "read":
+    key = "" if call.effect == "read" else operation_key(run, path, call.name, call.arguments)
+    if key:
         await _declare(run, path, call, key, attempt=len(intents) + 1)
     return await _made(scope, path, call, key)
 

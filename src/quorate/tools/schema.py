@@ -15,6 +15,9 @@ from quorate.errors import ConfigError, ToolError
 from quorate.runs.steps import OperationKey
 
 
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
 class Arguments:
     """What a tool's arguments must look like.
 
@@ -58,7 +61,7 @@ class Arguments:
                 f"The arguments of {self._name} do not fit: {problems}. Schema: {self.json_schema}"
             ) from error
         plain = found.model_dump(mode="json", by_alias=True)
-        canonical = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        canonical = _canonical(plain)
         return {name: getattr(found, f"a{i}") for i, name in enumerate(self._names)}, canonical
 
 
