@@ -63,7 +63,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]: loaded at first use, below
+__all__ = [
     "Agent",
     "AssistantAgent",
     "Condition",

@@ -211,7 +211,7 @@ def test_data_is_copied() -> None:
     data = {"type": "branch", "children": [{"type": "leaf", "name": "a"}]}
     _, document = read(TREES, plain(data, "tree"), "growth")
 
-    data["children"].clear()  # pyright: ignore[reportAttributeAccessIssue]: it is a list
+    data["children"].clear()
 
     assert len(document["children"]) == 1
 

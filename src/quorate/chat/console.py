@@ -130,17 +130,21 @@ class View(ABC):
 
     Attributes:
         words: What is being said, by the id of the message it will be part of, oldest first.
-        calls: Tool calls that have no result yet, by the speaker and the call's id.
+        calls: Tool calls that have no result yet, by the speaker and the call's id; each with what asking for it cost.
     """
 
     def __init__(self, *, output_stats: bool = False) -> None:
         self.output_stats = output_stats
         self.words: dict[str, _Words] = {}
-        self.calls: dict[tuple[str, str], FunctionCall] = {}
+        self.calls: dict[tuple[str, str], tuple[FunctionCall, Line]] = {}
 
     @abstractmethod
     def put(self, source: str, lines: Sequence[Line]) -> None:
         """Print what somebody said or did."""
+
+    @abstractmethod
+    def title(self, source: str, words: str) -> None:
+        """Print who begins to speak, and why."""
 
     @abstractmethod
     def tell(self, *lines: Line) -> None:
@@ -158,8 +162,8 @@ class View(ABC):
         for words in unsaid:
             if words.pieces:
                 self.put(words.source, [*_dim(shown.paragraphs("".join(words.pieces))), [("(cut off)", "yellow")]])
-        for (source, _), call in uncalled:
-            self.put(source, [shown.call_line(call, None)])
+        for (source, _), (call, note) in uncalled:
+            self.put(source, [shown.call_line(call, None) + note])
 
     def end(self, result: TaskResult, seconds: float) -> None:
         """Print how the run ended; `seconds` is how long it was watched."""
@@ -177,7 +181,9 @@ class View(ABC):
         if isinstance(item, ToolCallRequestEvent):
             if spoken is not None and "".join(spoken.pieces).strip():  # what it said before it called
                 self.put(item.source, _dim(shown.paragraphs("".join(spoken.pieces))))
-            self.calls.update({(item.source, call.id): call for call in item.content})
+            last = len(item.content) - 1
+            for i, call in enumerate(item.content):
+                self.calls[item.source, call.id] = call, self._note(item) if i == last else []
         elif isinstance(item, ToolCallExecutionEvent):
             self._see_results(item)
         elif isinstance(item, BaseChatMessage):
@@ -188,18 +194,18 @@ class View(ABC):
     def _see_results(self, item: ToolCallExecutionEvent) -> None:
         lines: list[Line] = []
         for result in item.content:
-            call = self.calls.pop((item.source, result.call_id), None) or FunctionCall(
-                result.call_id, "{}", result.name
-            )
-            lines.append(shown.call_line(call, result))
+            unknown: tuple[FunctionCall, Line] = FunctionCall(result.call_id, "{}", result.name), []
+            call, note = self.calls.pop((item.source, result.call_id), unknown)
+            lines.append(shown.call_line(call, result) + note)
         self.put(item.source, lines)
 
     def _message(self, item: BaseChatMessage) -> list[Line]:
         lines = shown.paragraphs(item.to_text())
+        return [*lines[:-1], lines[-1] + self._note(item)]
+
+    def _note(self, item: BaseMessage) -> Line:
         note = shown.cost_note(item, stats=self.output_stats)
-        if note:
-            lines[-1] = [*lines[-1], (f"  · {note}", "dim")]
-        return lines
+        return [(f"  · {note}", "dim")] if note else []
 
     def _see_event(self, item: BaseMessage) -> None:
         if isinstance(item, ThoughtEvent):
@@ -230,6 +236,10 @@ class PlainView(View):
         name = shown.inline(source)
         for i, line in enumerate(lines):
             self._write(("  " if i else f"{name}: ") + "".join(text for text, _ in line))
+
+    def title(self, source: str, words: str) -> None:
+        self._write("")
+        self._write(f"--- {words} · {shown.inline(source)}")
 
     def tell(self, *lines: Line) -> None:
         for line in lines:
@@ -284,6 +294,12 @@ class TerminalView(View):
         self._above = source
         self._print(printed)
 
+    def title(self, source: str, words: str) -> None:
+        self._above = ""
+        name, *more = self._header(source)[1:]
+        self._print([self._text(), name + self._text(f" · {words}", "dim"), *more])
+        self._above = source
+
     def tell(self, *lines: Line) -> None:
         self._above = ""
         self._print([text for line in lines for text in self._wrapped(line, self.terminal.width)])
@@ -315,7 +331,7 @@ class TerminalView(View):
             above = words[0].source
             room = max(1, self.terminal.height - 6 - 2 * len(calls))
             lines += self._tail("".join(words[0].pieces), self._colour(above), room)
-        for (source, _), call in calls:
+        for (source, _), (call, _) in calls:
             if source != above:
                 lines += self._header(source)
                 above = source

@@ -114,11 +114,17 @@ async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
             chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
     if isinstance(chosen, Speak):
         speakers = chosen.speakers
-        if not speakers or len(set(speakers)) < len(speakers) or not talk.members.keys() >= set(speakers):
+        legal = speakers[0] in talk.members if len(speakers) == 1 else _legal(speakers, talk)
+        if not legal:
             raise ConfigError(
                 f"The turn policy named {list(chosen.speakers)}; it must name members, each once: {', '.join(talk.names)}."
             )
     return chosen
+
+
+def _legal(speakers: tuple[str, ...], talk: Talk) -> bool:
+    """Whether a policy may name these: members, at least one, each once."""
+    return bool(speakers) and len(set(speakers)) == len(speakers) and talk.members.keys() >= set(speakers)
 
 
 async def _check_choice(scope: Scope, talk: Talk, entry: Entry) -> None:

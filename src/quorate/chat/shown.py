@@ -67,8 +67,9 @@ def cut(text: str, most: int, *, count: bool = True) -> str:
 
 
 def paragraphs(text: str) -> list[Line]:
-    """Return a text as clean lines."""
-    return [[(line, "")] for line in clean(text).split("\n")] if text.strip() else [[("(says nothing)", "dim")]]
+    """Return a text as clean lines, without blank ones around it."""
+    lines = clean(text).strip("\n").rstrip().split("\n")
+    return [[(line, "")] for line in lines] if text.strip() else [[("(says nothing)", "dim")]]
 
 
 # -- tool calls -------------------------------------------------------------------------------------------------------

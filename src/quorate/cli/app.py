@@ -97,7 +97,7 @@ def run(
     finish(working.run(team, task, store, conversation, limits or [], no_store=no_store, as_json=as_json))
 
 
-@app.command()
+@app.command(short_help="Go on with a run where it stopped.")
 def resume(
     run: Run,
     store: Store = None,
@@ -139,7 +139,7 @@ def conversations(
     finish(lists.conversations(store, last, as_json=as_json))
 
 
-@app.command()
+@app.command(short_help="Show a run: who spoke, why, and why it ended.")
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],
     store: Store = None,
@@ -160,7 +160,7 @@ def questions(store: Store = None, as_json: Json = False) -> None:
     finish(asking.questions(store, as_json=as_json))
 
 
-@app.command()
+@app.command(short_help="Say whether an interrupted call happened.")
 def answer(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="Its id.", show_default=False)],
     result: Annotated[
@@ -178,7 +178,7 @@ def answer(
     finish(asking.answer(question, result, store, happened=happened, did_not=did_not))
 
 
-@app.command()
+@app.command(short_help="Do a run again offline and compare it.")
 def replay(run: Run, store: Store = None, team: TeamFile = None, app: App = None) -> None:
     """Do a run again from its journal, with no outside call, and compare every entry."""
     from quorate.cli import showing

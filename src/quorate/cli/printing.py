@@ -104,6 +104,6 @@ def past(said: Sequence[BaseMessage]) -> Iterator[shown.Line]:
             for result in item.content:
                 call = calls.get(result.call_id) or FunctionCall(result.call_id, "{}", result.name)
                 line = "".join(text for text, _ in shown.call_line(call, result))
-                yield [(f"{name}: {shown.cut(line, PAST_CHARS)}", "dim")]
+                yield [(f"  {name}: {shown.cut(line, PAST_CHARS)}", "dim")]
         elif isinstance(item, BaseChatMessage):
-            yield [(f"{name}: {shown.cut(item.to_text(), PAST_CHARS)}", "dim")]
+            yield [(f"  {name}: {shown.cut(item.to_text(), PAST_CHARS)}", "dim")]

@@ -20,6 +20,7 @@ from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
 from quorate.errors import Divergence, StoreError
+from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
 from quorate.runs.journal import Head
 from quorate.runs.sqlite import SqliteStore
@@ -78,7 +79,7 @@ def _show_run(view: View, run: Told, place: Place, *, held: bool, now: int) -> N
     for message in run.task:
         view.see(message)
     for turn in run.turns:
-        view.tell(*_turn_lines(turn))
+        view.title(", ".join(turn.speakers), _turn_words(turn))
         for item in turn.said:
             view.see(item)
         view.leave()
@@ -86,13 +87,9 @@ def _show_run(view: View, run: Told, place: Place, *, held: bool, now: int) -> N
     view.tell([])
 
 
-def _turn_lines(turn: ToldTurn) -> Iterator[Line]:
-    who = ", ".join(map(shown.inline, turn.speakers))
-    line: Line = [(f"turn {turn.number}", "dim bold"), (f" · {who}: {shown.inline(turn.reason)}", "dim")]
-    if turn.state != "closed":
-        line.append((f" · {'not finished' if turn.state == 'open' else turn.state}", "yellow"))
-    yield []
-    yield line
+def _turn_words(turn: ToldTurn) -> str:
+    state = {"closed": "", "open": ", not finished"}.get(turn.state, f", {turn.state}")
+    return f"turn {turn.number}{state}: {shown.inline(turn.reason)}"
 
 
 def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> Iterator[Line]:
@@ -125,14 +122,15 @@ def _print_run(run: Told, *, held: bool, head: Head | None) -> None:
     figures = ended_figures(record)
     print_json(
         run_id=run.id,
+        conversation=split_run_id(run.id)[0],
         task=[message.dump() for message in run.task],
         status=status(record, held=held),
         outcome=asdict(record.outcome) if record.outcome else None,
         limits=record.limits.given(),
-        **{name: figures[name] for name in FIGURES},
+        figures={name: figures[name] for name in FIGURES},
         started_at=record.started_at,
         last_at=record.last_at,
-        turns_told=[_turn_data(turn) for turn in run.turns],
+        turns=[_turn_data(turn) for turn in run.turns],
         questions=[entry.payload for entry in record.questions.values()],
         app=record.app or None,
         document=record.document,
@@ -176,6 +174,8 @@ async def replayed(run: str, store: str | None, team: str | None, app: str | Non
         if report.given
         else ""
     )
-    entries = shown.counted(report.entries, "entry", "entries")
-    print(f"Run {report.run_id} replays identically: {entries} compared, no outside call made{given}.")
+    print(
+        f"Run {report.run_id} replays identically: {report.entries:,} entries and requests compared, no outside call "
+        f"made{given}."
+    )
     return 0

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from quorate.errors import StoreError
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Payload
@@ -69,9 +69,9 @@ def _moved(name: str, value: Any, kind: str, keep: Callable[[str, str], str]) ->
     if size > INLINE_BYTES:
         text = isinstance(value, str)
         return _kept(value if text else _json(kind, value).decode(), keep, "text/plain" if text else "application/json")
-    if isinstance(value, dict) and ("$artifact" in value or "$literal" in value):
-        return {"$literal": value}  # pyright: ignore[reportUnknownVariableType]: plain data of a user
-    return value
+    fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    looks_like_ours = "$artifact" in fields or "$literal" in fields
+    return {"$literal": fields} if looks_like_ours else cast("Any", value)
 
 
 def _json(kind: str, value: Any) -> bytes:

@@ -40,7 +40,7 @@ class ReplayRun(Run):
         journal = MemoryJournal(conversation.id, conversation.owner, conversation.store.clock)
         super().__init__(conversation, journal, number, limits, recorded=recorded, past=past)
         self.is_replay = True
-        self.compared = 0
+        self.compared: int = 0
 
     def append(self, path: str, kind: str, payload: Payload) -> Entry:
         """Compare an entry with the recorded one, and return that."""

@@ -66,6 +66,7 @@ class SqliteJournal:
         self._digests: dict[str, str] = {}
         self.rows: list[tuple[Any, ...]] = []
         self.taken: list[str] = []
+        self.unsynced = False
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         check_size(kind, payload)
@@ -229,7 +230,8 @@ class SqliteStore:
 
     async def release(self, journal: SqliteJournal) -> None:
         """Give a conversation back. Whatever was not committed is dropped."""
-        if self._open.pop(journal.key, None) is not None:
+        if self._open.get(journal.key) is journal:
+            del self._open[journal.key]
             await asyncio.to_thread(self._give_back, journal)
 
     def _give_back(self, journal: SqliteJournal) -> None:
@@ -263,7 +265,10 @@ class SqliteStore:
             self._waiting.append((journal, done))
             if len(self._waiting) == 1:
                 loop.call_soon(self._flush_group)
-            await done
+            try:
+                await done
+            except StoreError:  # the file is locked, or one of the others was fenced out: alone, and off the loop
+                await asyncio.to_thread(self._flush, [journal])
 
     async def _flush_here(self, journals: list[SqliteJournal]) -> None:
         if self._guard.acquire(blocking=False):
@@ -278,29 +283,37 @@ class SqliteStore:
 
     def _flush_group(self) -> None:
         waiting, self._waiting = self._waiting, []
-        try:
-            with self._guard:
-                self._flush_held([journal for journal, _ in waiting])
-        except StoreError as error:
-            for _, done in waiting:
-                if not done.done():
-                    done.set_exception(error)
-            return
+        failed: StoreError | None = None
+        if self._guard.acquire(blocking=False):
+            try:
+                self._flush_held([journal for journal, _ in waiting], patient=False)
+            except StoreError as error:
+                failed = error
+            finally:
+                self._guard.release()
+        else:
+            failed = _Busy(f"{self.path} is being written.")
         for _, done in waiting:
             if not done.done():
-                done.set_result(None)
+                done.set_result(None) if failed is None else done.set_exception(failed)
 
     def _flush(self, journals: list[SqliteJournal], synchronous: str = "") -> None:
         with self._guard:
-            if synchronous and synchronous != self._normal:
-                self._db.execute(f"PRAGMA synchronous={synchronous}")
-            try:
+            if not synchronous or synchronous == self._normal:
                 self._flush_held(journals)
+                return
+            if not any(journal.rows or journal.unsynced for journal in journals):
+                return  # the sync of a call beside it has covered it
+            try:
+                self._db.execute(f"PRAGMA synchronous={synchronous}")
+                self._flush_held(journals, synced=True)
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
             finally:
-                if synchronous and synchronous != self._normal:
+                with suppress(sqlite3.Error):
                     self._db.execute(f"PRAGMA synchronous={self._normal}")
 
-    def _flush_held(self, journals: list[SqliteJournal], *, patient: bool = True) -> None:
+    def _flush_held(self, journals: list[SqliteJournal], *, patient: bool = True, synced: bool = False) -> None:
         artifacts = dict(self._artifacts)
         written = [(journal, list(journal.rows), list(journal.taken)) for journal in journals]
 
@@ -314,6 +327,8 @@ class SqliteStore:
             for journal, rows, taken in written:
                 if rows:
                     self._write_rows(journal, rows)
+                elif synced:  # another commit wrote them, without a sync: only a transaction that writes syncs
+                    db.execute("UPDATE conversations SET fence = fence WHERE key = ?", (journal.key,))
                 for id in taken:
                     db.execute("UPDATE inbox SET taken = 1 WHERE conversation = ? AND id = ?", (journal.key, id))
 
@@ -324,6 +339,7 @@ class SqliteStore:
         for journal, rows, taken in written:
             del journal.rows[: len(rows)]
             del journal.taken[: len(taken)]
+            journal.unsynced = not synced and (journal.unsynced or bool(rows))
 
     def _write_rows(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
         moved = self._db.execute(
@@ -344,7 +360,8 @@ class SqliteStore:
             raise self._failed(error) from error
         finally:
             if patient:
-                self._db.execute("PRAGMA busy_timeout=0")
+                with suppress(sqlite3.Error):  # closed: the error above says so
+                    self._db.execute("PRAGMA busy_timeout=0")
         try:
             result = work()
             self._db.execute("COMMIT")
@@ -383,6 +400,8 @@ class SqliteStore:
         row = self._db.execute("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)).fetchone()
         if row is None:
             raise StoreError(f"{self.path} has lost the content {digest} of {owner}.")
+        if chain.keyed(self.secret(owner), row[0]) != digest:
+            raise StoreError(f"{self.path}: the content {digest} of {owner} was altered.")
         return row[0]
 
     async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
@@ -438,12 +457,17 @@ class SqliteStore:
         )
         last, expected = chain.GENESIS, 1
         for seq, run, path, kind, at, version, payload, salt, hash, erased in self._read(sql, (kept[0],)):
-            body = chain.digest(salt, payload) if payload is not None else erased
+            body = chain.digest(salt, payload) if isinstance(payload, bytes) else erased or b""
             last = chain.link(last, id, seq, run, path, kind, at, body, version)
             if seq != expected or last != hash:
                 raise StoreError(
                     f"Entry {expected} of {id} is missing." if seq != expected else f"Entry {seq} of {id} was altered."
                 )
+            if isinstance(payload, bytes) and b'"$artifact' in payload:
+                try:
+                    chain.decode(payload, lambda digest: self._artifact(owner, digest))
+                except StoreError as error:
+                    raise StoreError(f"Entry {seq} of {id}: {error}") from error
             expected += 1
         if (expected - 1, last) != (kept[1], kept[2]):
             raise StoreError(f"The journal of {id} ends at entry {expected - 1}, but its head says {kept[1]}.")

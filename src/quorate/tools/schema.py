@@ -42,6 +42,7 @@ class Arguments:
                 name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields
             )
             self.json_schema = _schema_text(self._model)
+            self._nested = self.json_schema.count('"object"') > 1
         except (PydanticUserError, TypeError) as error:
             raise ConfigError(f"Tool {name}: its signature has no JSON schema: {str(error).splitlines()[0]}") from error
 
@@ -60,8 +61,10 @@ class Arguments:
             raise ToolError(
                 f"The arguments of {self._name} do not fit: {problems}. Schema: {self.json_schema}"
             ) from error
-        plain = found.model_dump(mode="json", by_alias=True)
-        canonical = _canonical(plain)
+        if self._nested:  # a model may write the keys of an inner object in any order
+            canonical = _canonical(found.model_dump(mode="json", by_alias=True))
+        else:
+            canonical = found.model_dump_json(by_alias=True)
         return {name: getattr(found, f"a{i}") for i, name in enumerate(self._names)}, canonical
 
 
