@@ -159,7 +159,8 @@ def test_a_selector_without_a_model_needs_none() -> None:
 
 
 def test_a_selector_with_a_model_keeps_the_words_it_asks_with() -> None:
-    text = "type: selector\nmodel_client: openai:gpt-5\nparticipants:\n- {type: user_proxy, name: a}\n- {type: user_proxy, name: b}\n"
+    text = "type: selector\nmodel_client: openai:gpt-5\nparticipants:\n"
+    text += "  - {type: user_proxy, name: a}\n  - {type: user_proxy, name: b}\n"
 
     team = load_team(text)
 
@@ -204,9 +205,13 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         (
             "type: assistant\n    name: critic",
             "type: AssistantAgent\n    name: critic",
-            "10:11: There is no agent type 'AssistantAgent'. Did you mean 'assistant'? There are: assistant, user_proxy.",
+            "10:11: There is no agent type 'AssistantAgent'. Did you mean 'assistant'?",
         ),
-        ("system_message", "sytem_message", "7:5: 'sytem_message' is no field of assistant. Did you mean 'system_message'?"),
+        (
+            "system_message",
+            "system_mesage",
+            "7:5: 'system_mesage' is no field of assistant. Did you mean 'system_message'?",
+        ),
         (
             "    model_client: embedded\n",
             "",
@@ -214,33 +219,32 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         ),
         ("max_messages: 12", "max_messages: twelve", "19:42: max_messages should be a whole number, not 'twelve'."),
         ("name: Ann", "name: critic", "14:11: Two participants are named 'critic'. Each needs a name of its own."),
-        ("name: Ann", "name: ' '", "14:11: ' ' cannot name an agent: 1 to 200 printable characters, none blank at an end."),
+        ("name: Ann", "name: ' '", "14:11: ' ' cannot name an agent: 1 to 200 printable characters"),
         (
             "[column_stats]",
             "[colum_stats]",
-            "9:13: There is no tool 'colum_stats'. Did you mean 'column_stats'? There are: column_stats, histogram. "
-            "Give them to load_team: tools=[…].",
+            "9:13: There is no tool 'colum_stats'. Did you mean 'column_stats'? There are: column_stats, histogram.",
         ),
         (
             "[column_stats]",
             "[column_stats, column_stats]",
             "4:5: analyst has two tools named 'column_stats'. Give one another name: @tool(name=…).",
         ),
-        ("sources: [critic, Ann]", "sources: [critc, Ann]", "18:52: No participant is named 'critc'. Did you mean 'critic'?"),
+        ("[critic, Ann]", "[critc, Ann]", "18:52: No participant is named 'critc'. Did you mean 'critic'?"),
         (
             "{type: max_messages, max_messages: 12}",
             "{type: function_call, function_name: histogram}",
-            "19:43: No participant has a tool 'histogram'. There are: column_stats.",
+            "19:44: No participant has a tool 'histogram'. There are: column_stats.",
         ),
         ("limits: {turns", "limits: {turn", "20:10: 'turn' is no field of limits. Did you mean 'turns'?"),
         ("turns: 20", "turns: -1", "20:17: limits.turns should be greater than 0, not -1."),
         ("name: review", "max_turns: 3", "1:1: max_turns and limits.turns say different things. Keep limits.turns."),
         ("type: user_proxy", "type: round_robin", "13:11: 'round_robin' is a team; here goes an agent."),
-        ("  - type: user_proxy\n", "  - &ann\n    me: *ann\n    type: user_proxy\n", "14:9: *ann stands inside &ann: a cycle."),
+        ("- type: user_proxy", "- &ann\n    me: *ann\n    type: user_proxy", "14:9: *ann stands inside &ann: a cycle."),
         ("name: review", "name: review\nname: other", "3:1: 'name' is here twice, first on line 2. Keep one."),
         ("    name: critic", "\tname: critic", "11:1: This line is indented with a tab. Indent with spaces."),
     ],
-)  # fmt: skip
+)
 def test_a_fault_names_line_and_fix(old: str, new: str, expected: str) -> None:
     assert REVIEW.count(old) == 1
 
@@ -343,9 +347,11 @@ def conditions(names: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
         envelope("external", {}, {}),
         envelope("stop_message", {}, {}),
     )
-    return st.recursive(
-        one, lambda inner: envelope("any", {"conditions": st.lists(inner, min_size=1, max_size=3)}, {}) | envelope("all", {"conditions": st.lists(inner, min_size=1, max_size=3)}, {}), max_leaves=5
-    )  # fmt: skip
+    return st.recursive(one, lambda inner: joined("any", inner) | joined("all", inner), max_leaves=5)
+
+
+def joined(type: str, inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return envelope(type, {"conditions": st.lists(inner, min_size=1, max_size=3)}, {})
 
 
 def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -616,7 +622,7 @@ class Stone:
     [
         (Heir, r"Heir has no type id. Write @kind\('my_type'\) over the class"),
         (Stone, "Stone is no agent, condition or team"),
-        (Rival, "Rival and AssistantAgent both have the type id 'assistant'"),
+        (Rival, "AssistantAgent and .*Rival have the same type id, 'assistant'"),
     ],
 )
 def test_classes_that_team_files_cannot_name_are_refused(cls: type[Any], why: str) -> None:

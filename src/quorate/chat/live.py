@@ -102,7 +102,7 @@ class LiveRun:
         try:
             outcome, self._error = await drive(self.run, self._body)
         except asyncio.CancelledError:
-            outcome = Outcome("cancelled", "The caller cancelled the run.")
+            outcome = self.run.outcome
             raise
         except Exception as error:  # the journal itself failed
             self._error = error

@@ -27,6 +27,9 @@ else:
     messages = lazy("quorate.chat.messages")
 
 
+YIELD_EVERY = 32
+
+
 async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
     """Let the members talk until the condition, the policy, a limit or a person ends it.
 
@@ -54,6 +57,8 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         ended = await _turn(run, path, entries, talk, feed)
         if ended is not None:
             return ended
+        if feed.watched or talk.turn % YIELD_EVERY == 0:
+            await asyncio.sleep(0)  # models that never wait must not keep others from their turn
 
 
 async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:

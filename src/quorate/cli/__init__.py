@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from quorate.errors import ConfigError, QuorateError
+from quorate.tools.threads import THREAD
 
 FAILED, USAGE, CUT_SHORT, WAITING, INTERRUPTED = 1, 2, 3, 4, 130
 """What it exits with: the run failed, what was written cannot work, `limit` or `stalled`, `waiting`, Ctrl-C."""
@@ -18,20 +21,33 @@ def main(words: Sequence[str] | None = None) -> None:
     Args:
         words: Those after `quorate`; by default those of the process.
     """
-    given = list(sys.argv[1:] if words is None else words)
-    debug = _taken(given, "--debug")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    code = _run(list(sys.argv[1:] if words is None else words))
+    if words is None and any(thread.name == THREAD for thread in threading.enumerate()):
+        # A blocking call that nobody waits for any more; reading the terminal, it would crash the interpreter's end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    debug = _taken(words, "--debug")
     from quorate.cli.app import command
 
     try:
-        command()(given, prog_name="quorate")
+        command()(words, prog_name="quorate")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(bool(done.code))
     except (QuorateError, OSError) as error:
         if debug:
             raise
-        print(_sentence(error), file=sys.stderr)
-        sys.exit(USAGE if isinstance(error, ConfigError) else FAILED)
+        for line in (_sentence(error), *getattr(error, "__notes__", ())):
+            print(line, file=sys.stderr)
+        return USAGE if isinstance(error, ConfigError) else FAILED
+    return 0
 
 
 def _taken(words: list[str], flag: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from quorate.chat import shown
@@ -32,15 +31,10 @@ class Question(NamedTuple):
     def id(self) -> str:
         return self.entry.payload["id"]
 
-
-def question_lines(record: RunRecord, place: Place | None) -> Iterator[str]:
-    """Yield the open questions of a run, each with the commands that answer it."""
-    for entry in record.questions.values():
-        id = entry.payload["id"]
-        yield f"{id}: {shown.inline(entry.payload['text'])}"
-        if place is not None:
-            yield f"  It did:     {place.command('answer', id, '--happened', 'RESULT')}"
-            yield f"  It did not: {place.command('answer', id, '--did-not')}"
+    @property
+    def words(self) -> str:
+        said = self.entry.payload
+        return f"Did {shown.called(said['name'], said['arguments'])} happen?" if "name" in said else said["text"]
 
 
 async def questions(store: str | None, *, as_json: bool) -> int:
@@ -63,7 +57,7 @@ async def questions(store: str | None, *, as_json: bool) -> int:
             (run_id(q.conversation, q.run), ""),
             ("answered: resume the run" if q.answered else "open", "green" if q.answered else "cyan"),
             (shown.age((now - q.entry.at) / 1e6), "dim"),
-            (shown.cut(q.entry.payload["text"], QUESTION_CHARS, count=False), ""),
+            (shown.cut(q.words, QUESTION_CHARS, count=False), ""),
         )
         for q in found
     ]

@@ -157,7 +157,7 @@ def load_app(spec: str, root: Path) -> Runnable:
         there = near(attribute, have) or f" Its teams: {', '.join(have) or 'none'}."
         raise ConfigError(f"{spec}: module {name} has no {attribute!r}.{there}")
     if not isinstance(thing, Runnable) and callable(thing):
-        thing = _made(thing, spec)
+        thing = _made(thing, spec, root)
     if not isinstance(thing, Runnable):
         raise ConfigError(
             f"{spec} is {type(thing).__name__}; it must be a team, an agent, or a function that makes one."
@@ -184,12 +184,12 @@ def imported(name: str, root: Path, *, by: str) -> ModuleType:
         module = importlib.import_module(dotted)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{dotted}.".startswith(f"{error.name}."):
-            raise ConfigError(f"{by}: {_said(error, f'module {dotted} cannot be imported')}") from error
+            raise ConfigError(f"{by}: {_said(error, root, f'module {dotted} cannot be imported')}") from error
         known = sorted(p.stem for p in root.iterdir() if p.suffix == ".py")
         fix = near(dotted, known) or f" Modules there: {', '.join(known[:10]) or 'none'}."
         raise ConfigError(f"{by}: there is no module {dotted!r} in {root}, and none is installed.{fix}") from error
     except Exception as error:
-        raise ConfigError(f"{by}: {_said(error, f'module {dotted} cannot be imported')}") from error
+        raise ConfigError(f"{by}: {_said(error, root, f'module {dotted} cannot be imported')}") from error
     top = dotted.partition(".")[0]
     here = (root / f"{top}.py").exists() or (root / top).is_dir()
     places = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", []))
@@ -215,23 +215,24 @@ def _public(module: ModuleType) -> Iterator[Any]:
             yield thing
 
 
-def _made(factory: Any, spec: str) -> Any:
+def _made(factory: Any, spec: str, root: Path) -> Any:
     try:
         made = factory()
     except Exception as error:
-        raise ConfigError(_said(error, f"{spec} could not make a team")) from error
+        raise ConfigError(_said(error, root, f"{spec} could not make a team")) from error
     if inspect.iscoroutine(made):
         made.close()
         raise ConfigError(f"{spec} is async; write a plain function that returns a team.")
     return made
 
 
-def _said(error: Exception, what: str) -> str:
-    """Return what went wrong in the operator's code, and on which line."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    file, line = last.filename, last.lineno
-    if isinstance(error, SyntaxError):
-        file, line = error.filename or file, error.lineno or line
+def _said(error: Exception, root: Path, what: str) -> str:
+    """Return what went wrong in the operator's code, and on which of its lines."""
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno))
+    theirs = [(file, line) for file, line in frames if Path(file).is_relative_to(root)]
+    file, line = (theirs or frames)[-1]
     return f"{what}: {file}, line {line}: {type(error).__name__}: {error}"
 
 

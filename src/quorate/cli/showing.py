@@ -14,7 +14,7 @@ from quorate.chat.replay import replay
 from quorate.chat.shown import Line
 from quorate.cli import FAILED
 from quorate.cli import definition as definitions
-from quorate.cli.asking import question_lines
+from quorate.cli.again import Again
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
@@ -99,7 +99,7 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
     elif held:
         why = "A living process is at it."
     else:
-        why = f"Its process ended without a word. It goes on with: {place.command('resume', run_id)}"
+        why = "Its process ended without a word."
     yield [(kind, f"bold {shown.STYLES[kind]}"), (f": {shown.inline(why)}", "")]
     for intent in record.outcome.open_intents if record.outcome else ():
         yield [(f"effect unknown: {shown.cut(intent, shown.CALL_CHARS)}", "yellow")]
@@ -113,8 +113,9 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
         shown.duration(figures["active_s"]),
     ]
     yield [(" · ".join(words), "dim")]
-    for line in question_lines(record, place):
-        yield [(shown.clean(line), "cyan")]
+    if not (held or record.closed):
+        for line in Again.of(run_id, place, record).lines(record.outcome, record.limits, record.questions):
+            yield [(shown.clean(line), "cyan")]
 
 
 def _print_run(run: Told, *, held: bool, head: Head | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.chat import shown
 from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping
 from quorate.cli import definition as definitions
-from quorate.cli.asking import question_lines
+from quorate.cli.again import WHOLE, Again
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import Printer, printing
 from quorate.cli.project import find_project
@@ -24,7 +24,6 @@ from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from quorate.chat.live import LiveRun
-    from quorate.chat.messages import TaskResult
     from quorate.runs.journal import Conversation, Store
 
 EXITS = {
@@ -35,7 +34,6 @@ EXITS = {
     "cancelled": INTERRUPTED,
     "failed": FAILED,
 }
-WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
 
 
 def read_limits(words: Sequence[str]) -> Limits | None:
@@ -165,8 +163,8 @@ async def _check_open(store: Store, found: Found, place: Place) -> None:
     if record.outcome is not None and record.closed:
         again = place.command("run", "TEAM", "TASK", "--conversation", found.conversation)
         raise Conflict(
-            f"Run {found.run_id} is {record.outcome.kind}: {record.outcome.reason} There is nothing to go on with. "
-            f"A new task for it: {again}"
+            f"Run {found.run_id} is {record.outcome.kind} ({record.outcome.reason}): there is nothing to go on with. "
+            f"A new task for its conversation: {again}"
         )
     if found.run_id != latest:
         raise Conflict(f"Run {found.run_id} was followed by run {latest}; only the last of them can go on.")
@@ -195,45 +193,9 @@ async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0)
             raise
         printer.end(result, time.perf_counter() - began)
     assert result.outcome is not None
-    for line in await hints(result, live, again):
-        print(shown.clean(line), file=sys.stderr)
-    return EXITS[result.outcome.kind]
-
-
-class Again:
-    """How to go on with a run.
-
-    Args:
-        run_id: Of the run.
-        place: Where it is kept, None for nowhere.
-        words: What names the definition where the journal does not have it.
-    """
-
-    def __init__(self, run_id: str, place: Place | None, words: tuple[str, ...]) -> None:
-        self.run_id, self.place, self.words = run_id, place, words
-
-    def command(self, *more: str) -> str:
-        """Return the command, empty for a run that is kept nowhere."""
-        return self.place.command("resume", self.run_id, *self.words, *more) if self.place else ""
-
-    def hint(self, *more: str) -> str:
-        """Return a line that says it."""
-        return f"Go on with: {self.command(*more)}" if self.place else "It was kept nowhere (--no-store)."
-
-
-async def hints(result: TaskResult, live: LiveRun, again: Again) -> list[str]:
-    """Return what to do next, a line each; nothing after `completed`."""
-    outcome = result.outcome
-    assert outcome is not None
-    if outcome.kind == "completed":
-        return []
-    lines: list[str] = []
-    if outcome.questions:
+    if result.outcome.kind != "completed":
         where = live.run.conversation
         record = fold(await where.store.read(where.id, owner=where.owner))[live.run.number]
-        lines += question_lines(record, again.place)
-    if outcome.kind == "limit":
-        wider = 2 * (getattr(live.run.meter.limits, outcome.limit) or DEFAULT_LIMITS[outcome.limit])
-        number = str(int(wider)) if outcome.limit in WHOLE else f"{wider:g}"
-        return [*lines, again.hint("--limits", f"{outcome.limit}={number}")]
-    return [*lines, again.hint()]
+        for line in again.lines(result.outcome, record.limits, record.questions):
+            print(shown.clean(line), file=sys.stderr)
+    return EXITS[result.outcome.kind]

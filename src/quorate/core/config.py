@@ -132,8 +132,10 @@ class Registry:
         self.kinds: dict[str, Kind] = {}
         for kind in kinds:
             if kind.id in self.kinds:
-                other = self.kinds[kind.id].cls.__qualname__
-                raise ConfigError(f"{kind.cls.__qualname__} and {other} both have the type id {kind.id!r}. Rename one.")
+                both = " and ".join(
+                    f"{cls.__module__}.{cls.__qualname__}" for cls in (self.kinds[kind.id].cls, kind.cls)
+                )
+                raise ConfigError(f"{both} have the same type id, {kind.id!r}. Rename one.")
             self.kinds[kind.id] = kind
 
     def plus(self, kinds: Iterable[Kind]) -> Registry:

@@ -54,6 +54,7 @@ class Run:
         self.open_intents: dict[str, tuple[str, str]] = {}
         self.stop_reason = ""
         self.cause = ""
+        self.outcome: Outcome | None = None
         self.is_replay = False
         self.kept: Any = None
         self.resources: dict[Any, Any] = {}
@@ -175,7 +176,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=run.cause)
     finally:
         current.reset(token)
-    outcome = _with_open_ends(run, outcome)
+    outcome = run.outcome = _with_open_ends(run, outcome)
     await _end(run, outcome, began)
     if cancelled is not None:
         raise cancelled

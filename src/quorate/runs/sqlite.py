@@ -256,6 +256,7 @@ class SqliteStore:
     async def commit(self, journal: SqliteJournal, *, sync: bool) -> None:
         """Write what journals have appended; whoever asks in the same turn of the loop shares one transaction."""
         if sync:
+            await asyncio.sleep(0)  # calls side by side append first: they share one sync
             await asyncio.to_thread(self._flush, [journal], "FULL")
         elif len(self._open) <= 1:
             await self._flush_here([journal])
@@ -400,7 +401,7 @@ class SqliteStore:
         row = self._db.execute("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)).fetchone()
         if row is None:
             raise StoreError(f"{self.path} has lost the content {digest} of {owner}.")
-        if chain.keyed(self.secret(owner), row[0]) != digest:
+        if not isinstance(row[0], bytes) or chain.keyed(self.secret(owner), row[0]) != digest:
             raise StoreError(f"{self.path}: the content {digest} of {owner} was altered.")
         return row[0]
 

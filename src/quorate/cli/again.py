@@ -1,0 +1,64 @@
+"""What to do next with a run that is not completed: the exact commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from quorate.chat import shown
+from quorate.cli.place import Place
+from quorate.runs.entries import Entry
+from quorate.runs.history import RunRecord
+from quorate.runs.outcome import DEFAULT_LIMITS, Limits, Outcome
+
+WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
+"""The limits that are whole numbers."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """How to go on with a run.
+
+    Args:
+        run_id: Of the run.
+        place: Where it is kept, None for nowhere.
+        words: What names the definition where the journal does not have it.
+    """
+
+    run_id: str
+    place: Place | None
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run_id: str, place: Place, record: RunRecord) -> Again:
+        """Return how to go on with a run that a journal tells of."""
+        in_python = record.document is None and record.app
+        return cls(run_id, place, ("--app", record.app) if in_python else ())
+
+    def command(self, *more: str) -> str:
+        """Return the command, empty for a run that is kept nowhere."""
+        return self.place.command("resume", self.run_id, *self.words, *more) if self.place else ""
+
+    def hint(self, *more: str) -> str:
+        """Return the line that says it."""
+        return f"Go on with: {self.command(*more)}" if self.place else "It was kept nowhere, so it cannot go on."
+
+    def lines(self, outcome: Outcome | None, limits: Limits, questions: Mapping[str, Entry]) -> Iterator[str]:
+        """Yield what to do next, a line each; nothing after `completed`."""
+        if outcome is not None and outcome.kind == "completed":
+            return
+        for entry in questions.values():
+            yield from self._question(entry.payload["id"], entry.payload["text"])
+        reached = outcome.limit if outcome else ""
+        yield self.hint(*(("--limits", f"{reached}={_wider(limits, reached)}") if reached else ()))
+
+    def _question(self, id: str, text: str) -> Iterator[str]:
+        yield f"{id}: {shown.inline(text)}"
+        if self.place is not None:
+            yield f"  It did:     {self.place.command('answer', id, '--happened', 'RESULT')}"
+            yield f"  It did not: {self.place.command('answer', id, '--did-not')}"
+
+
+def _wider(limits: Limits, name: str) -> str:
+    value = 2 * (getattr(limits, name) or DEFAULT_LIMITS[name])
+    return str(int(value)) if name in WHOLE else f"{value:g}"
