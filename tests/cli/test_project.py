@@ -56,15 +56,12 @@ def name() -> str:
     return f"mine_{next(numbers)}"
 
 
-def write(folder: Path, **files: str) -> None:
-    for name, text in files.items():
-        path = folder / name.replace("__", "/").replace("_toml", ".toml").replace("_py", ".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+def write(folder: Path, toml: str) -> None:
+    (folder / "quorate.toml").write_text(toml)
 
 
 def wrong(folder: Path, toml: str) -> list[str]:
-    (folder / "quorate.toml").write_text(toml)
+    write(folder, toml)
     with pytest.raises(ConfigError) as refused:
         find_project(folder).vocabulary()
     return str(refused.value).splitlines()
@@ -76,7 +73,7 @@ def wrong(folder: Path, toml: str) -> list[str]:
 def test_the_nearest_file_upwards_is_read(tmp_path: Path) -> None:
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
-    write(tmp_path, quorate_toml='[quorate]\nmodules = ["tools"]\napp = "main:team"\nstore = "sqlite:///runs.db"\n')
+    write(tmp_path, '[quorate]\nmodules = ["tools"]\napp = "main:team"\nstore = "sqlite:///runs.db"\n')
 
     project = find_project(inner)
 
@@ -105,7 +102,7 @@ def test_no_file_is_an_empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_the_path_of_a_store_is_relative_to_the_file(tmp_path: Path, store: str, complete: str) -> None:
-    write(tmp_path, quorate_toml=f'[quorate]\nstore = "{store}"\n')
+    write(tmp_path, f'[quorate]\nstore = "{store}"\n')
 
     assert find_project(tmp_path).store == complete.format(folder=tmp_path)
 
@@ -136,13 +133,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entry", ["{name}", "{name}.py", "lib/{name}.py", "lib.{name}"])
 def test_team_files_may_name_what_the_modules_hold(tmp_path: Path, name: str, entry: str) -> None:
-    entry, folder = entry.format(name=name).replace("lib", f"{name}_lib"), tmp_path
-    path = folder / (entry.removesuffix(".py").replace(".", "/") + ".py")
+    entry = entry.format(name=name).replace("lib", f"{name}_lib")
+    path = tmp_path / (entry.removesuffix(".py").replace(".", "/") + ".py")
     path.parent.mkdir(exist_ok=True)
     path.write_text(TOOLS)
-    write(folder, quorate_toml=f'[quorate]\nmodules = ["{entry}"]\n')
+    write(tmp_path, f'[quorate]\nmodules = ["{entry}"]\n')
 
-    project = find_project(folder)
+    project = find_project(tmp_path)
     team = project.team(TEAM)
 
     assert [m.name for m in team.participants] == ["Ara", "writer"]
@@ -155,7 +152,7 @@ def test_team_files_may_name_what_the_modules_hold(tmp_path: Path, name: str, en
 def test_a_module_may_hold_what_others_made(tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.py").write_text(TOOLS)
     (tmp_path / f"{name}_more.py").write_text(f"from {name} import Parrot, column_stats\n")
-    write(tmp_path, quorate_toml=f'[quorate]\nmodules = ["{name}", "{name}_more"]\n')
+    write(tmp_path, f'[quorate]\nmodules = ["{name}", "{name}_more"]\n')
 
     known = find_project(tmp_path).vocabulary()
 
@@ -165,7 +162,7 @@ def test_a_module_may_hold_what_others_made(tmp_path: Path, name: str) -> None:
 def test_without_modules_an_unknown_tool_says_how_to_add_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as none:
         find_project(tmp_path).team(TEAM.replace("parrot", "user_proxy").replace(", phrase: Hello.", ""))
-    write(tmp_path, quorate_toml="[quorate]\n")
+    write(tmp_path, "[quorate]\n")
     with pytest.raises(ConfigError) as empty:
         find_project(tmp_path).team(TEAM.replace("parrot", "user_proxy").replace(", phrase: Hello.", ""))
 
@@ -178,7 +175,7 @@ def test_without_modules_an_unknown_tool_says_how_to_add_them(tmp_path: Path) ->
 
 def test_an_unknown_tool_says_which_file_was_used_and_which_tools_there_are(tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.py").write_text(TOOLS)
-    write(tmp_path, quorate_toml=f'[quorate]\nmodules = ["{name}"]\n')
+    write(tmp_path, f'[quorate]\nmodules = ["{name}"]\n')
 
     with pytest.raises(ConfigError) as refused:
         find_project(tmp_path).team(TEAM.replace("[column_stats]", "[row_stats]"))

@@ -217,7 +217,7 @@ def test_data_is_copied() -> None:
 
 
 def test_two_types_of_one_id_are_refused() -> None:
-    with pytest.raises(ConfigError, match="Leaf and .*Branch have the same type id, 'leaf'"):
+    with pytest.raises(ConfigError, match=r"Leaf and .*Branch have the same type id, 'leaf'"):
         TREES.plus([Kind("leaf", "growth", Branch, BranchFields)])
 
 
