@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from quorate.chat.turns import RoundRobin
 from quorate.chat.user import UserProxyAgent
 from quorate.chat.vocabulary import AGENTS, CONDITIONS, TEAMS
 from quorate.core.config import Kind
+from quorate.core.parse import parse
 from quorate.errors import ConfigError
 from quorate.models.client import ModelClient
 from quorate.runs.journal import MemoryStore
@@ -501,10 +503,24 @@ def test_the_schema_names_the_tools_that_there_are() -> None:
     ],
 )
 def test_the_schema_refuses_what_we_refuse(old: str, new: str) -> None:
-    from quorate.core.parse import parse
-
     assert VALID.is_valid(parse(REVIEW, "team.yaml").data)
     assert not VALID.is_valid(parse(REVIEW.replace(old, new), "team.yaml").data)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "team-files.md").read_text()
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_the_team_files_in_the_documentation_are_good(text: str) -> None:
+    assert load_team(text, tools=TOOLS).participants
+    assert VALID.is_valid(parse(text, "team-files.md").data)
+
+
+def test_the_documentation_names_every_type_and_field() -> None:
+    words = set(re.findall(r"`(\w+)`", PAGE))
+
+    assert {type.id for type in [*TEAMS, *AGENTS, *CONDITIONS]} <= words
+    assert {name for type in [*TEAMS, *AGENTS, *CONDITIONS] for name in type.fields.model_fields} <= words
 
 
 # -- types of one's own -----------------------------------------------------------------------------------------------

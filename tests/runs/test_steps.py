@@ -156,7 +156,7 @@ async def test_caught_error_of_a_step_is_caught_by_the_same_class_when_resumed(
         try:
             return await step("x", call, effect="read")
         except type(error) as caught:
-            return f"caught {type(caught).__name__}"
+            return f"caught {type(caught).__name__}: {caught}"
         except QuorateError as caught:
             return f"another: {type(caught).__name__}"
 
@@ -166,7 +166,7 @@ async def test_caught_error_of_a_step_is_caught_by_the_same_class_when_resumed(
     result = await team(doing, act).continue_run("talk", store=left.store)
 
     assert made == ["made"]
-    assert result.messages[-1].to_text() == f"caught {type(error).__name__}"
+    assert result.messages[-1].to_text() == f"caught {type(error).__name__}: {error}"
 
 
 async def test_step_whose_error_ended_the_run_is_made_again_when_it_is_continued(doing: Any) -> None:
@@ -189,6 +189,59 @@ async def test_step_whose_error_ended_the_run_is_made_again_when_it_is_continued
     result = await working.continue_run("talk", store=talk.store)
 
     assert isinstance(raised.value.__cause__, OSError)
+    assert raised.value.result.outcome.cause == "1 turn/1 worker/1 fetch"
+    assert result.messages[-1].to_text() == "fine"
+
+
+async def test_error_that_was_journaled_before_a_kill_ends_the_run_once_and_is_made_again_after(
+    doing: Any, killed: Any
+) -> None:
+    # ENGINE 5
+    outcomes: list[object] = [OSError("no network"), "fine"]
+
+    async def act(turn: Turn) -> str:
+        async def call() -> Any:
+            outcome = outcomes.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return await step("fetch", call, effect="read")
+
+    talk, working = conversation("talk"), team(doing, act)
+    with pytest.raises(RunFailed):
+        await working.run(task="Go.", conversation=talk)
+    left = await killed(await talk.entries(), before="ended")
+
+    with pytest.raises(RunFailed, match="no network"):
+        await working.continue_run("talk", store=left.store)
+    result = await working.continue_run("talk", store=left.store)
+
+    assert result.messages[-1].to_text() == "fine"
+
+
+async def test_error_raised_because_of_a_steps_error_names_that_step(doing: Any) -> None:
+    # ENGINE 5
+    outcomes: list[object] = [OSError("no network"), "fine"]
+
+    async def act(turn: Turn) -> str:
+        async def call() -> Any:
+            outcome = outcomes.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        try:
+            return await step("fetch", call, effect="read")
+        except OSError as error:
+            raise RuntimeError("cannot work") from error
+
+    talk, working = conversation("talk"), team(doing, act)
+    with pytest.raises(RunFailed, match="cannot work") as raised:
+        await working.run(task="Go.", conversation=talk)
+
+    result = await working.continue_run("talk", store=talk.store)
+
     assert raised.value.result.outcome.cause == "1 turn/1 worker/1 fetch"
     assert result.messages[-1].to_text() == "fine"
 
@@ -258,7 +311,7 @@ async def test_step_that_the_new_code_does_not_come_to_is_a_conflict_that_names_
 
     left = await killed(await entries_of(team(doing, before)), before="said")
 
-    with pytest.raises(RunFailed, match=r"a value at turn 1 / worker / look up.*--give-up-turn") as raised:
+    with pytest.raises(RunFailed, match=r"a value at turn 1 / worker / look up 1.*--give-up-turn") as raised:
         await team(doing, after).continue_run("talk", store=left.store)
 
     assert isinstance(raised.value.__cause__, Conflict)
@@ -314,7 +367,7 @@ async def test_unsafe_step_with_an_unknown_outcome_waits_for_a_person(doing: Any
     result = await working.continue_run("talk", store=talk.store)
 
     assert waiting.outcome.kind == "waiting"
-    assert waiting.outcome.open_intents == ("pay() at turn 1 / worker / pay",)
+    assert waiting.outcome.open_intents == ("pay() at turn 1 / worker / pay 1",)
     assert result.messages[-1].to_text() == "receipt 7"
     assert made == ["made"]
 
@@ -356,34 +409,3 @@ async def test_replay_makes_no_call_and_is_identical(doing: Any) -> None:
 
     assert report.identical
     assert len(made) == count == 6
-
-
-# -- own tasks --------------------------------------------------------------------------------------------------------
-
-
-async def test_steps_in_tasks_that_user_code_starts_get_their_own_outcomes_when_resumed(
-    doing: Any, killed: Any
-) -> None:
-    # ENGINE 10
-    def acting(order: list[str]) -> Any:
-        async def act(turn: Turn) -> str:
-            async def branch(name: str) -> str:
-                for _ in range(order.index(name)):  # who comes first differs from process to process
-                    await asyncio.sleep(0)
-
-                async def call() -> str:
-                    return f"outcome of {name}"
-
-                return f"{name}: {await step(name, call, effect='read')}"
-
-            return " ".join(await asyncio.gather(branch("law"), branch("tax")))
-
-        return act
-
-    talk = conversation("talk")
-    await team(doing, acting(["law", "tax"])).run(task="Go.", conversation=talk)
-    left = await killed(await talk.entries(), before="said")
-
-    result = await team(doing, acting(["tax", "law"])).continue_run("talk", store=left.store)
-
-    assert result.messages[-1].to_text() == "law: outcome of law tax: outcome of tax"

@@ -265,10 +265,11 @@ class TerminalView(View):
         self._above = ""  # whose name stands above what is printed next
         self._asked = ""  # who is typing an answer, so that nothing may be drawn
         self._colours: dict[str, str] = {}
-        self._moved_at = time.perf_counter()
+        self._certain_at = time.perf_counter()
 
     def see(self, item: BaseMessage) -> None:
-        self._moved_at = time.perf_counter()
+        if not isinstance(item, ModelClientStreamingChunkEvent):
+            self._certain_at = time.perf_counter()
         if item.source == self._asked:
             self._asked = ""
         super().see(item)
@@ -339,7 +340,7 @@ class TerminalView(View):
                 [(shown.called(call.name, call.arguments), ""), (f" {spin}", "dim")], self._colour(source)
             )
         others = ", ".join(dict.fromkeys(shown.inline(w.source) for w in words[1:]))
-        status = f"{spin} {shown.duration(now - self._moved_at)}" + (f"  also speaking: {others}" if others else "")
+        status = f"{spin} {shown.duration(now - self._certain_at)}" + (f"  also speaking: {others}" if others else "")
         lines += self._wrapped([(status, "dim")], self.terminal.width)[:2]
         return self._text("\n").join(lines)
 

@@ -16,7 +16,7 @@ from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import FLOOR_TOKENS
 from quorate.runs.prices import Price, price_of
-from quorate.runs.run import Run
+from quorate.runs.run import Run, blame
 from quorate.runs.scope import Scope, current
 from quorate.runs.steps import RESUME_ADVICE
 
@@ -146,7 +146,9 @@ class _Live:
                 used = None if folding.empty else held
                 if not error.retryable or attempt >= last:
                     await self._close("error", _failure(error, used), held, worst, used)
-                    self.run.cause = self.path
+                    blame(error, self.path)
+                    if error is raised:
+                        raise
                     raise error from raised
                 await self._close("retry", _failure(error, used), held, worst, used)
                 await asyncio.sleep(error.retry_after_s or 0.25 * 2 ** min(attempt, 6))
@@ -353,7 +355,9 @@ def _recalled(entries: list[Entry], path: str, scope: Scope) -> Entry | None:
             return entry
         if entry.kind == "error":
             scope.at = entry.at
-            raise ModelError(entry.payload["message"], retryable=entry.payload.get("retryable", False))
+            error = ModelError(entry.payload["message"], retryable=entry.payload.get("retryable", False))
+            blame(error, path)
+            raise error
         if entry.kind not in {"call", "retry"}:
             raise Conflict(
                 f"At {paths.shown(path)} the journal has a {entry.kind}, but the definition now asks a model. {RESUME_ADVICE}"

@@ -12,23 +12,25 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from quorate.errors import StoreError
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Payload
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
 INLINE_BYTES = 32 * 1024
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_salts = bytearray()
+_salts: list[bytes] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_salts.clear)  # two processes must not use the same salts
 
 
 def fresh_salt() -> bytes:
-    """Return random bytes of the operating system."""
-    if len(_salts) < SALT_BYTES:
-        _salts.extend(os.urandom(SALT_BYTES * 256))
-    salt = bytes(_salts[-SALT_BYTES:])
-    del _salts[-SALT_BYTES:]
-    return salt
+    """Return random bytes of the operating system, which is asked for many at once."""
+    if not _salts:
+        pool = os.urandom(SALT_BYTES * 256)
+        _salts.extend(pool[at : at + SALT_BYTES] for at in range(0, len(pool), SALT_BYTES))
+    return _salts.pop()
 
 
 def encode(kind: str, payload: Payload, keep: Callable[[str, str], str]) -> bytes:
@@ -76,13 +78,15 @@ def _moved(name: str, value: Any, kind: str, keep: Callable[[str, str], str]) ->
 
 def _json(kind: str, value: Any) -> bytes:
     try:
-        text = _encode(value)
+        data = to_json(value, inf_nan_mode="constants")
+        if b"NaN" not in data and b"Infinity" not in data:
+            return data
+    except (PydanticSerializationError, UnicodeEncodeError):
+        pass  # lone surrogates, that JSON can only hold escaped, or no plain data
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise StoreError(f"A {kind!r} entry must be plain JSON data: {error}.") from error
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()  # lone surrogates
 
 
 def decode(data: bytes, load: Callable[[str], bytes]) -> Payload:

@@ -152,14 +152,18 @@ def fold(entries: Iterable[Entry]) -> dict[int, RunRecord]:
 def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:
     """Return a run's closed part in canonical order, and what is recorded of its open turn, by path.
 
-    An error that ended an attempt is left out: going on makes that step again.
+    An error that ended an attempt is left out: going on makes that step again. Where an intent precedes it, it settles
+    that: it is known what came of the call.
     """
+    intents = {e.path for e in record.entries if e.kind == "intent"}
     done = {e.path for e in record.entries if e.kind == "turn" and "/" not in e.path}
     closed: list[Entry] = []
     recorded: dict[str, list[Entry]] = {}
     for entry in record.entries:
         if entry.seq in record.void:
-            continue
+            if entry.path not in intents:
+                continue
+            entry = entry._replace(kind="settled", payload={"by": "its error"})
         turn = entry.path.partition("/")[0]
         if turn and turn not in done:
             recorded.setdefault(entry.path, []).append(entry)

@@ -53,7 +53,6 @@ class Run:
         self.waiting: dict[str, str] = {}
         self.open_intents: dict[str, tuple[str, str]] = {}
         self.stop_reason = ""
-        self.cause = ""
         self.outcome: Outcome | None = None
         self.is_replay = False
         self.kept: Any = None
@@ -141,6 +140,25 @@ def question_id(run: str, path: str) -> str:
     return f"{run}-q{hashlib.blake2b(path.encode(), digest_size=3).hexdigest()}"
 
 
+def blame(error: Exception, path: str) -> None:
+    """Note on an error which step it came out of."""
+    error.__dict__["quorate_step"] = path
+
+
+def cause_of(error: BaseException | None) -> str:
+    """Return the path of the step that an error came out of, or that it was raised because of; empty if there is none."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        path = error.__dict__.get("quorate_step", "")
+        if not path and isinstance(error, BaseExceptionGroup):
+            path = next(filter(None, map(cause_of, error.exceptions)), "")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]: of any errors
+        if path:
+            return path
+        error = error.__cause__ or error.__context__
+    return ""
+
+
 async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]]) -> tuple[Outcome, Exception | None]:
     """Run the body of an attempt to its one outcome, journal it, and give everything back.
 
@@ -173,7 +191,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
         if isinstance(raised, TimedOut) and raised.work is work:
             outcome = run.meter.reached("active_s").outcome
         else:
-            error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=run.cause)
+            error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=cause_of(raised))
     finally:
         current.reset(token)
     outcome = run.outcome = _with_open_ends(run, outcome)

@@ -10,14 +10,17 @@ import builtins
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, NewType, TypeVar
 
+from quorate import errors
 from quorate.core.waiting import within
 from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
-from quorate.runs.run import Parked, Run
+from quorate.runs.meter import Halt
+from quorate.runs.run import Parked, Run, blame
 from quorate.runs.scope import Scope, current
 
 Effect = Literal["read", "idempotent", "unsafe"]
@@ -95,7 +98,8 @@ async def step(
     todo = Call(
         name=name, arguments="", effect=effect, make=lambda _key: call(), outcome=_value, timeout_s=timeout_s
     )  # fmt: skip
-    return (await perform(scope, scope.next(name), todo))["value"]
+    value = (await perform(scope, scope.next(name), todo))["value"]
+    return deepcopy(value)  # the journal keeps its own
 
 
 def _value(value: Any) -> Payload:
@@ -159,18 +163,21 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
     try:
         value = await (call.make(key) if call.timeout_s is None else within(call.timeout_s, _awaited(call.make(key))))
         payload = call.outcome(value)
-    except (OutcomeUnknown, TimeoutError) as error:
-        if call.effect == "unsafe":
-            return await _unknown(scope, path, call, key, str(error) or f"no answer within {call.timeout_s} s")
-        kind, payload = _error(call, error if str(error) else TimeoutError(f"no answer within {call.timeout_s} s"))
-    except Exception as error:
-        if isinstance(error, Parked | StoreError | Divergence):
+    except Exception as raised:
+        if isinstance(raised, Parked | StoreError | Divergence | Halt):
             raise
+        error = raised
+        if isinstance(raised, OutcomeUnknown | TimeoutError):
+            error = raised if str(raised) else TimeoutError(f"no answer within {call.timeout_s} s")
+            if call.effect == "unsafe":
+                return await _unknown(scope, path, call, key, str(error))
         kind, payload = _error(call, error)
         if kind == "error":
             await _close(scope, path, kind, payload, call)
-            run.cause = path
-            raise
+            blame(error, path)
+            if error is raised:
+                raise
+            raise error from raised
     finally:
         current.reset(token)
     if inside.spent:
@@ -230,11 +237,24 @@ RESUME_ADVICE = "Resume with the definition it was started with, or give the ope
 def _recorded_outcome(entry: Entry) -> Payload:
     if entry.kind != "error":
         return entry.payload
-    kind, message = entry.payload["type"], entry.payload["message"]
-    found = getattr(builtins, kind, None)
-    if isinstance(found, type) and issubclass(found, Exception):
-        raise found(message)
-    raise QuorateError(f"{kind}: {message}")
+    error = _error_again(entry.payload["type"], entry.payload["message"])
+    blame(error, entry.path)
+    raise error
+
+
+def _error_again(kind: str, message: str) -> Exception:
+    """Return an error of the recorded class that says what it said, whatever the class wants to be made from."""
+    found = getattr(builtins, kind, None) or getattr(errors, kind, None)
+    if not isinstance(found, type) or not issubclass(found, Exception) or issubclass(found, ExceptionGroup):
+        return QuorateError(f"{kind}: {message}")
+    try:
+        error = found(message)
+        if str(error) == message:
+            return error
+    except TypeError:
+        pass
+    said: type[Exception] = type(kind, (found,), {"__init__": lambda _: None, "__str__": lambda _: message})
+    return said()
 
 
 # -- unknown outcomes -------------------------------------------------------------------------------------------------

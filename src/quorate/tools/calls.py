@@ -13,6 +13,7 @@ from quorate.models.blocks import ToolCall, ToolResult
 from quorate.runs import paths
 from quorate.runs.entries import Payload
 from quorate.runs.journal import Note
+from quorate.runs.meter import Halt
 from quorate.runs.run import Parked, Run, question_id
 from quorate.runs.scope import Scope, current, entered
 from quorate.runs.steps import Call, perform
@@ -124,7 +125,7 @@ async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Tool
         tool = tools[call.name]
         values, _ = tool.read(call.arguments)
         said = _content(await tool.run(values, ""))
-    except (Parked, StoreError, Divergence):
+    except (Parked, StoreError, Divergence, Halt):
         raise
     except Exception as error:
         said = _problem(error)
