@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from quorate.errors import ConfigError, QuorateError
-from quorate.tools.threads import THREAD
 
 FAILED, USAGE, CUT_SHORT, WAITING, INTERRUPTED = 1, 2, 3, 4, 130
 """What it exits with: the run failed, what was written cannot work, `limit` or `stalled`, `waiting`, Ctrl-C."""
@@ -25,7 +24,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = _run(list(sys.argv[1:] if words is None else words))
-    if words is None and any(thread.name == THREAD for thread in threading.enumerate()):
+    if words is None and any(thread.daemon for thread in threading.enumerate()):
         # A blocking call that nobody waits for any more; reading the terminal, it would crash the interpreter's end.
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from quorate.chat.shown import clean
+from quorate.cli.lists import Cells, print_table
 from quorate.cli.project import find_project
 from quorate.models import weights
 
@@ -16,10 +17,13 @@ def print_schema() -> None:
 
 def list_models() -> None:
     """Print each model that can be pulled, and where it is."""
+    rows: list[Cells] = []
     for name, model in weights.MODELS.items():
         path = weights.find(name)
-        state = f"in {path.parent}" if path else f"not here; `quorate models pull {name}` fetches it"
-        print(clean(f"{name}: {model.about} ({model.size_bytes / 1e6:.0f} MB, {model.licence}), {state}"))
+        where = str(path.parent) if path else "not pulled"
+        cells = (name, "bold"), (f"{model.size_bytes / 1e6:.0f} MB", ""), (model.licence, ""), (model.about, "")
+        rows.append((*cells, (where, "" if path else "yellow")))
+    print_table(("model", "size", "licence", "what it is", "where"), rows, right=("size",))
 
 
 def pull_models(name: str | None, sha256: str | None) -> None:

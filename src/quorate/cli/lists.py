@@ -143,6 +143,9 @@ def print_table(heads: Sequence[str], rows: Sequence[Cells], *, right: Sequence[
         rows: For each a text and a style for every column.
         right: The columns of figures.
     """
+    if not rows:
+        print("There is nothing here yet.")
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

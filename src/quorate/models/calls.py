@@ -300,7 +300,7 @@ def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ..
     """Return the request to add to, and references to the blocks that are new, in order."""
     if after is not None and after.ref and blocks.continues(after.blocks):
         own = "=" + after.ref
-        new = [reference(blocks[i]) for i in range(len(after.blocks), len(blocks))]
+        new = [reference(block) for block in blocks.since(len(after.blocks))]
         return after.ref, tuple(["=" if ref == own else ref for ref in new])
     return "", tuple(reference(block) for block in blocks)
 
@@ -308,11 +308,11 @@ def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ..
 def reference(block: Said | Reply) -> str:
     """Return where the journal has a block: `1:3 turn/2 critic` a message, `=1:3 turn/1 writer/1 model+2` a reply with
     the results of the two steps after it, `=` alone the reply to the request referred to; without a place, the text."""
-    if isinstance(block, Reply) and not block.ref:
+    if isinstance(block, Said):
+        return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
+    if not block.ref:
         return json.dumps([None, block.text], ensure_ascii=False)
-    if isinstance(block, Reply):
-        return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
-    return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
+    return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
 
 
 # -- a reply in the journal -------------------------------------------------------------------------------------------

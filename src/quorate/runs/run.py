@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from quorate.core.waiting import TimedOut, within
@@ -150,9 +150,8 @@ def cause_of(error: BaseException | None) -> str:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        path = error.__dict__.get("quorate_step", "")
-        if not path and isinstance(error, BaseExceptionGroup):
-            path = next(filter(None, map(cause_of, error.exceptions)), "")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]: of any errors
+        inside: Sequence[BaseException] = getattr(error, "exceptions", ()) if isinstance(error, BaseExceptionGroup) else ()
+        path: str = error.__dict__.get("quorate_step", "") or next(filter(None, map(cause_of, inside)), "")
         if path:
             return path
         error = error.__cause__ or error.__context__

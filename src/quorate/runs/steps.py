@@ -253,7 +253,11 @@ def _error_again(kind: str, message: str) -> Exception:
             return error
     except TypeError:
         pass
-    said: type[Exception] = type(kind, (found,), {"__init__": lambda _: None, "__str__": lambda _: message})
+
+    def say(_: object) -> str:
+        return message
+
+    said: type[Exception] = type(kind, (found,), {"__init__": object.__init__, "__str__": say})
     return said()
 
 

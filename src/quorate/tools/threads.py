@@ -8,9 +8,6 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
-THREAD = "quorate-tool"
-"""The name of the threads that calls run in."""
-
 _MAX_THREADS = 256
 _slots = threading.BoundedSemaphore(_MAX_THREADS)
 
@@ -53,7 +50,7 @@ async def in_thread(call: Callable[[], Any], *, late: Callable[[Any], None] | No
         if error is None and late is not None:
             late(value)
 
-    threading.Thread(target=work, name=THREAD, daemon=True).start()
+    threading.Thread(target=work, name="quorate-tool", daemon=True).start()
     try:
         return await done
     except asyncio.CancelledError:
