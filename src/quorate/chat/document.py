@@ -53,7 +53,7 @@ def load_team(
     """
     found = _source(source)
     if isinstance(found.data, dict):
-        found = replace(found, data={name: value for name, value in found.data.items() if name != "$schema"})  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: JSON
+        found = replace(found, data={name: value for name, value in found.data.items() if name != "$schema"})  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: it is JSON
     team, document = read(registry or _BUILT_IN, found, "team", Known(_by_name(tools), tools_from))
     if not isinstance(team, Team):
         raise ConfigError(f"{found.name}: {document['type']} makes {team!r}, which is no Team.")

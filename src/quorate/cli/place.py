@@ -101,9 +101,19 @@ class Found(NamedTuple):
     runs: dict[int, RunRecord]
 
     @property
+    def latest(self) -> int:
+        """The number of the conversation's last run."""
+        return max(self.runs)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the runs that were named."""
+        return sorted(self.runs) if self.number is None else [self.number]
+
+    @property
     def record(self) -> RunRecord:
         """The run that was named, of a conversation the last."""
-        return self.runs[max(self.runs) if self.number is None else self.number]
+        return self.runs[self.latest if self.number is None else self.number]
 
     @property
     def run_id(self) -> str:

@@ -15,7 +15,7 @@ from quorate.chat.shown import Line
 from quorate.cli import FAILED
 from quorate.cli import definition as definitions
 from quorate.cli.again import Again
-from quorate.cli.place import Found, Place, find
+from quorate.cli.place import Found, Place, find, named
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
@@ -29,38 +29,43 @@ FIGURES = ("turns", "model_calls", "tool_calls", "prompt_tokens", "completion_to
 
 
 async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> int:
-    """Show a run, or all of a conversation, and return the exit code."""
+    """Show a run, or all of a conversation, and return the exit code: 1 for a journal that was altered."""
     place = Place.of(store, find_project())
     async with place.there() as opened:
-        found = await find(opened, run)
-        if entries:
-            return await _print_entries(opened, found)
-        held = await opened.is_held(found.conversation)
-        head, broken = await _verified(opened, found.conversation)
-        now = opened.clock.now_us()
-    numbers = sorted(found.runs) if found.number is None else [found.number]
-    if as_json:
-        for number in numbers:
-            _print_run(told(found.conversation, found.runs[number]), held=held and number == max(found.runs), head=head)
-    else:
-        with watching(live=False) as view:
-            for number in numbers:
-                run_told = told(found.conversation, found.runs[number])
-                _show_run(view, run_told, place, held=held and number == max(found.runs), now=now)
-            if head is not None:
-                entries_told = shown.counted(head.length, "entry", "entries")
-                line = f"journal of {shown.inline(found.conversation)}: {entries_told}, head {head.hash}"
-                view.tell([(line, "dim")])
+        conversation, _ = named(await opened.conversations(), run)
+        held = await opened.is_held(conversation)
+        head, broken = (None, "") if held else await _verified(opened, conversation)
+        try:
+            found = await find(opened, run)
+            if entries:
+                await _print_entries(opened, found)
+            elif as_json:
+                for number in found.numbers:
+                    _print_run(told(conversation, found.runs[number]), held=held and number == found.latest, head=head)
+            else:
+                _show_runs(found, place, held=held, head=head, now=opened.clock.now_us())
+        except (LookupError, TypeError, ValueError, AttributeError):
+            if not broken:
+                raise
     if broken:
-        print(shown.clean(f"quorate: The journal was altered. {broken}"), file=sys.stderr)
-    return FAILED if broken else 0
-
-
-async def _print_entries(store: SqliteStore, found: Found) -> int:
-    for entry in await store.read(found.conversation):
-        if found.number is None or entry.run == found.number:
-            print_json(**entry._asdict())
+        raise StoreError(f"The journal of {conversation} is not what was written: {broken}")
     return 0
+
+
+def _show_runs(found: Found, place: Place, *, held: bool, head: Head | None, now: int) -> None:
+    with watching(live=False) as view:
+        for number in found.numbers:
+            run = told(found.conversation, found.runs[number])
+            _show_run(view, run, place, held=held and number == found.latest, now=now)
+        if head is not None:
+            entries = shown.counted(head.length, "entry", "entries")
+            view.tell([(f"journal of {shown.inline(found.conversation)}: {entries}, head {head.hash}", "dim")])
+
+
+async def _print_entries(store: SqliteStore, found: Found) -> None:
+    for entry in await store.read(found.conversation):
+        if entry.run in found.numbers:
+            print_json(**entry._asdict())
 
 
 async def _verified(store: SqliteStore, conversation: str) -> tuple[Head | None, str]:
@@ -161,6 +166,7 @@ async def replayed(run: str, store: str | None, team: str | None, app: str | Non
     place = Place.of(store, project)
     async with place.there() as opened:
         found = await find(opened, run)
+        await opened.verify(found.conversation)
         chosen = definitions.recorded(found, place, project, team=team, app=app, verb="replay")
         try:
             report = await replay(found.run_id, store=opened, team=chosen.team)

@@ -141,6 +141,7 @@ async def resume(
     async with place.there() as opened:
         found = await find(opened, run)
         await _check_open(opened, found, place)
+        await opened.verify(found.conversation)
         chosen = definitions.recorded(found, place, project, team=team, app=app)
         going_on = chosen.team.going_on(
             found.run_id, store=opened, limits=wanted, definition=chosen.entry, give_up_turn=give_up_turn
@@ -157,7 +158,7 @@ async def _check_open(store: Store, found: Found, place: Place) -> None:
     Raises:
         Conflict: It is completed, was left for another, or is going on.
     """
-    record, latest = found.record, run_id(found.conversation, max(found.runs))
+    record, latest = found.record, run_id(found.conversation, found.latest)
     if await store.is_held(found.conversation):
         raise Conflict(f"Run {latest} is going on in another living process. Wait for it, or stop it there.")
     if record.outcome is not None and record.closed:

@@ -27,7 +27,7 @@ Document = dict[str, Any]
 class Fields(BaseModel):
     """The fields of a type: what is not declared is refused."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True, allow_inf_nan=False)
 
 
 class Form(ABC):

@@ -66,7 +66,7 @@ class _Reading:
         choice = f"There are: {', '.join(self.registry.ids(role))}."
         if not isinstance(data, dict):
             return self.wrong(where, f"Here goes {_a(role)}: fields that begin with `type:`, not {cut(data)}. {choice}")
-        found: Document = data  # pyright: ignore[reportUnknownVariableType]: JSON
+        found: Document = data  # pyright: ignore[reportUnknownVariableType]: it is JSON
         if "type" not in found:
             return self.wrong(where, f"`type:` is missing: which {role} is it? {choice}")
         id, version = found["type"], found.get("version", 1)
@@ -102,7 +102,7 @@ class _Reading:
             return None, None
         if not many:
             return self.part(role, given, where) or (None, None)
-        items: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]: JSON; a wrong shape is told by `fields`
+        items: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]: it is JSON; a wrong shape is told by `fields`
         found = [pair for i, item in enumerate(items) if (pair := self.part(role, item, (*where, i))) is not None]
         return [made for made, _ in found], [written for _, written in found]
 

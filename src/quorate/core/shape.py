@@ -113,11 +113,11 @@ def _schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
 def _resolved(schema: Any) -> Any:
     """Put references where parts go, and leave out the titles that pydantic makes of names."""
     if isinstance(schema, list):
-        items: list[Any] = schema  # pyright: ignore[reportUnknownVariableType]: JSON
+        items: list[Any] = schema  # pyright: ignore[reportUnknownVariableType]: it is JSON
         return [_resolved(item) for item in items]
     if not isinstance(schema, dict):
         return schema
-    found: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType]: JSON
+    found: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType]: it is JSON
     if "part" in found and isinstance(found["part"], str):
         rest = {name: value for name, value in found.items() if name != "part"}
         return {"$ref": f"#/$defs/{found['part']}", **_resolved(rest)}

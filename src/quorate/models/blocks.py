@@ -136,10 +136,6 @@ class Blocks(Sequence[Block]):
         """Return the blocks after the first `count`."""
         return self._items[count : self._count]
 
-    def since(self, count: int) -> list[Block]:
-        """Return the blocks after the first `count`."""
-        return self._items[count : self._count]
-
     def continues(self, other: Blocks) -> bool:
         """Whether this sequence is `other` with something behind it (by sharing, not by comparing)."""
         return self._items is other._items and self._count >= other._count

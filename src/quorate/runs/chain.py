@@ -90,8 +90,15 @@ def _json(kind: str, value: Any) -> bytes:
 
 
 def decode(data: bytes, load: Callable[[str], bytes]) -> Payload:
-    """Return the payload that `encode` made the bytes of; `load` gets an artifact by its digest."""
-    payload: Payload = json.loads(data)
+    """Return the payload that `encode` made the bytes of; `load` gets an artifact by its digest.
+
+    Raises:
+        StoreError: The bytes, or those of an artifact, are not what was written.
+    """
+    try:
+        payload: Payload = json.loads(data)
+    except ValueError as error:
+        raise StoreError(f"An entry is no JSON any more: {error}. The store was damaged.") from error
     if b'"$' in data:
         for name, value in payload.items():
             if isinstance(value, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from quorate.core.waiting import TimedOut, within
@@ -148,13 +148,15 @@ def blame(error: Exception, path: str) -> None:
 def cause_of(error: BaseException | None) -> str:
     """Return the path of the step that an error came out of, or that it was raised because of; empty if there is none."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
+    left = [error]
+    while left:
+        error = left.pop()
+        if error is None or id(error) in seen:
+            continue
+        if "quorate_step" in error.__dict__:
+            return error.__dict__["quorate_step"]
         seen.add(id(error))
-        inside: Sequence[BaseException] = getattr(error, "exceptions", ()) if isinstance(error, BaseExceptionGroup) else ()
-        path: str = error.__dict__.get("quorate_step", "") or next(filter(None, map(cause_of, inside)), "")
-        if path:
-            return path
-        error = error.__cause__ or error.__context__
+        left += [error.__cause__ or error.__context__, *getattr(error, "exceptions", ())]
     return ""
 
 

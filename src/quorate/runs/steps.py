@@ -14,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, NewType, TypeVar
 
-from quorate import errors
+import quorate.errors as errors
 from quorate.core.waiting import within
 from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError
 from quorate.runs import paths
