@@ -123,7 +123,9 @@ def main() -> None:
     follow("resume", f"{conversation}.1", "--store", str(store))
     compare(before, asyncio.run(entries(store, conversation)))
     follow("show", f"{conversation}.1", "--store", str(store))
-    say("The same run once more, from its journal alone: no model is loaded, no tool is called, every entry is compared.")
+    say(
+        "The same run once more, from its journal alone: no model is loaded, no tool is called, every entry is compared."
+    )
     follow("replay", f"{conversation}.1", "--store", str(store))
     say(f"{model} spoke. The demo took {time.monotonic() - began:.0f} s.")
 

@@ -9,7 +9,9 @@ from quorate import tool
 
 DATA = Path(__file__).with_name("planets.csv")
 
-Column = Literal["mass_1e24kg", "diameter_km", "gravity_ms2", "distance_1e6km", "year_days", "mean_temperature_c", "moons"]
+Column = Literal[
+    "mass_1e24kg", "diameter_km", "gravity_ms2", "distance_1e6km", "year_days", "mean_temperature_c", "moons"
+]
 Statistic = Literal["mean", "lowest", "highest", "total"]
 
 

@@ -268,7 +268,7 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
 
 
 def test_no_tools_at_all_says_where_they_would_come_from() -> None:
-    (line,) = wrong(REVIEW, tools=(), tools_from="There is no quorate.toml here.")
+    (line,) = wrong(REVIEW, tools=(), more="There is no quorate.toml here.")
 
     assert line == "<text>:9:13: There is no tool 'column_stats'. There is no quorate.toml here."
 

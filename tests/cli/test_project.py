@@ -168,7 +168,7 @@ def test_without_modules_an_unknown_tool_says_how_to_add_them(tmp_path: Path) ->
 
     assert str(none.value) == (
         f"<text>:4:69: There is no tool 'column_stats'. No quorate.toml is in {tmp_path} or above; "
-        'one with [quorate] modules = ["tools"] adds those of tools.py.'
+        'one with [quorate] modules = ["tools"] adds what tools.py has.'
     )
     assert f"{tmp_path / 'quorate.toml'} names no modules" in str(empty.value)
 
@@ -182,7 +182,19 @@ def test_an_unknown_tool_says_which_file_was_used_and_which_tools_there_are(tmp_
 
     assert str(refused.value) == (
         "<text>:4:69: There is no tool 'row_stats'. Did you mean 'column_stats'? There are: column_stats. "
-        f"{tmp_path / 'quorate.toml'} says where tools come from: {name}."
+        f"{tmp_path / 'quorate.toml'} adds what these modules have: {name}."
+    )
+
+
+def test_an_unknown_type_says_which_file_was_used(tmp_path: Path) -> None:
+    write(tmp_path, "[quorate]\n")
+
+    with pytest.raises(ConfigError) as refused:
+        find_project(tmp_path).team(TEAM)
+
+    assert str(refused.value).splitlines()[0] == (
+        "<text>:3:12: There is no agent type 'parrot'. There are: assistant, user_proxy. "
+        f'{tmp_path / "quorate.toml"} names no modules; modules = ["tools"] adds what tools.py has.'
     )
 
 

@@ -12,7 +12,7 @@ from quorate.core.config import Document, Fields, Form, Kind, Part, Registry
 from quorate.core.parse import parse
 from quorate.core.reading import read
 from quorate.core.shape import described, fields_of, schema_of
-from quorate.core.source import Problem, plain
+from quorate.core.source import MAX_TOLD, Problem, plain
 from quorate.errors import ConfigError
 
 
@@ -165,6 +165,12 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_text() -> None:
     places = [line.partition(": ")[0] for line in wrong(text)]
 
     assert places == ["tree.yaml:2:1", "tree.yaml:4:12", "tree.yaml:5:24", "tree.yaml:6:24"]
+
+
+def test_of_very_many_faults_the_first_are_told() -> None:
+    lines = wrong("type: leaf\nname: a\n" + "".join(f"k{n}: 1\n" for n in range(99)))
+
+    assert (len(lines), lines[0][:12], lines[-1]) == (MAX_TOLD + 1, "tree.yaml:3:", "tree.yaml: … and 49 more.")
 
 
 def test_a_misspelt_field_is_not_told_to_be_missing_too() -> None:

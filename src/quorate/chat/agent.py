@@ -26,8 +26,8 @@ class Speaker(Protocol):
 class Agent(ABC):
     """A base for agents: subclass it and write `speak`.
 
-    An agent is a definition and keeps nothing between turns. What it must remember goes into `turn.state`, or is folded:
-    with `begin()` and `see(memory, fact)`, both pure, `turn.memory` holds what they make of all facts so far.
+    An agent is a definition and keeps nothing between turns. What it must remember goes into `turn.state`, or is
+    folded: with `begin()` and `see(memory, fact)`, both pure, `turn.memory` holds what they make of all facts so far.
 
     Args:
         name: Who it is in the thread; any text in any script, without control characters.

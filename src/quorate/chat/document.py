@@ -30,7 +30,7 @@ Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[...
 
 _MARK = "__quorate_type__"
 _BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS])
-_GIVE_TOOLS = "Give them to load_team: tools=[…]."
+_MORE = "load_team takes more: tools=[…], registry=team_registry(…)."
 
 
 def load_team(
@@ -38,7 +38,7 @@ def load_team(
     *,
     tools: Tools = (),
     registry: Registry | None = None,
-    tools_from: str = _GIVE_TOOLS,
+    more: str = _MORE,
 ) -> Team:
     """Make a team of a team file. A run of it journals the document, so that another process can resume the run.
 
@@ -46,7 +46,7 @@ def load_team(
         source: A path; the text of a document, of more than one line or in braces; or the document as data.
         tools: Those that the document may use by name.
         registry: The types it may name; by default the built-in ones. `team_registry(Parrot)` adds your own.
-        tools_from: A sentence that says where tools come from, for the error about one that is not known.
+        more: A sentence that says where more tools and types come from, for the error about one that is not known.
 
     Raises:
         ConfigError: There is no such file, or something is wrong in it; names all of it, each with its line.
@@ -54,7 +54,7 @@ def load_team(
     found = _source(source)
     if isinstance(found.data, dict):
         found = replace(found, data={name: value for name, value in found.data.items() if name != "$schema"})  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: it is JSON
-    team, document = read(registry or _BUILT_IN, found, "team", Known(_by_name(tools), tools_from))
+    team, document = read(registry or _BUILT_IN, found, "team", Known(_by_name(tools), more), more=more)
     if not isinstance(team, Team):
         raise ConfigError(f"{found.name}: {document['type']} makes {team!r}, which is no Team.")
     team.document = document
@@ -66,10 +66,10 @@ def team_from_document(
     *,
     tools: Tools = (),
     registry: Registry | None = None,
-    tools_from: str = _GIVE_TOOLS,
+    more: str = _MORE,
 ) -> Team:
     """Make the team again whose document a run has journaled; see `load_team`."""
-    return load_team(document, tools=tools, registry=registry, tools_from=tools_from)
+    return load_team(document, tools=tools, registry=registry, more=more)
 
 
 def dump(team: Team, *, registry: Registry | None = None) -> Document:

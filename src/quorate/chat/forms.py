@@ -29,10 +29,10 @@ from quorate.tools.tool import Tool
 
 @dataclass(frozen=True)
 class Known:
-    """What a document may use besides types: tools by name, and a sentence that says where they come from."""
+    """What a document may use besides types: tools by name, and a sentence that says where more come from."""
 
     tools: Mapping[str, Tool[..., Any]] = field(default_factory=dict[str, Tool[..., Any]])
-    tools_from: str = ""
+    more: str = ""
 
 
 class _ToolForm(Form):
@@ -68,7 +68,7 @@ def _known_tool(name: str, info: ValidationInfo) -> str:
     known: Known | None = info.context
     if known is not None and name not in known.tools:
         have = f" There are: {', '.join(sorted(known.tools))}." if known.tools else ""
-        raise ConfigError(f"There is no tool {name!r}.{near(name, known.tools)}{have} {known.tools_from}".rstrip())
+        raise ConfigError(f"There is no tool {name!r}.{near(name, known.tools)}{have} {known.more}".rstrip())
     return name
 
 

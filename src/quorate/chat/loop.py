@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.facts import Choice, Fact
@@ -106,7 +107,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
 def _said_of(speak: Speak) -> Payload:
     said: Payload = {"speakers": speak.speakers, "reason": speak.reason}
     if speak.note is not None:
-        said["note"] = speak.note
+        said["note"] = _plain("A turn policy's note", speak.note)
     return said
 
 
@@ -122,7 +123,7 @@ async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
         legal = speakers[0] in talk.members if len(speakers) == 1 else _legal(speakers, talk)
         if not legal:
             raise ConfigError(
-                f"The turn policy named {list(chosen.speakers)}; it must name members, each once: {', '.join(talk.names)}."
+                f"The turn policy named {list(speakers)}; it must name members, each once: {', '.join(talk.names)}."
             )
     return chosen
 
@@ -170,7 +171,7 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     run = turn_scope.run
     path = paths.child(turn_scope.path, position, name)
     if run.recorded and not run.is_replay:
-        closed = _recalled(run, path, name)
+        closed = _recalled(run, path, name, talk)
         if closed is not None:
             return closed
     member = talk.members.get(name)
@@ -181,7 +182,7 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
         )
     scope = Scope(run, path, turn_scope.at)
     memory = talk.remembered(member)
-    state = dict(member.state)
+    state = deepcopy(member.state) if member.state else {}
     turn = Turn(name, scope, talk.thread, talk.news(member), memory, state, feed, talk.polls, member.asked)
     token = current.set(scope)
     try:
@@ -202,23 +203,24 @@ def _close(run: Run, path: str, turn: Turn, member: Member) -> None:
         run.check_all_met(path)
     said: Payload = {"items": tuple(turn.items)}
     if turn.state != member.state:
-        said["state"] = member.state = _plain_state(turn.name, turn.state)
+        said["state"] = member.state = _plain(f"{turn.name}: turn.state", turn.state)
     run.append(path, "said", said)
     member.asked = turn.asked
 
 
-def _plain_state(name: str, state: dict[str, Any]) -> dict[str, Any]:
+def _plain(what: str, value: Any) -> Any:
     try:
-        return json.loads(json.dumps(state, allow_nan=False))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: turn.state must be plain JSON data: {error}.") from error
+        raise ConfigError(f"{what} must be plain JSON data: {error}.") from error
 
 
-def _recalled(run: Run, path: str, name: str) -> list[Fact] | None:
+def _recalled(run: Run, path: str, name: str, talk: Talk) -> list[Fact] | None:
     """Return what a closed speech of the open turn said, None if it is not closed."""
     closing = next((e for e in run.recorded.get(path, ()) if e.kind == "said"), None)
     if closing is None:
         return None
     run.recall(path)
+    talk.has_spoken(name, closing, len(talk.messages))
     inside = [e for p in sorted(run.recorded, key=paths.sort_key) if paths.below(p, path) for e in run.recall(p)]
     return facts_of(closing, inside, name, run)

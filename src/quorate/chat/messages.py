@@ -187,7 +187,7 @@ class SelectSpeakerEvent(BaseAgentEvent):
 class ModelClientStreamingChunkEvent(BaseAgentEvent):
     """A piece of a reply under way. It is never stored.
 
-    `full_message_id` is the id of the message it will be part of; a higher `attempt` replaces what was shown of a lower.
+    `full_message_id` is the id of the message it will be part of. A higher `attempt` replaces what a lower one showed.
     """
 
     content: str

@@ -1,7 +1,7 @@
 """Whether a conversation gets anywhere: the same again and again, with nothing new between, is a stall.
 
-Three cheap signs, in this order: an exact fingerprint of what was said or done; whether it brings any new word; and only
-where it brings none, how much of it was in a recent message already.
+Three cheap signs, in this order: an exact fingerprint of what was said or done; whether it brings any new word; and
+only where it brings none, how much of it was in a recent message already.
 """
 
 from __future__ import annotations

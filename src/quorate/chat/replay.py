@@ -113,7 +113,7 @@ def _prepared(
     for entry in record.entries:
         turn = entry.path.partition("/")[0]
         if entry.path == paths.ROOT or turn in given or turn in gone:
-            if entry.kind in {"run"} or entry.path != paths.ROOT:
+            if entry.kind == "run" or entry.path != paths.ROOT:
                 past.append(entry)
         elif entry.kind not in {"question", "answer", "retry"} and not (entry.seq in record.void and final is None):
             recorded.setdefault(entry.path, []).append(entry)
@@ -148,7 +148,7 @@ async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entr
         first = min(run.recorded, key=paths.sort_key)
         kind = run.recorded[first][0].kind
         raise Divergence(
-            f"The journal goes on with a {kind} at {paths.shown(first)}; the code ends: {outcome.reason if outcome else '-'}",
+            f"The journal goes on with a {kind} at {paths.shown(first)}, where the code now ends.",
             path=first, expected=kind, got=outcome,
         )  # fmt: skip
     if ended is not None and outcome is not None:
@@ -157,7 +157,7 @@ async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entr
 
 
 def _compare_end(run: _Replay, record: RunRecord, ended: Entry, outcome: Outcome) -> None:
-    """The same outcome, unless time or a person outside decided it."""
+    """Compare the outcome, unless time or a person outside decided it."""
     if ended.payload["outcome"] == "cancelled" or ended.payload.get("limit") == "active_s" or record.stop_reason:
         return
     said: Payload = {"outcome": outcome.kind, "reason": outcome.reason}

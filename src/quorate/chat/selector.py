@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quorate.chat.agent import Speaker
-from quorate.chat.stopping import Condition
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.stopping import Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.errors import ConfigError
@@ -25,7 +25,7 @@ from quorate.tools.threads import in_thread
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
 
-SelectorFunc = Callable[[Sequence["BaseChatMessage"]], "str | None | Awaitable[str | None]"]
+SelectorFunc = Callable[[Sequence["BaseChatMessage"]], "str | Awaitable[str | None] | None"]
 CandidateFunc = Callable[[Sequence["BaseChatMessage"]], "list[str] | Awaitable[list[str]]"]
 
 PROMPT = """Several roles take part in a conversation:
@@ -49,9 +49,9 @@ class Choosing(Protocol):
 
 
 class Selector:
-    """A turn policy that asks, in this order: the caller's function, then one way of choosing, then fairness.
+    """A turn policy that asks the caller's function, then one way of choosing, then fairness.
 
-    What is chosen is checked: only a candidate speaks. Where nothing legal was chosen, the candidate speaks who has been
+    What is chosen is checked: only a candidate speaks. Where nothing legal was chosen, the one speaks who has been
     silent longest; the journal says so.
     """
 
@@ -171,7 +171,7 @@ def named(text: str, candidates: Sequence[str]) -> str | None:
     """Return the one candidate that a reply names, None if it names none, or several."""
     try:
         data: Any = json.loads(text)
-        said = data.get("speaker") if isinstance(data, dict) else data  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: JSON
+        said = data.get("speaker") if isinstance(data, dict) else data  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: it is JSON
         if isinstance(said, str) and said in candidates:
             return said
     except ValueError:

@@ -1,7 +1,7 @@
 """A speech: what one agent does and says in its turn, and how it is written down and read again.
 
-What comes from steps is not written twice: the closing entry of a speech says `["reply", 1]`, and the message is made of
-the reply of step 1 again whenever it is needed, live and when folding, by the same function.
+What comes from steps is not written twice: the closing entry of a speech says `["reply", 1]`, and the message is made
+of the reply of step 1 whenever it is needed, live and when folding, by the same function.
 """
 
 from __future__ import annotations
@@ -151,7 +151,9 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
             created_at=when,
         )  # fmt: skip
         block = answer.reply if not answer.reply.calls else replace(answer.reply, calls=())  # calls nobody makes
-        return Fact(message=message, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd, block=block, ref=ref)  # fmt: skip
+        return Fact(
+            message=message, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd, block=block, ref=ref
+        )
     if kind == "thought":
         event = messages.ThoughtEvent(
             content="".join(t.text for t in answer.reply.reasoning), source=name, id=f"{id}#thought", created_at=when

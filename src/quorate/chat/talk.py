@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Speaker
-from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.progress import Progress
 from quorate.chat.speech import derived, steps_of
+from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
 from quorate.models.calls import Asked
@@ -75,13 +75,13 @@ class Talk:
         self.begin()
 
     def begin(self) -> None:
-        """A new run begins: the condition and the watch over progress start anew, the policy and the members do not."""
+        """Begin a new run: condition and watch start anew, the policy and the members do not."""
         self.condition: Any = self.cast.condition.begin()
         self.watch_anew()
         self.first, self.turn = len(self.facts), 0
 
     def watch_anew(self) -> None:
-        """What repeated itself in an earlier attempt does not count."""
+        """Forget what repeated itself in an earlier attempt."""
         self.progress = Progress(self._persons, self.polls)
 
     def see(self, fact: Fact) -> None:
@@ -94,7 +94,7 @@ class Talk:
         self.progress.see(fact)
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
-        """A run begins on a task."""
+        """Begin a run on a task."""
         if self.facts:
             self.begin()
         for i, message in enumerate(task):
@@ -129,6 +129,7 @@ class Talk:
     def fold(self, entries: Sequence[Entry], run: Run) -> None:
         """Take in closed entries, in canonical order."""
         steps: list[Entry] = []
+        named_at = 0
         for entry in entries:
             kind = entry.kind
             if kind == "run":
@@ -136,32 +137,37 @@ class Talk:
                 self.see_task(task, str(entry.run), entry.at)  # pyright: ignore[reportArgumentType]: a task is messages
             elif kind == "choice":
                 self.see_choice(entry)
+                named_at = len(self.messages)
             elif kind == "said":
-                self.see_speech(entry, steps, run)
+                self.see_speech(entry, steps, run, named_at)
                 steps.clear()
             elif kind == "turn":
                 steps.clear()
+                self.turn = int(entry.path.partition(" ")[0])  # one that was given up may have no choice
             elif kind in {"reply", "result"}:
                 steps.append(entry)
 
     def see_choice(self, entry: Entry) -> Choice:
-        """The next turn begins: it was chosen who speaks."""
+        """Begin the next turn, now that it was chosen who speaks."""
         said = entry.payload
         choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
         self.turn += 1
         self.policy = self._see_policy(self.policy, Fact(choice=choice, at=entry.at))
         return choice
 
-    def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run) -> list[Fact]:
-        """A speech that was closed; `steps` are its entries."""
+    def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run, named_at: int) -> None:
+        """Take in a closed speech; `steps` are its entries, `named_at` is how many messages came before its turn."""
         name = entry.path.rpartition("/")[2].partition(" ")[2].replace("%2F", "/").replace("%25", "%")
-        facts = facts_of(entry, steps, name, run)
-        for fact in facts:
+        for fact in facts_of(entry, steps, name, run):
             self.see(fact)
+        self.has_spoken(name, entry, named_at)
+
+    def has_spoken(self, name: str, closing: Entry, named_at: int) -> None:
+        """Leave a member as its closed speech left it."""
         member = self.members.get(name)
-        if member is not None and "state" in entry.payload:
-            member.state = entry.payload["state"]
-        return facts
+        if member is not None:
+            member.heard = named_at
+            member.state = closing.payload.get("state", member.state)
 
 
 class _Told:

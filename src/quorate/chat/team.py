@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from quorate.chat.agent import Speaker
-from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.live import Runnable
+from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.turns import RoundRobin, TurnPolicy
 from quorate.errors import ConfigError

@@ -45,11 +45,11 @@ class _File(Fields):
 
 
 class Vocabulary(NamedTuple):
-    """What the operator's modules add to team files; `tools_from` says where tools come from, for errors."""
+    """What the operator's modules add to team files; `more` says where more of both come from, for errors."""
 
     tools: dict[str, Tool[..., Any]]
     registry: Registry
-    tools_from: str
+    more: str
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,16 @@ class Project:
                         raise ConfigError(f"Two tools are named {made.name!r}, in {both}. Rename one: @tool(name=…).")
                 elif is_marked(thing):
                     types[thing] = None
-        return Vocabulary({name: made for name, (made, _) in tools.items()}, team_registry(*types), self._origin())
+        return Vocabulary({name: made for name, (made, _) in tools.items()}, team_registry(*types), self._more())
 
-    def _origin(self) -> str:
+    def _more(self) -> str:
         if self.file is None:
             return (
-                f'No {FILE} is in {self.root} or above; one with [quorate] modules = ["tools"] adds those of tools.py.'
+                f'No {FILE} is in {self.root} or above; one with [quorate] modules = ["tools"] adds what tools.py has.'
             )
         if not self.modules:
-            return f'{self.file} names no modules; modules = ["tools"] adds the tools of tools.py.'
-        return f"{self.file} says where tools come from: {', '.join(self.modules)}."
+            return f'{self.file} names no modules; modules = ["tools"] adds what tools.py has.'
+        return f"{self.file} adds what these modules have: {', '.join(self.modules)}."
 
     def team(self, source: str | Path | Mapping[str, Any]) -> Team:
         """Make the team of a team file, or of a document that a run has journaled, with what the modules add.
@@ -107,7 +107,7 @@ class Project:
             ConfigError: As `load_team` and `vocabulary`.
         """
         known = self.vocabulary()
-        return load_team(source, tools=known.tools, registry=known.registry, tools_from=known.tools_from)
+        return load_team(source, tools=known.tools, registry=known.registry, more=known.more)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of team files here: with the tools and types that the modules add.

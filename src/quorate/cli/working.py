@@ -19,7 +19,7 @@ from quorate.cli.project import find_project
 from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
-from quorate.runs.journal import MemoryStore
+from quorate.runs.journal import MemoryStore, checked_id
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ async def run(
     """Work on a task and return the exit code."""
     if no_store and (store or conversation):
         raise ConfigError("--no-store keeps nothing, so it goes with neither --store nor --conversation.")
+    if conversation is not None:
+        checked_id(split_run_id(conversation)[0])
     wanted, said = read_limits(limits), read_task(task)
     project = find_project()
     chosen = definitions.named(team, project)

@@ -12,7 +12,7 @@ from quorate.core.problems import problems_of
 from quorate.core.source import Problem, Source, Where, cut, near
 
 
-def read(registry: Registry, source: Source, role: str, context: Any = None) -> tuple[Any, Document]:
+def read(registry: Registry, source: Source, role: str, context: Any = None, *, more: str = "") -> tuple[Any, Document]:
     """Make the object that a document describes.
 
     Args:
@@ -20,6 +20,7 @@ def read(registry: Registry, source: Source, role: str, context: Any = None) -> 
         source: The document.
         role: What it must be.
         context: Handed to validators and forms.
+        more: A sentence that says where more types come from, for the error about one that is not known.
 
     Returns:
         The object, and the document in its normal form.
@@ -27,7 +28,7 @@ def read(registry: Registry, source: Source, role: str, context: Any = None) -> 
     Raises:
         ConfigError: Something is wrong with it; names all of it, each with its line.
     """
-    reading = _Reading(registry, source, context)
+    reading = _Reading(registry, source, context, more)
     made = reading.part(role, source.data, ())
     if made is None or reading.problems:
         raise source.refusal(reading.problems)
@@ -37,8 +38,8 @@ def read(registry: Registry, source: Source, role: str, context: Any = None) -> 
 class _Reading:
     """Reads one document and goes on past what is wrong."""
 
-    def __init__(self, registry: Registry, source: Source, context: Any) -> None:
-        self.registry, self.context = registry, context
+    def __init__(self, registry: Registry, source: Source, context: Any, more: str) -> None:
+        self.registry, self.context, self.more = registry, context, more
         self.problems: list[Problem] = list(source.problems)
 
     def part(self, role: str, data: Any, where: Where) -> tuple[Any, Document] | None:
@@ -72,7 +73,9 @@ class _Reading:
         id, version = found["type"], found.get("version", 1)
         kind = self.registry.kinds.get(id) if isinstance(id, str) else None
         if kind is None:
-            return self.wrong((*where, "type"), f"There is no {role} type {cut(id)}.{self.meant(id, role)} {choice}")
+            meant = self.meant(id, role)
+            more = "" if meant or not self.more else f" {self.more}"
+            return self.wrong((*where, "type"), f"There is no {role} type {cut(id)}.{meant} {choice}{more}")
         if kind.role != role:
             return self.wrong((*where, "type"), f"{id!r} is {_a(kind.role)}; here goes {_a(role)}. {choice}")
         if isinstance(version, bool) or version != kind.version:

@@ -12,6 +12,7 @@ from quorate.errors import ConfigError
 
 MAX_DEPTH = 64
 MAX_VALUES = 20_000
+MAX_TOLD = 50
 
 Where = tuple[str | int, ...]
 """The way to a value from the root: names of fields and positions in lists."""
@@ -59,9 +60,11 @@ class Source:
     problems: tuple[Problem, ...] = ()
 
     def refusal(self, problems: Iterable[Problem]) -> ConfigError:
-        """Return the error that names all problems, a line for each, in the order of the text."""
-        lines = {(self._place(p) or Place(0, 0), self._line(p)): None for p in problems}
-        return ConfigError("\n".join(line for _, line in sorted(lines, key=lambda item: item[0])))
+        """Return the error that names the problems, a line for each, in the order of the text."""
+        found = {(self._place(p) or Place(0, 0), self._line(p)): None for p in problems}
+        lines = [line for _, line in sorted(found, key=lambda item: item[0])]
+        rest = len(lines) - MAX_TOLD
+        return ConfigError("\n".join([*lines[:MAX_TOLD], *([f"{self.name}: … and {rest} more."] if rest > 0 else [])]))
 
     def _place(self, problem: Problem) -> Place | None:
         if problem.place is not None:

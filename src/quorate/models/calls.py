@@ -121,7 +121,9 @@ class _Live:
 
     __slots__ = ("after", "bound", "client", "parts", "path", "price", "ref", "request", "run", "scope")
 
-    def __init__(self, scope: Scope, path: str, ref: str, client: ModelClient, request: ModelRequest, after: Asked | None) -> None:  # fmt: skip
+    def __init__(
+        self, scope: Scope, path: str, ref: str, client: ModelClient, request: ModelRequest, after: Asked | None
+    ) -> None:
         self.scope, self.run, self.path, self.ref = scope, scope.run, path, ref
         self.client, self.request, self.after = client, request, after
         self.price = price_of(client.info)
@@ -271,8 +273,13 @@ def _capped(run: Run, price: Price, bound: int, request: ModelRequest) -> tuple[
 
 @lru_cache(maxsize=1024)
 def _standing(
-    system: str | None, tools: tuple[ToolSpec, ...], choice: str, schema: str | None, temperature: float | None, seed: int | None
-) -> tuple[str, int]:  # fmt: skip
+    system: str | None,
+    tools: tuple[ToolSpec, ...],
+    choice: str,
+    schema: str | None,
+    temperature: float | None,
+    seed: int | None,
+) -> tuple[str, int]:
     parts: Payload = {"system": system}
     if tools:
         parts |= {"tools": [list(tool) for tool in tools], "tool_choice": choice}
@@ -306,8 +313,11 @@ def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ..
 
 
 def reference(block: Said | Reply) -> str:
-    """Return where the journal has a block: `1:3 turn/2 critic` a message, `=1:3 turn/1 writer/1 model+2` a reply with
-    the results of the two steps after it, `=` alone the reply to the request referred to; without a place, the text."""
+    """Return where the journal has a block, or its text where it has none.
+
+    `1:3 turn/2 critic` is a message, `=1:3 turn/1 writer/1 model+2` a reply with the results of the two steps after it;
+    `=` alone stands for the reply to the request that is referred to.
+    """
     if isinstance(block, Said):
         return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
     if not block.ref:
@@ -360,6 +370,7 @@ def _recalled(entries: list[Entry], path: str, scope: Scope) -> Entry | None:
             raise error
         if entry.kind not in {"call", "retry"}:
             raise Conflict(
-                f"At {paths.shown(path)} the journal has a {entry.kind}, but the definition now asks a model. {RESUME_ADVICE}"
+                f"At {paths.shown(path)} the journal has a {entry.kind}, but the definition now asks a model. "
+                f"{RESUME_ADVICE}"
             )
     return None

@@ -120,7 +120,17 @@ def digest(salt: bytes, data: bytes) -> bytes:
     return hashlib.sha256(salt + data).digest()
 
 
-def link(before: bytes, conversation: str, seq: int, run: int, path: str, kind: str, at: int, body: bytes, version: int = FORMAT) -> bytes:  # fmt: skip
+def link(
+    before: bytes,
+    conversation: str,
+    seq: int,
+    run: int,
+    path: str,
+    kind: str,
+    at: int,
+    body: bytes,
+    version: int = FORMAT,
+) -> bytes:
     """Return the hash of an entry; `body` is the digest of its payload."""
     place = f"{conversation}\n{seq}\n{run}\n{path}\n{kind}\n{version}\n{at}\n"
     return hashlib.sha256(before + place.encode(errors="surrogatepass") + body).digest()

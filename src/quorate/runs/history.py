@@ -108,7 +108,7 @@ class RunRecord:
         return self.active_s if self.outcome else self.active_s + (self.last_at - self._attempt_at) / 1e6
 
     def meter(self) -> Meter:
-        """Return what it has used: finished calls as they were settled, calls without an outcome at their worst case."""
+        """Return what it has used: finished calls as they were settled, others at their worst case."""
         meter = Meter(self.limits)
         calls: dict[str, list[Entry]] = {}
         for entry in self.entries:

@@ -32,7 +32,8 @@ class Meter:
     """Counts one run against its limits.
 
     Tokens and money of calls under way are held as reservations of their worst case, so that parallel calls can never
-    overshoot together. A meter that is `inside` another passes all on to it. `cost_known` turns False with the first call whose price nobody knows.
+    overshoot together. A meter that is `inside` another passes all on to it. `cost_known` turns False with the first
+    call whose price nobody knows.
     """
 
     __slots__ = (
@@ -116,7 +117,9 @@ class Meter:
         self.held_tokens += tokens
         self.held_usd += usd
 
-    def settle(self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None) -> None:  # fmt: skip
+    def settle(
+        self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None
+    ) -> None:
         """Replace a reservation by what the call really used; `usd` is None where no price is known."""
         if self.inside is not None:
             self.inside.settle(held_tokens, held_usd, prompt, completion, cached, usd)

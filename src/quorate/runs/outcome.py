@@ -43,8 +43,10 @@ DEFAULT_LIMITS: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run may use, all finite: what is left out keeps the team's value, else 100 turns, 300 model calls, 300 tool
-    calls, 2 million tokens, 5 US dollars, an hour. Seconds are those it works; waiting for people does not count.
+    """What a run may use, all finite.
+
+    What is left out keeps the team's value, else 100 turns, 300 model calls, 300 tool calls, 2 million tokens, 5 US
+    dollars, an hour. Seconds are those it works; waiting for people does not count.
 
     Money: with a model whose price is unknown the cost shows as unknown and tokens govern. A `cost_usd` that you set
     yourself is then refused before the start.

@@ -51,6 +51,7 @@ class Run:
         self.past = past or []
         self.active_before_s = 0.0
         self.waiting: dict[str, str] = {}
+        self.attempts: dict[str, int] = {}
         self.open_intents: dict[str, tuple[str, str]] = {}
         self.stop_reason = ""
         self.outcome: Outcome | None = None
@@ -111,7 +112,7 @@ class Run:
 
     async def ask_about(self, path: str, name: str, arguments: str, why: str) -> Parked:
         """Journal the question whether a call with an unknown outcome happened, and return what to raise."""
-        question = question_id(self.id, path)
+        question = question_id(self.id, path, self.attempts.get(path, 1))
         text = (
             f"It is not known whether {name}({arguments}) happened ({why}). Did it, and with what result? "
             "A tool that only reads can be declared @tool(effect='read'); then it is just called again."
@@ -135,9 +136,10 @@ class Run:
             await self._closers.pop()()
 
 
-def question_id(run: str, path: str) -> str:
-    """Return the id of the question at a path, the same in every process."""
-    return f"{run}-q{hashlib.blake2b(path.encode(), digest_size=3).hexdigest()}"
+def question_id(run: str, path: str, attempt: int = 1) -> str:
+    """Return the id of the question whether an attempt at the call at a path happened, the same in every process."""
+    again = f"-{attempt}" if attempt > 1 else ""
+    return f"{run}-q{hashlib.blake2b(path.encode(), digest_size=3).hexdigest()}{again}"
 
 
 def blame(error: Exception, path: str) -> None:
@@ -146,7 +148,7 @@ def blame(error: Exception, path: str) -> None:
 
 
 def cause_of(error: BaseException | None) -> str:
-    """Return the path of the step that an error came out of, or that it was raised because of; empty if there is none."""
+    """Return the path of the step that an error came out of, itself or its cause; empty if there is none."""
     seen: set[int] = set()
     left = [error]
     while left:

@@ -49,6 +49,19 @@ BUSY_MS = 10_000
 SEQ_BITS = 32
 """An entry's `place` is the conversation's key and, in the lower bits, its sequence: one tree, in order."""
 _IN_CONVERSATION = f"e.place > c.key << {SEQ_BITS} AND e.place < (c.key + 1) << {SEQ_BITS}"
+_SEQ = f"e.place & {(1 << SEQ_BITS) - 1}"
+_ENTRIES = (
+    f"SELECT {_SEQ}, run, path, kind, at, payload, version FROM conversations c JOIN entries e ON {_IN_CONVERSATION} "  # noqa: S608  # made of constants
+    "WHERE c.owner = ? AND c.id = ?{chosen} ORDER BY e.place"
+)
+_LINKS = (
+    f"SELECT {_SEQ}, run, path, kind, at, version, payload, salt, hash, digest FROM conversations c "  # noqa: S608  # made of constants
+    f"JOIN entries e ON {_IN_CONVERSATION} WHERE c.key = ? ORDER BY e.place"
+)
+_CONVERSATIONS = (
+    f"SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "  # noqa: S608  # made of constants
+    "WHERE c.owner = ? ORDER BY e.at"
+)
 Durability = Literal["process", "power"]
 
 
@@ -410,10 +423,7 @@ class SqliteStore:
 
     def _entries(self, id: str, owner: str, kinds: Sequence[str]) -> list[Entry]:
         chosen = f" AND e.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-        sql = (
-            f"SELECT e.place & {(1 << SEQ_BITS) - 1}, run, path, kind, at, payload, version FROM conversations c "
-            f"JOIN entries e ON {_IN_CONVERSATION} WHERE c.owner = ? AND c.id = ?{chosen} ORDER BY e.place"
-        )
+        sql = _ENTRIES.format(chosen=chosen)
         contents: dict[str, bytes] = {}
 
         def load(digest: str) -> bytes:
@@ -431,11 +441,7 @@ class SqliteStore:
         ]
 
     async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
-        sql = (
-            f"SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "
-            "WHERE c.owner = ? ORDER BY e.at"
-        )
-        rows = await asyncio.to_thread(lambda: self._read(sql, (owner,)).fetchall())
+        rows = await asyncio.to_thread(lambda: self._read(_CONVERSATIONS, (owner,)).fetchall())
         return [Summary(id, owner, run, at) for id, run, at in rows]
 
     async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
@@ -452,12 +458,8 @@ class SqliteStore:
         ).fetchone()
         if kept is None:
             return Head(0, "")
-        sql = (
-            f"SELECT e.place & {(1 << SEQ_BITS) - 1}, run, path, kind, at, version, payload, salt, hash, digest "
-            f"FROM conversations c JOIN entries e ON {_IN_CONVERSATION} WHERE c.key = ? ORDER BY e.place"
-        )
         last, expected = chain.GENESIS, 1
-        for seq, run, path, kind, at, version, payload, salt, hash, erased in self._read(sql, (kept[0],)):
+        for seq, run, path, kind, at, version, payload, salt, hash, erased in self._read(_LINKS, (kept[0],)):
             body = chain.digest(salt, payload) if isinstance(payload, bytes) else erased or b""
             last = chain.link(last, id, seq, run, path, kind, at, body, version)
             if seq != expected or last != hash:

@@ -12,7 +12,7 @@ from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.history import RunRecord, check_settled, fold, latest, sorted_entries, split
 from quorate.runs.journal import Conversation, Journal, MemoryJournal
 from quorate.runs.outcome import Limits, Outcome
-from quorate.runs.run import Run, answers
+from quorate.runs.run import Run, answers, question_id
 from quorate.runs.steps import DidNot, Happened, Settlement
 
 Reconcile = Callable[[str, str, str], Awaitable[Settlement]]
@@ -78,7 +78,9 @@ def _leave(journal: Journal, record: RunRecord) -> None:
 
 def give_up(journal: Journal, record: RunRecord) -> None:
     """Close the open turns of a run; each call in them without a result gets one that says so."""
-    for turn in sorted(record.open_turns, key=paths.sort_key, reverse=True):
+    done = {entry.path for entry in record.entries if entry.kind == "turn"}
+    begun = record.open_turns | {entry.path.partition("/")[0] for entry in record.entries if entry.path}
+    for turn in sorted(begun - done, key=paths.sort_key, reverse=True):
         for path, intent in list(record.intents.items()):
             if paths.below(path, turn):
                 said = {"content": f"{intent.payload['name']} was given up.", "error": True, "given_up": True}
@@ -161,21 +163,25 @@ async def settle(run: Run, reconcile: Reconcile) -> None:
         intents = [e for e in entries if e.kind == "intent"]
         if not intents or entries[-1].kind in {"result", "value", "error", "settled"}:
             continue
-        await _settle_one(run, path, entries, intents[-1].payload, said, reconcile)
+        if len(intents) > 1:
+            run.attempts[path] = len(intents)
+        await _settle_one(run, path, entries, intents[-1], said, reconcile)
     await run.journal.commit()
 
 
 async def _settle_one(
-    run: Run, path: str, entries: list[Entry], intent: Payload, said: dict[str, Any], reconcile: Reconcile
+    run: Run, path: str, entries: list[Entry], last: Entry, said: dict[str, Any], reconcile: Reconcile
 ) -> None:
+    intent = last.payload
     if intent["effect"] != "unsafe":
         return
-    question = next((e for e in entries if e.kind == "question"), None)
-    note = said.get(question.payload["id"]) if question else None
-    if question and note:
+    question = next((e for e in entries if e.kind == "question" and e.seq > last.seq), None)
+    note = said.get(question_id(run.id, path, run.attempts.get(path, 1)))  # a late result comes without being asked for
+    if note:
         run.journal.take(note)
         entries.append(run.append(path, "answer", note.payload))
-        happened, result, by = note.payload["happened"], note.payload.get("result"), "a person"
+        by = "a late result" if note.payload.get("late") else "a person"
+        happened, result = note.payload["happened"], note.payload.get("result")
     else:
         known = await reconcile(intent["name"], intent["key"], intent["arguments"])
         if known is None:

@@ -25,6 +25,9 @@ from quorate.runs.scope import Scope, current
 
 Effect = Literal["read", "idempotent", "unsafe"]
 EFFECTS = ("read", "idempotent", "unsafe")
+MOST_ATTEMPTS = 3
+"""A call that `reconcile` says did not happen so often is put before a person."""
+
 T = TypeVar("T")
 
 OperationKey = NewType("OperationKey", str)
@@ -77,14 +80,18 @@ class Call:
 
 
 async def step(
-    name: str, call: Callable[[], Coroutine[Any, Any, T] | Awaitable[T]], *, effect: Effect = "unsafe", timeout_s: float | None = None
-) -> T:  # fmt: skip
+    name: str,
+    call: Callable[[], Coroutine[Any, Any, T] | Awaitable[T]],
+    *,
+    effect: Effect = "unsafe",
+    timeout_s: float | None = None,
+) -> T:
     """Make a call through the door.
 
     Args:
         name: What it is, for people and for the path.
         call: Makes the call. Its outcome must be plain JSON data.
-        effect: `read` may be repeated after a crash, `idempotent` too (it must use its own key), `unsafe` never blindly.
+        effect: `read` may be repeated after a crash, `idempotent` too (with its own key), `unsafe` never blindly.
         timeout_s: After this long it is cancelled; an `unsafe` call's outcome is then unknown.
 
     Raises:
@@ -110,7 +117,7 @@ def _value(value: Any) -> Payload:
 
 
 def operation_key(run: Run, path: str, name: str, arguments: str) -> str:
-    """Return the key under which the effect of a call may happen once. No text of a model is in it but the arguments."""
+    """Return the key under which the effect of a call may happen once; of the model only the arguments are in it."""
     return hashlib.blake2b(f"{run.id}\n{path}\n{name}\n{arguments}".encode(), digest_size=16).hexdigest()
 
 
@@ -146,7 +153,7 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
     said: Payload = {"name": call.name, "arguments": call.arguments, "effect": call.effect, "key": key}
     if attempt > 1:
-        said["attempt"] = attempt
+        said["attempt"] = run.attempts[path] = attempt
     if call.kind != "result":
         said["kind"] = call.kind
     run.append(path, "intent", said)
@@ -271,8 +278,9 @@ async def _unknown(scope: Scope, path: str, call: Call, key: str, why: str) -> P
         known = await call.reconcile(key, call.arguments)
         if isinstance(known, Happened):
             return await _close(scope, path, call.kind, call.outcome(known.result), call)
-        if isinstance(known, DidNot):
+        attempt = run.attempts.get(path, 1)
+        if isinstance(known, DidNot) and attempt < MOST_ATTEMPTS:
             run.append(path, "settled", {"by": "reconcile"})
-            await _declare(run, path, call, key, attempt=2)
+            await _declare(run, path, call, key, attempt=attempt + 1)
             return await _made(scope, path, call, key)
     raise await run.ask_about(path, call.name, call.arguments, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quorate.core.lazy import lazy
@@ -144,10 +145,8 @@ def _problem(error: Exception) -> Payload:
 def _report_late(run: Run, path: str, value: Any) -> None:
     """Put the result of an unsafe call that nobody waits for any more into the inbox, where it settles its intent."""
     note = Note(question_id(run.id, path), "answer", {"happened": True, "result": schema.shown(value), "late": True})
-    try:
+    with suppress(Conflict, StoreError):  # a person was first, or the store is gone: the question stands
         asyncio.run(run.conversation.store.post(run.conversation.id, note, owner=run.conversation.owner))
-    except (Conflict, StoreError):
-        pass  # a person was first, or the store is gone: the question stands
 
 
 def describe(call: ToolCall) -> str:

@@ -14,7 +14,6 @@ from pydantic_core import to_json
 from quorate.errors import ConfigError, ToolError
 from quorate.runs.steps import OperationKey
 
-
 _canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
