@@ -13,7 +13,7 @@ from quorate.errors import ModelError
 from quorate.models import engine, weights
 from quorate.models.blocks import Reply
 from quorate.models.client import CallDelta, Finish, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
-from quorate.models.prompt import CALL, REPLY, Sampling, offered, to_wire
+from quorate.models.prompt import CALL, REPLY, Sampling, decides, to_wire
 
 ENVIRONMENT = "QUORATE_EMBEDDED_MODEL"
 
@@ -54,11 +54,15 @@ class EmbeddedModel:
             ConfigError: The weights were not pulled, or the file is no model.
             ModelError: The conversation is too long for the model, or a schema cannot be followed. Not retryable.
         """
+        shared = self._shared()
         reading = Reading(request, self.info)
-        async with self._shared().generate(to_wire(request, self._sampling)) as chunks:
-            async for chunk in chunks:
-                for event in reading.see(chunk):
-                    yield event
+        for words in (False, True) if decides(request) else (True,):
+            async with shared.generate(to_wire(request, self._sampling, words=words)) as chunks:
+                async for chunk in chunks:
+                    for event in reading.see(chunk):
+                        yield event
+            if not reading.replies:
+                break
         yield reading.finished()
 
     async def close(self) -> None:
@@ -74,17 +78,21 @@ class EmbeddedModel:
 
 
 class Reading:
-    """Turns the chunks of one answer into events; where there are tools, by the marks that the grammar asks for."""
+    """Turns the chunks of an answer into events. Where the model decides, its decision comes first, then the words."""
 
     def __init__(self, request: ModelRequest, info: ModelInfo) -> None:
         self._info = info
-        self._marked = bool(offered(request))
         # Ids differ in a conversation, and are the same for the same one.
         self._id = f"call_{1 + sum(len(b.calls) for b in request.blocks if isinstance(b, Reply))}"
-        self._begun = ""
-        self._kind = "" if self._marked else REPLY
+        self._decision = "" if decides(request) else REPLY
+        self._called = self._spoken = False
         self._finish: Finish = "unknown"
         self._usage: Usage | None = None
+
+    @property
+    def replies(self) -> bool:
+        """Whether the model chose to answer in words, or had no choice."""
+        return self._decision.startswith(REPLY)
 
     def see(self, chunk: dict[str, Any]) -> Iterator[ModelEvent]:
         """Yield the events of the next chunk.
@@ -95,9 +103,7 @@ class Reading:
         if "error" in chunk:
             raise _error(chunk["error"], self._info)
         if "usage" in chunk:
-            used = chunk["usage"]
-            cached = used.get("prompt_tokens_details", {}).get("cached_tokens", 0)
-            self._usage = Usage(used["prompt_tokens"], used["completion_tokens"], cached)
+            self._usage = _total(self._usage, chunk["usage"])
         for choice in chunk.get("choices", ()):
             if choice.get("finish_reason"):
                 self._finish = "length" if choice["finish_reason"] == "length" else "stop"
@@ -106,21 +112,32 @@ class Reading:
 
     def finished(self) -> Finished:
         """Return the last event."""
-        called = self._kind == CALL and self._finish == "stop"
+        called = self._called and self._finish == "stop"
         return Finished(self._usage, "tool_calls" if called else self._finish, self._info.name)
 
     def _read(self, text: str) -> Iterator[ModelEvent]:
-        if not self._kind:
-            self._begun += text
-            call = re.match(rf"{CALL}(\S+) ", self._begun)
-            if call:
-                self._kind, text = CALL, self._begun[call.end() :]
-                yield CallDelta(0, self._id, call[1], text)
-                return
-            if not re.match(rf"{REPLY}\s*\S", self._begun):
-                return
-            self._kind, text = REPLY, self._begun.removeprefix(REPLY).lstrip()
-        yield TextDelta(text) if self._kind == REPLY else CallDelta(0, arguments=text)
+        if self.replies:
+            # The space after the mark is the first thing that comes.
+            text = text if self._spoken else text.lstrip()
+            self._spoken = self._spoken or bool(text)
+            if text:
+                yield TextDelta(text)
+        elif self._called:
+            yield CallDelta(0, arguments=text)
+        else:
+            self._decision += text
+            if call := re.match(rf"{CALL}(\S+) ", self._decision):
+                self._called = True
+                yield CallDelta(0, self._id, call[1], self._decision[call.end() :])
+
+
+def _total(before: Usage | None, used: dict[str, Any]) -> Usage:
+    """Return the usage of a call that took one pass or two. The second goes on with the prompt of the first, so that
+    the prompt counts once."""
+    cached = used.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+    if before is None:
+        return Usage(used["prompt_tokens"], used["completion_tokens"], cached)
+    return Usage(used["prompt_tokens"], before.completion_tokens + used["completion_tokens"], before.cached_tokens)
 
 
 def _error(error: dict[str, Any], info: ModelInfo) -> ModelError:

@@ -23,6 +23,7 @@ REPLY = "Reply:"
 RESULT = "Result: "
 ERROR = "Error: "
 
+LANGUAGE = "%llguidance {}\n"
 HOW_TO_CALL = "To call a tool, write: Call: NAME {ARGUMENTS AS JSON}"
 HOW_TO_REPLY = "To answer in words, write: Reply: TEXT"
 
@@ -41,11 +42,21 @@ class Sampling(NamedTuple):
     seed: int = 7
 
 
-def to_wire(request: ModelRequest, sampling: Sampling = Sampling()) -> dict[str, Any]:
-    """Return the body of a chat completion for the engine."""
+def to_wire(request: ModelRequest, sampling: Sampling = Sampling(), *, words: bool = False) -> dict[str, Any]:
+    """Return the body of a chat completion for the engine.
+
+    Args:
+        request: What is asked.
+        sampling: How freely to write where the request does not say.
+        words: Ask for the words of a reply, after the model chose to reply and not to call.
+    """
     tools = offered(request)
+    deciding = decides(request) and not words
+    said = messages(request, tools)
+    if tools and not deciding:
+        said.append(_assistant(REPLY))  # which the model goes on with
     body: dict[str, Any] = {
-        "messages": messages(request, tools),
+        "messages": said,
         "max_tokens": request.max_tokens,
         "temperature": sampling.temperature if request.temperature is None else request.temperature,
         "top_p": sampling.top_p,
@@ -56,11 +67,17 @@ def to_wire(request: ModelRequest, sampling: Sampling = Sampling()) -> dict[str,
         # A chunk for every batch of the prompt: without them nothing could be stopped before its first word.
         "return_progress": True,
     }
-    grammar = _grammar(request, tools)
-    if grammar:
-        # What is decided is the likeliest, and a penalty would keep it from naming what was just spoken of.
-        body |= {"grammar": grammar, "repeat_penalty": 1.0, "temperature": request.temperature or 0.0}
+    if deciding or request.output_schema:
+        body["grammar"] = _choice(request, tools) if deciding else f"{LANGUAGE}start: {_json(request.output_schema)}\n"
+        body["temperature"] = request.temperature or 0.0  # what is decided is the likeliest
+    if deciding or request.output_schema or _answered(request):
+        body["repeat_penalty"] = 1.0  # it would keep the model from saying again what it was just told
     return body
+
+
+def decides(request: ModelRequest) -> bool:
+    """Whether the model is to choose a tool, or between the tools and a reply."""
+    return bool(request.tools) and request.tool_choice != "none"
 
 
 def offered(request: ModelRequest) -> tuple[ToolSpec, ...]:
@@ -126,13 +143,12 @@ def _signature(tool: ToolSpec) -> str:
 def _examples(request: ModelRequest, tools: Sequence[ToolSpec]) -> Iterator[Message]:
     """Yield turns that show the tools in use, each value of a choice in its turn.
 
-    Before a call they show calls, after its results they show answers made of results: a small model does again what it
-    saw last. Either may be chosen in both.
+    Before a call they show calls; after its results, answers made of results: a small model does again what it saw
+    last. It is free to choose either at both times.
     """
     if not tools:
         return
-    known = request.blocks[-1] if len(request.blocks) else None
-    answered = request.tool_choice == "none" or (isinstance(known, Reply) and bool(known.results))
+    answered = _answered(request)
     yield _user("Thank you.")
     yield _assistant(f"{REPLY} You are welcome.")
     for i in range(2 if answered else min(MAX_EXAMPLES, max(4, 2 * len(tools)))):
@@ -146,6 +162,12 @@ def _examples(request: ModelRequest, tools: Sequence[ToolSpec]) -> Iterator[Mess
             )
             yield _user(RESULT + sentence)
             yield _assistant(f"{REPLY} {sentence}")
+
+
+def _answered(request: ModelRequest) -> bool:
+    """Whether the model has just been told what its calls came to."""
+    last = request.blocks[-1] if len(request.blocks) else None
+    return isinstance(last, Reply) and bool(last.results)
 
 
 def _arguments(tool: ToolSpec, i: int) -> dict[str, Any]:
@@ -207,29 +229,24 @@ def _spoken(name: str) -> str:
 # -- the grammar ------------------------------------------------------------------------------------------------------
 
 
-def _grammar(request: ModelRequest, tools: Sequence[ToolSpec]) -> str:
-    """Return what the reply must look like, in the language of llguidance; empty for free text."""
-    body = f"%json {_held(request.output_schema)}" if request.output_schema else r"/(.|\n)+/"
-    if not tools:
-        return f"%llguidance {{}}\nstart: {body}\n" if request.output_schema else ""
-    rules = [f"words: {body}"]
-    ways: list[str] = []
-    if request.tool_choice in {"auto", "none"}:
-        ways.append(f"{json.dumps(REPLY + ' ' if request.output_schema else REPLY)} words")
-    if request.tool_choice != "none":
-        ways += [f"{json.dumps(f'{CALL}{tool.name} ')} call{i}" for i, tool in enumerate(tools)]
-        rules += [f"call{i}: %json {_held(tool.parameters)}" for i, tool in enumerate(tools)]
-    return "\n".join(["%llguidance {}", "start: " + " | ".join(ways), *rules, ""])
+def _choice(request: ModelRequest, tools: Sequence[ToolSpec]) -> str:
+    """Return the grammar of a decision: a call of one of the tools, or, where it is free to, the mark of a reply."""
+    ways = [f"{json.dumps(f'{CALL}{tool.name} ')} call{i}" for i, tool in enumerate(tools)]
+    calls = [f"call{i}: {_json(tool.parameters)}" for i, tool in enumerate(tools)]
+    if request.tool_choice == "auto":
+        ways.append(json.dumps(REPLY))
+    return LANGUAGE + "\n".join(["start: " + " | ".join(ways), *calls, ""])
 
 
-def _held(schema: str) -> str:
-    """Return a schema that leaves a model no room to wander: nothing beside its properties, no idle spaces."""
-    held: Schema = _closed(json.loads(schema))
+def _json(schema: str | None) -> str:
+    """Return a schema in the grammar's language, one that leaves a model no room to wander: no idle spaces."""
+    held: Schema = _closed(json.loads(schema or "{}"))
     held["x-guidance"] = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-    return json.dumps(held)
+    return f"%json {json.dumps(held)}"
 
 
 def _closed(part: Any) -> Any:
+    """Return a schema whose objects have nothing beside their properties."""
     if isinstance(part, list):
         return [_closed(one) for one in part]  # pyright: ignore[reportUnknownVariableType]: JSON
     if not isinstance(part, dict):

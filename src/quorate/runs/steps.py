@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NewType, TypeVar
 
 import quorate.errors as errors
@@ -138,6 +138,8 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
             if run.is_replay and call.counts:
                 run.meter.add_tool_call()
             return _recorded_outcome(outcome)
+        if intents and intents[-1].payload["effect"] != call.effect:  # an open intent keeps what it was written with
+            call = replace(call, effect=intents[-1].payload["effect"])
         if intents and call.effect == "unsafe" and not settled:
             raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
     if run.is_replay:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -101,14 +101,17 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
             failed=_problem, counts=True,
         )  # fmt: skip
 
-    def late(value: Any) -> None:
-        _report_late(run, path, value)
+    def make(key: str) -> Awaitable[Any]:
+        if tool.effect != "unsafe":
+            return tool.run(values, key)
+        question = question_id(run.id, path, run.attempts.get(path, 1))
+        return tool.run(values, key, lambda value: _report_late(run, question, value))
 
     return Call(
         name=tool.name,
         arguments=canonical,
         effect=tool.effect,
-        make=lambda key: tool.run(values, key, late if tool.effect == "unsafe" else None),
+        make=make,
         outcome=_content,
         kind="result",
         failed=_problem,
@@ -142,9 +145,9 @@ def _problem(error: Exception) -> Payload:
     return {"content": text, "error": True}
 
 
-def _report_late(run: Run, path: str, value: Any) -> None:
+def _report_late(run: Run, question: str, value: Any) -> None:
     """Put the result of an unsafe call that nobody waits for any more into the inbox, where it settles its intent."""
-    note = Note(question_id(run.id, path), "answer", {"happened": True, "result": schema.shown(value), "late": True})
+    note = Note(question, "answer", {"happened": True, "result": schema.shown(value), "late": True})
     with suppress(Conflict, StoreError):  # a person was first, or the store is gone: the question stands
         asyncio.run(run.conversation.store.post(run.conversation.id, note, owner=run.conversation.owner))
 

@@ -1,0 +1,70 @@
+"""`quorate runs` and `quorate conversations`."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def work(cli: Any) -> Any:
+    """Three runs in two conversations."""
+    cli("run", "team.yaml", "What is x? " * 10, "--conversation", "a")
+    cli("run", "failing.yaml", "And\ny?", "--conversation", "b")
+    cli("run", "team.yaml", "And z?", "--conversation", "b", "--limits", "turns=1")
+    return cli
+
+
+def test_runs_are_listed_with_what_they_used_the_latest_first(work: Any) -> None:
+    ran = work("runs")
+
+    assert ran.out.splitlines() == [
+        "run  task                                                outcome    turns  tokens  cost  age",
+        "b.2  And z?                                              limit          1      92    $0  now",
+        "b.1  And ↵ y?                                            cancelled      1       0    $0  now",
+        "a.1  What is x? What is x? What is x? What is x? What…   completed      4     226    $0  now",
+    ]
+
+
+def test_runs_as_json(work: Any) -> None:
+    rows = work("runs", "--json").json
+
+    assert [(row["run_id"], row["outcome"], row["turns"]) for row in rows] == [
+        ("b.2", "limit", 1),
+        ("b.1", "cancelled", 1),
+        ("a.1", "completed", 4),
+    ]
+    assert rows[2]["task"] == "What is x? " * 10
+    assert rows[0]["reason"] == "The limit of 1 turns is reached."
+
+
+def test_runs_can_be_cut_and_say_so(work: Any) -> None:
+    ran = work("runs", "--last", "1")
+
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["run", "b.2"]
+    assert ran.err == "… 2 more: --last 0 lists all.\n"
+    assert work("runs", "-n", "0").err == ""
+
+
+def test_conversations_are_listed(work: Any) -> None:
+    assert work("conversations").out.splitlines() == [
+        "conversation  runs  last task                                           outcome    age",
+        "b                2  And z?                                              limit      now",
+        "a                1  What is x? What is x? What is x? What is x? What…   completed  now",
+    ]
+    assert [row["conversation"] for row in work("conversations", "--json").json] == ["b", "a"]
+
+
+def test_what_a_task_says_cannot_steer_the_terminal(cli: Any) -> None:
+    cli("run", "team.yaml", "[red]\x1b[2Jx\x07", "--limits", "turns=1")
+
+    out = cli("runs").out
+    assert "[red]\\x1b[2Jx\\x07" in out
+    assert not set(out) & {"\x1b", "\x07"}
+
+
+def test_store_without_runs_says_so(cli: Any) -> None:
+    from quorate.runs.sqlite import SqliteStore
+
+    SqliteStore("new.db")
+
+    assert cli("runs", "--store", "new.db").out == "There is nothing here yet.\n"
