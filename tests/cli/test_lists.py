@@ -18,10 +18,10 @@ def test_runs_are_listed_with_what_they_used_the_latest_first(work: Any) -> None
     ran = work("runs")
 
     assert ran.out.splitlines() == [
-        "run  task                                                outcome    turns  tokens  cost  age",
-        "b.2  And z?                                              limit          1      92    $0  now",
-        "b.1  And ↵ y?                                            cancelled      1       0    $0  now",
-        "a.1  What is x? What is x? What is x? What is x? What…   completed      4     226    $0  now",
+        "run  task                                               outcome    turns  tokens  cost  age",
+        "b.2  And z?                                             limit          1      92    $0  now",
+        "b.1  And ↵ y?                                           cancelled      1       0    $0  now",
+        "a.1  What is x? What is x? What is x? What is x? What…  completed      4     270    $0  now",
     ]
 
 
@@ -47,9 +47,9 @@ def test_runs_can_be_cut_and_say_so(work: Any) -> None:
 
 def test_conversations_are_listed(work: Any) -> None:
     assert work("conversations").out.splitlines() == [
-        "conversation  runs  last task                                           outcome    age",
-        "b                2  And z?                                              limit      now",
-        "a                1  What is x? What is x? What is x? What is x? What…   completed  now",
+        "conversation  runs  last task                                          outcome    age",
+        "b                2  And z?                                             limit      now",
+        "a                1  What is x? What is x? What is x? What is x? What…  completed  now",
     ]
     assert [row["conversation"] for row in work("conversations", "--json").json] == ["b", "a"]
 

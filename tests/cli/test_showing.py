@@ -1,5 +1,6 @@
 """`quorate show` and `quorate replay`."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ def test_show_tells_who_spoke_and_why_and_why_it_ended(cli: Any, done: Any) -> N
     lines = cli("show", done.run_id).out.splitlines()
 
     assert lines[0].startswith(f"run {done.run_id} · 20")
-    assert lines[1:] == [
+    assert lines[1:18] == [
         "user: What is x?",
         "",
         "--- turn 1: next in order · analyst",
@@ -38,10 +39,7 @@ def test_show_tells_who_spoke_and_why_and_why_it_ended(cli: Any, done: Any) -> N
         "critic: APPROVE  · 41 tokens",
         "",
         "completed: critic said 'APPROVE'",
-        lines[-4],
-        "",
-        lines[-2],
-    ] or lines
+    ]
 
 
 def test_show_tells_figures_and_the_head(cli: Any, done: Any) -> None:
@@ -169,8 +167,6 @@ def test_replay_with_another_team_tells_the_first_difference(cli: Any, done: Any
 
 
 def test_running_run_is_told_as_running(cli: Any, done: Any) -> None:
-    import asyncio
-
     async def shown_while_held() -> Any:
         async with open_store(".quorate/quorate.db") as store:
             journal = await store.open(done.run_id[:-2])

@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.feed import Feed
@@ -233,7 +234,7 @@ class Runnable(ABC):
         limits = limits.over(cast.limits) if limits else cast.limits
         check_money(cast, limits)
         if definition is None:
-            definition = {"document": cast.document} if cast.document else {}
+            definition = {"document": deepcopy(cast.document)} if cast.document else {}
         run = await starting.begin(self._where(conversation), dumped, limits, definition, of=self)
         try:
             return LiveRun(run, cast, _folded(run, cast), given)

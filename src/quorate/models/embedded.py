@@ -133,7 +133,8 @@ class Reading:
 
 def _total(before: Usage | None, used: dict[str, Any]) -> Usage:
     """Return the usage of a call that took one pass or two. The second goes on with the prompt of the first, so that
-    the prompt counts once."""
+    the prompt counts once.
+    """
     cached = used.get("prompt_tokens_details", {}).get("cached_tokens", 0)
     if before is None:
         return Usage(used["prompt_tokens"], used["completion_tokens"], cached)

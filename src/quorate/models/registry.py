@@ -32,7 +32,7 @@ def check_model(spec: str) -> tuple[str, str]:
     """
     provider, _, model = spec.partition(":")
     if provider not in _PROVIDERS:
-        raise ConfigError(f"There is no model {spec!r}. Give a client, or a name such as {_EXAMPLES}.")
+        raise ConfigError(f"There is no model {spec!r}. Name one, such as {_EXAMPLES}, or give a client.")
     if not model and provider != "embedded":
         raise ConfigError(f"{spec!r} names no model. Write it like {_EXAMPLES}.")
     return provider, model

@@ -102,7 +102,7 @@ def decode(data: bytes, load: Callable[[str], bytes]) -> Payload:
     if b'"$' in data:
         for name, value in payload.items():
             if isinstance(value, dict):
-                payload[name] = _loaded(value, load)  # pyright: ignore[reportUnknownArgumentType]: JSON
+                payload[name] = _loaded(value, load)  # pyright: ignore[reportUnknownArgumentType]: it is JSON
     return payload
 
 

@@ -61,7 +61,7 @@ class Tool(Generic[P, R]):
         self.timeout_s = timeout_s
         self.reconcile, self.scope, self.polls = reconcile, scope, polls
         self.parameters = _parameters(self.name, fn)
-        self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+        self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # an object with an async call
         if effect not in EFFECTS:
             raise ConfigError(f"Tool {self.name}: effect={effect!r} is none of {', '.join(EFFECTS)}.")
         if not timeout_s > 0:
