@@ -34,9 +34,9 @@ def test_version(cli: Any) -> None:
     assert cli("--version").out == f"quorate {version('quorate')}\n"
 
 
-@pytest.mark.parametrize("words", [("fly",), ("run",), ("run", "team.yaml"), ("runs", "--last", "-1"), ("show", "a", "b")])
-def test_wrong_words_exit_with_2(cli: Any, words: tuple[str, ...]) -> None:
-    ran = cli(*words)
+@pytest.mark.parametrize("words", ["fly", "run", "run team.yaml", "runs --last -1", "show a b"])
+def test_wrong_words_exit_with_2(cli: Any, words: str) -> None:
+    ran = cli(*words.split())
 
     assert ran.code == 2
     assert "Error: " in ran.err
@@ -53,7 +53,7 @@ def test_debug_may_stand_anywhere_but_in_what_is_quoted(cli: Any) -> None:
 def test_it_runs_as_a_module_and_loads_little_for_help(module: str) -> None:
     script = (
         f"import runpy, sys\nsys.argv = ['quorate', '--help']\ntry: runpy.run_module({module!r}, run_name='__main__')\n"
-        "except SystemExit as end: print(end.code, *({'pydantic', 'rich', 'yaml', 'sqlite3', 'asyncio'} & set(sys.modules)))"
+        "except SystemExit as end: print(end.code, *({'asyncio', 'pydantic', 'rich', 'sqlite3'} & set(sys.modules)))"
     )
 
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quorate.cli import main
 from quorate.cli.working import read_limits
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits
@@ -136,7 +137,10 @@ def test_exit_code_says_how_it_ended(cli: Any, team: str, limits: tuple[str, ...
         (("run", "team.yaml", "x", "--store", "a.db", "--no-store"), "--no-store keeps nothing"),
         (("run", "team.yaml", "x", "--conversation", "a b"), "'a b' cannot name a conversation"),
         (("run", "nowhere:team", "x"), "there is no module 'nowhere'"),
-        (("resume", "x"), "There is no store .quorate/quorate.db. `quorate run` makes one here; --store names another."),
+        (
+            ("resume", "x"),
+            "There is no store .quorate/quorate.db. `quorate run` makes one here; --store names another.",
+        ),
         (("resume", "x", "--store", "memory:"), "keeps nothing after its process"),
         (("resume", "x", "--limits", "foo=1"), "No limit named 'foo'"),
     ],
@@ -154,8 +158,6 @@ def test_what_cannot_work_is_one_sentence(cli: Any, words: tuple[str, ...], said
 
 def test_debug_raises_the_error(cli: Any) -> None:
     with pytest.raises(ConfigError, match="no file"):
-        from quorate.cli import main
-
         main(["run", "teem.yaml", "x", "--debug"])
 
 

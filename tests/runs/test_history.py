@@ -98,7 +98,7 @@ def test_refused_attempt_costs_nothing_and_a_cut_one_its_worst_case() -> None:
 
 def test_what_was_spent_inside_a_step_counts() -> None:
     # ENGINE 11
-    spent = {"content": "x", "spent": [[10, 5, 0.25], [1, 1, None]]}
+    spent = {"content": "x", "spent": [[10, 5, 0.25, 1, 0], [1, 1, None, 1, 0]]}
 
     found = record(("1 turn/1 a/1 look", "result", spent)).meter()
 

@@ -33,6 +33,12 @@ else:
 Task = "str | BaseChatMessage | Sequence[BaseChatMessage]"
 
 
+INSIDE = (
+    "A conversation of its own cannot run inside a step. Declare the tool @tool(scope=True), or leave `conversation` "
+    "out: then the calls are part of the step."
+)
+
+
 class LiveRun:
     """A run that is going on.
 
@@ -257,10 +263,7 @@ class Runnable(ABC):
             )
         if outer is not None:
             if given is not None:
-                raise ConfigError(
-                    "A conversation of its own cannot run inside a step. Declare the tool @tool(scope=True), or leave "
-                    "`conversation` out: then the calls are part of the step."
-                )
+                raise ConfigError(INSIDE)
             return conversation()
         if given is not None:
             return given
@@ -298,6 +301,8 @@ class Runnable(ABC):
             ConfigError: There is no such run.
             Conflict: It cannot go on, or somebody else is at it.
         """
+        if current.get() is not None:
+            raise ConfigError(INSIDE)
         id, number = split_run_id(run_id)
         where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))
         cast = self.cast()

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import shown
@@ -178,8 +178,9 @@ async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0)
     began = time.perf_counter()
 
     def stop() -> None:
-        printer.notice("Stopping. Ctrl-C again stops at once.")
         live.cancel()
+        with suppress(OSError):  # nobody reads any more
+            printer.notice("Stopping. Ctrl-C again stops at once.")
 
     with stopping.on_signals(stop, again.command()):
         try:

@@ -24,7 +24,8 @@ def require(module: str, *, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise MissingExtra(
-            f"This needs the package {package!r}, which is not installed. Run: pip install 'quorate[{extra}]'",
-            name=package,
-        ) from error
+        missing = MissingExtra(
+            f"This needs the package {package!r}, which is not installed. Run: pip install 'quorate[{extra}]'"
+        )
+        missing.name = package
+        raise missing from error

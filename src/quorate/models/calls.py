@@ -14,7 +14,7 @@ from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
 from quorate.models.client import Answer, Folding, ModelClient, ModelEvent, ModelRequest, ToolSpec, Usage, collect
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
-from quorate.runs.meter import FLOOR_TOKENS
+from quorate.runs.meter import FLOOR_TOKENS, Spent
 from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Run, blame
 from quorate.runs.scope import Scope, current
@@ -108,11 +108,12 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
         answer = await collect(client, request)
     except BaseException:
         meter.forfeit(bound + request.max_tokens, worst)
+        scope.spend(Spent(bound + request.max_tokens, 0, worst))
         raise
     used = answer.usage or Usage(bound, len(answer.reply.text))
     usd = price.usd(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
     meter.settle(bound + request.max_tokens, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
-    scope.spend((used.prompt_tokens, used.completion_tokens, usd))
+    scope.spend(Spent(used.prompt_tokens, used.completion_tokens, usd))
     return answer
 
 

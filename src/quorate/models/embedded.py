@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from quorate.core.extras import require
 from quorate.errors import ModelError
 from quorate.models import engine, weights
 from quorate.models.blocks import Reply
 from quorate.models.client import CallDelta, Finish, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
-from quorate.models.prompt import CALL, REPLY, Sampling, decides, to_wire
+from quorate.models.prompt import CALL, REPLY, SAMPLING, Sampling, decides, to_wire
 
 ENVIRONMENT = "QUORATE_EMBEDDED_MODEL"
 
@@ -31,7 +32,7 @@ class EmbeddedModel:
     """
 
     def __init__(
-        self, path: str | Path | None = None, *, context_window: int = 8192, sampling: Sampling = Sampling()
+        self, path: str | Path | None = None, *, context_window: int = 8192, sampling: Sampling = SAMPLING
     ) -> None:
         chosen = str(path or os.environ.get(ENVIRONMENT) or weights.CHAT)
         small = chosen == weights.CHAT
@@ -45,7 +46,7 @@ class EmbeddedModel:
         self._path = None if small else Path(chosen).expanduser()
         self._sampling = sampling
         self._engine: engine.Engine | None = None
-        engine.require("xllamacpp", extra="embedded")
+        require("xllamacpp", extra="embedded")
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask, and yield the answer piece by piece.

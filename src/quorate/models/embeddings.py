@@ -26,7 +26,7 @@ BATCH = 32
 class MiniLM:
     """Turns texts into vectors whose dot product says how close they are in meaning.
 
-    Loaded at the first use, 0.1 s; then about 10 ms a short text. It may be shared by threads.
+    Loaded at the first use, once in a process, 0.1 s; then about 10 ms a short text. It may be shared by threads.
 
     Args:
         path: The `model.safetensors`, with its `tokenizer.json` beside it; None takes what was pulled.
@@ -42,8 +42,6 @@ class MiniLM:
         require("safetensors.numpy", extra="embedded")
         require("tokenizers", extra="embedded")
         self._path = Path(path) if path is not None else None
-        self._loading = threading.Lock()
-        self._encoder: _Encoder | None = None
 
     def embed(self, texts: Sequence[str]) -> Array:
         """Return one vector of length 1 for each text, as an array of shape (n, 384) and type float32.
@@ -53,7 +51,7 @@ class MiniLM:
         Raises:
             ConfigError: The weights were not pulled.
         """
-        encoder = self._loaded()
+        encoder = _loaded(self._path or weights.locate(weights.EMBEDDINGS))
         rows = self._np.zeros((len(texts), DIMENSIONS), self._np.float32)
         # Texts of one length go together, so that nothing is padded much and a batch equals its texts one by one.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -61,12 +59,6 @@ class MiniLM:
             chosen = order[start : start + BATCH]
             rows[chosen] = encoder.encode([texts[i] for i in chosen])
         return rows
-
-    def _loaded(self) -> _Encoder:
-        with self._loading:
-            if self._encoder is None:
-                self._encoder = _Encoder(self._path or weights.locate(weights.EMBEDDINGS))
-            return self._encoder
 
 
 class _Encoder:
@@ -130,6 +122,18 @@ class _Encoder:
 
     def _gelu(self, x: Array) -> Array:
         return x * self.np.float32(0.5) * (1.0 + _erf(self.np, x * self.np.float32(0.5**0.5)))
+
+
+_loading = threading.Lock()
+_encoders: dict[Path, _Encoder] = {}
+
+
+def _loaded(path: Path) -> _Encoder:
+    """Return the encoder of a file, loaded once in a process."""
+    with _loading:
+        if path not in _encoders:
+            _encoders[path] = _Encoder(path)
+        return _encoders[path]
 
 
 def _erf(np: Any, x: Array) -> Array:

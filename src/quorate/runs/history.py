@@ -124,7 +124,7 @@ class RunRecord:
             elif entry.kind == "result":
                 meter.tool_calls += 1
             for spent in entry.payload.get("spent", ()) if entry.kind in OUTCOMES else ():
-                meter.settle(0, 0.0, spent[0], spent[1], 0, spent[2])
+                meter.count(spent)
         for left in calls.values():
             for call in left:
                 meter.forfeit(call.payload["bound"] + call.payload["cap"], call.payload.get("worst_usd") or 0.0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from quorate.errors import QuorateError
 from quorate.runs.outcome import Limits, Outcome
@@ -26,6 +27,16 @@ class Halt(QuorateError):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reason)
         self.outcome = outcome
+
+
+class Spent(NamedTuple):
+    """What was used inside a step; `cost_usd` is None where no price is known."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    model_calls: int = 1
+    tool_calls: int = 0
 
 
 class Meter:
@@ -150,13 +161,21 @@ class Meter:
             if name not in {"limits", "halted", "inside"}:
                 setattr(self, name, getattr(before, name))
 
-    def spent(self) -> tuple[int, int, float | None]:
-        """Return prompt tokens, completion tokens and dollars, calls without an outcome among them."""
-        return (
+    def spent(self) -> Spent:
+        """Return what was used in all, calls without an outcome among it."""
+        return Spent(
             self.prompt_tokens + self.unsettled_tokens,
             self.completion_tokens,
             self.cost_usd if self.cost_known else None,
+            self.model_calls,
+            self.tool_calls,
         )
+
+    def count(self, spent: Sequence[Any]) -> None:
+        """Count what a step says was used inside it."""
+        self.settle(0, 0.0, spent[0], spent[1], 0, spent[2])
+        self.model_calls += spent[3]
+        self.tool_calls += spent[4]
 
     def figures(self) -> dict[str, Any]:
         """Return what was used, as plain data."""

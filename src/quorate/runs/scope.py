@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from quorate.runs import paths
 
 if TYPE_CHECKING:
+    from quorate.runs.meter import Spent
     from quorate.runs.run import Run
 
 
@@ -26,18 +27,18 @@ class Scope:
         self.run, self.path, self.at, self.leaf = run, path, at, leaf
         self.count = 0
         self.made = 0
-        self.spent: list[tuple[int, int, float | None]] | None = None
+        self.spent: list[Spent] | None = None
 
     def next(self, name: str) -> str:
         """Return the path of the next step or scope in here."""
         self.count += 1
         return paths.child(self.path, self.count, name)
 
-    def spend(self, tokens_and_usd: tuple[int, int, float | None]) -> None:
+    def spend(self, spent: Spent) -> None:
         """Count what was used inside this leaf; it is journaled with the leaf's outcome."""
         if self.spent is None:
             self.spent = []
-        self.spent.append(tokens_and_usd)
+        self.spent.append(spent)
 
     def new_id(self) -> str:
         """Return an id for something made here, the same whenever this path is run again."""

@@ -135,8 +135,8 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         intents, outcome, settled = _recalled(run, path, call)
         if outcome is not None:
             scope.at = max(scope.at, outcome.at)
-            if run.is_replay and call.counts:
-                run.meter.add_tool_call()
+            if run.is_replay:
+                _count_again(run, call, outcome)
             return _recorded_outcome(outcome)
         if intents and intents[-1].payload["effect"] != call.effect:  # an open intent keeps what it was written with
             call = replace(call, effect=intents[-1].payload["effect"])
@@ -150,6 +150,14 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
     if key:
         await _declare(run, path, call, key, attempt=len(intents) + 1)
     return await _made(scope, path, call, key)
+
+
+def _count_again(run: Run, call: Call, outcome: Entry) -> None:
+    """Count a recorded step in a replay as it was counted."""
+    if call.counts:
+        run.meter.add_tool_call()
+    for spent in outcome.payload.get("spent", ()):
+        run.meter.count(spent)
 
 
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
@@ -172,6 +180,8 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
     try:
         value = await (call.make(key) if call.timeout_s is None else within(call.timeout_s, _awaited(call.make(key))))
         payload = call.outcome(value)
+        if inside.spent and call.effect != "unsafe":
+            run.check()  # a limit that was reached in there cut it short, whatever it returned
     except Exception as raised:
         if isinstance(raised, Parked | StoreError | Divergence | Halt):
             raise
@@ -182,16 +192,18 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
                 return await _unknown(scope, path, call, key, str(error))
         kind, payload = _error(call, error)
         if kind == "error":
-            await _close(scope, path, kind, payload, call)
+            await _close(scope, path, kind, _with_spent(payload, inside), call)
             blame(error, path)
             if error is raised:
                 raise
             raise error from raised
     finally:
         current.reset(token)
-    if inside.spent:
-        payload = {**payload, "spent": tuple(inside.spent)}
-    return await _close(scope, path, kind, payload, call)
+    return await _close(scope, path, kind, _with_spent(payload, inside), call)
+
+
+def _with_spent(payload: Payload, inside: Scope) -> Payload:
+    return {**payload, "spent": tuple(map(tuple, inside.spent))} if inside.spent else payload
 
 
 async def _awaited(made: Awaitable[T]) -> T:

@@ -12,7 +12,7 @@ from quorate.core.lazy import lazy
 from quorate.errors import Conflict, Divergence, StoreError, ToolError
 from quorate.models.blocks import ToolCall, ToolResult
 from quorate.runs import paths
-from quorate.runs.entries import Payload
+from quorate.runs.entries import MAX_ENTRY_BYTES, Payload
 from quorate.runs.journal import Note
 from quorate.runs.meter import Halt
 from quorate.runs.run import Parked, Run, question_id
@@ -137,7 +137,15 @@ async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Tool
 
 
 def _content(value: Any) -> Payload:
-    return {"content": schema.shown(value)}
+    text = schema.shown(value)
+    if len(text) * 6 > MAX_ENTRY_BYTES:  # a character may take six bytes
+        size = len(json.dumps(text, ensure_ascii=False).encode(errors="surrogatepass"))
+        if size > MAX_ENTRY_BYTES:
+            raise ToolError(
+                f"The call was made, but its result has {size} bytes; at most {MAX_ENTRY_BYTES} are kept. "
+                "Ask for less, or for a file."
+            )
+    return {"content": text}
 
 
 def _problem(error: Exception) -> Payload:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -27,7 +28,7 @@ class Arguments:
 
     def __init__(self, name: str, fn: Callable[..., Any], parameters: tuple[inspect.Parameter, ...]) -> None:
         try:
-            hints = get_type_hints(fn, include_extras=True)
+            hints = get_type_hints(_hinted(fn), include_extras=True)
         except NameError as error:
             raise ConfigError(f"Tool {name}: a type in its signature cannot be resolved: {error}.") from error
         self._name = name
@@ -65,6 +66,13 @@ class Arguments:
         else:
             canonical = found.model_dump_json(by_alias=True)
         return {name: getattr(found, f"a{i}") for i, name in enumerate(self._names)}, canonical
+
+
+def _hinted(fn: Callable[..., Any]) -> Any:
+    """Return what has the annotations of something that can be called."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    return fn if inspect.isroutine(fn) or inspect.isclass(fn) else type(fn).__call__
 
 
 def _field(parameter: inspect.Parameter, hint: Any) -> Any:

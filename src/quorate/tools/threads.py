@@ -28,9 +28,13 @@ async def in_thread(call: Callable[[], Any], *, late: Callable[[Any], None] | No
     context, guard, left = copy_context(), threading.Lock(), False
 
     def deliver(value: Any, error: BaseException | None) -> None:
-        if done.done():
+        if done.done():  # its waiter was cancelled while this was on its way
+            if error is None and late is not None:
+                threading.Thread(target=late, args=(value,), name="quorate-tool", daemon=True).start()
             return
-        if error is not None:
+        if isinstance(error, StopIteration):  # no future carries one: its waiter would wait for ever
+            done.set_exception(RuntimeError(f"The function raised StopIteration({error})."))
+        elif error is not None:
             done.set_exception(error)
         else:
             done.set_result(value)

@@ -1,0 +1,275 @@
+"""Chat models behind OpenAI's chat completions: OpenAI itself, and every server that speaks the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from quorate.core.extras import require
+from quorate.errors import ConfigError, ModelError
+from quorate.models.blocks import Block, Said
+from quorate.models.client import (
+    CallDelta,
+    Finish,
+    Finished,
+    ModelEvent,
+    ModelInfo,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from openai.types import CompletionUsage
+    from openai.types.chat import ChatCompletionChunk
+
+KEY_ENVIRONMENT = "OPENAI_API_KEY"
+URL_ENVIRONMENT = "OPENAI_BASE_URL"
+
+RETRYABLE = frozenset({408, 409, 429})
+"""Beside every 5xx: a time-out, a clash and a rate limit may pass."""
+
+FINISHES: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+Wire = dict[str, Any]
+
+
+class OpenAIChat:
+    """Answers with a chat model reached over HTTP, by the official SDK.
+
+    Args:
+        model: Its name at the provider, such as `gpt-5`.
+        base_url: Another server than OpenAI's; None takes `OPENAI_BASE_URL`, else OpenAI's.
+        api_key: None takes what `key_environment` names. It is never shown, dumped or journaled.
+        key_environment: The environment variable that holds the key.
+        context_window: Tokens of prompt and reply together, if known.
+        max_output: The most tokens of one reply where a request does not say.
+
+    Raises:
+        MissingExtra: `quorate[openai]` is not installed.
+        ConfigError: OpenAI is asked without a key.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        key_environment: str = KEY_ENVIRONMENT,
+        context_window: int | None = None,
+        max_output: int = 4096,
+    ) -> None:
+        self.info = ModelInfo(name=f"openai:{model}", context_window=context_window, max_output=max_output)
+        url = base_url or os.environ.get(URL_ENVIRONMENT) or None
+        key = api_key or os.environ.get(key_environment)
+        if not key and url is None:
+            raise ConfigError(
+                f"openai:{model} needs a key. Set {key_environment}, or give base_url (or {URL_ENVIRONMENT}) of a "
+                "server that needs none."
+            )
+        self._model, self._url, self._key_environment = model, url, key_environment
+        self._sdk = require("openai", extra="openai")
+        # Retries are the run's: it journals each, and holds its limits.
+        self._client: Any = self._sdk.AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0)
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat({self._model!r}, base_url={self._url!r})"
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Ask, and yield the answer piece by piece.
+
+        Raises:
+            ModelError: The call failed or was cut; `retryable` says whether trying again may help.
+        """
+        body = to_wire(request, self._model, newest=self._url is None)
+        usage: Usage | None = None
+        finish, name = "", ""
+        try:
+            stream = await self._client.chat.completions.create(**body)
+            async with stream:
+                async for chunk in stream:
+                    usage = usage_of(chunk.usage) or usage
+                    name = chunk.model or name
+                    finish = next((c.finish_reason for c in chunk.choices if c.finish_reason), finish)
+                    for event in from_wire(chunk):
+                        yield event
+        except (self._sdk.OpenAIError, OSError, *_transport_errors()) as error:
+            raise self._error(error) from error
+        if not finish:
+            raise ModelError(f"{self.info.name} ended its answer in the middle.", retryable=True)
+        yield Finished(usage, FINISHES.get(finish, "unknown"), name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _error(self, error: Exception) -> ModelError:
+        status = getattr(error, "status_code", None)
+        said = str(getattr(error, "message", "") or error or type(error).__name__)
+        said = said.replace(self._client.api_key, "…") if len(self._client.api_key) > 4 else said  # servers echo it
+        said = said.removeprefix(f"Error code: {status} - ").rstrip(".") + "."
+        at = f"{self.info.name} at {self._url}" if self._url else self.info.name
+        if status is None:
+            return ModelError(f"{at} could not be reached, or was cut off: {said}", retryable=True)
+        code = getattr(error, "code", None)
+        if status in {401, 403}:
+            advice = f"Check the key in {self._key_environment}."
+        elif status == 404:
+            advice = "Check the model's name and the base URL."
+        elif code == "context_length_exceeded" or "context" in said:
+            advice = "The conversation may be too long for the model: shorten it."
+        else:
+            advice = ""
+        retryable = (status in RETRYABLE or status >= 500) and code != "insufficient_quota"
+        headers: Any = getattr(getattr(error, "response", None), "headers", {})
+        return ModelError(
+            f"{at} answered {status}: {said} {advice}".rstrip(),
+            retryable=retryable,
+            retry_after_s=retry_after_s(headers) if retryable else None,
+        )
+
+
+# -- what goes out ----------------------------------------------------------------------------------------------------
+
+
+def to_wire(request: ModelRequest, model: str, *, newest: bool = True) -> Wire:
+    """Return the arguments of a chat completion.
+
+    Args:
+        request: What is asked.
+        model: The model's name at the provider.
+        newest: Name the cap as OpenAI's own models want it, not as older servers know it.
+    """
+    messages: list[Wire] = [{"role": "system", "content": request.system}] if request.system else []
+    for block in request.blocks:
+        messages += _messages(block)
+    body: Wire = {
+        "model": model,
+        "messages": messages,
+        "max_completion_tokens" if newest else "max_tokens": request.max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "function": {"name": t.name, "description": t.description, "parameters": json.loads(t.parameters)},
+            }
+            for t in request.tools
+        ]
+        free = request.tool_choice in {"auto", "none", "required"}
+        named = {"type": "function", "function": {"name": request.tool_choice}}
+        body["tool_choice"] = request.tool_choice if free else named
+    if request.output_schema is not None:
+        schema = json.loads(request.output_schema)
+        form = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    return body
+
+
+def _messages(block: Block) -> list[Wire]:
+    """Return a block's messages, made once and kept with it."""
+    kept = block.wire.get("openai")
+    if kept is None:
+        kept = block.wire["openai"] = list(_rendered(block))
+    return kept
+
+
+def _rendered(block: Block) -> Iterator[Wire]:
+    if isinstance(block, Said):
+        # A `name` field takes only a few ASCII letters, so who speaks is said in the text.
+        yield {"role": "user", "content": block.text if block.source == "user" else f"{block.source}: {block.text}"}
+        return
+    message: Wire = {"role": "assistant", "content": block.text or None if block.calls else block.text}
+    if block.calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in block.calls
+        ]
+    yield message
+    for result in block.results:
+        content = f"Error: {result.content}" if result.is_error else result.content
+        yield {"role": "tool", "tool_call_id": result.call_id, "content": content}
+
+
+def is_strict(schema: Any) -> bool:
+    """Whether a schema is one of those that OpenAI can hold a model to: objects closed, all properties required."""
+    if isinstance(schema, list):
+        return all(is_strict(part) for part in schema)  # pyright: ignore[reportUnknownVariableType]: JSON
+    if not isinstance(schema, dict):
+        return True
+    parts: Wire = schema  # pyright: ignore[reportUnknownVariableType]: JSON
+    if parts.get("type") == "object":
+        properties = parts.get("properties", {})
+        if parts.get("additionalProperties") is not False or set(parts.get("required", ())) != set(properties):
+            return False
+    return all(is_strict(part) for part in parts.values())
+
+
+# -- what comes back --------------------------------------------------------------------------------------------------
+
+
+def from_wire(chunk: ChatCompletionChunk) -> Iterator[ModelEvent]:
+    """Yield the events of one chunk; how it ends and what it used are told apart."""
+    for choice in chunk.choices:
+        delta = choice.delta
+        beside = delta.model_extra or {}
+        # Not OpenAI's: the two names under which other servers stream what the model thinks.
+        thought = beside.get("reasoning_content") or beside.get("reasoning")
+        if isinstance(thought, str) and thought:
+            yield ReasoningDelta(thought)
+        if delta.content:
+            yield TextDelta(delta.content)
+        for call in delta.tool_calls or ():
+            function = call.function
+            name, arguments = (function.name, function.arguments) if function else (None, None)
+            yield CallDelta(call.index, call.id or "", name or "", arguments or "")
+
+
+def usage_of(used: CompletionUsage | None) -> Usage | None:
+    """Return the tokens of a call, if the provider tells."""
+    if used is None:
+        return None
+    prompt, completion = used.prompt_tokens_details, used.completion_tokens_details
+    return Usage(
+        used.prompt_tokens,
+        used.completion_tokens,
+        (prompt.cached_tokens or 0) if prompt else 0,
+        (completion.reasoning_tokens or 0) if completion else 0,
+    )
+
+
+def retry_after_s(headers: Any) -> float | None:
+    """Return how long a provider asks to wait: it says so in milliseconds, in seconds, or as a date."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        asked = headers.get("retry-after")
+        if asked is None or asked.strip().isdigit():
+            return float(asked) if asked else None
+        left = parsedate_to_datetime(asked) - parsedate_to_datetime(headers["date"])  # by the provider's own clock
+        return max(0.0, left.total_seconds())
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """Return what the SDK's HTTP client raises while a stream is read; which client it is depends on its version."""
+    return tuple(sys.modules[name].HTTPError for name in ("httpx2", "httpx") if name in sys.modules)

@@ -1,0 +1,188 @@
+"""Real processes that are stopped, killed and cut off."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.journey
+DEADLINE_S = 60
+
+
+class Process:
+    """A `quorate` that runs by itself."""
+
+    def __init__(self, *words: str, gates: str = "", stdin: int = subprocess.DEVNULL) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "quorate", *words],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "GATES": gates, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        assert self.process.stdout
+        self.head = self.process.stdout.readline()
+        self.run_id = self.head.split()[1] if self.head else ""
+
+    def reached(self, name: str) -> None:
+        """Wait until a gate is reached."""
+        wait_for(Path(f"at-{name}").exists)
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, self.head + out, err
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def start(project: Any) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def begin(*words: str, **options: Any) -> Process:
+        started.append(Process(*words, **options))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+def test_process_says_its_run_and_its_own_id_at_once(start: Any) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+
+    assert f" · pid {process.process.pid} · " in process.head
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_the_run_cleanly_and_says_how_to_go_on(start: Any, cli: Any, number: signal.Signals) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+    process.process.send_signal(number)
+
+    code, out, err = process.end()
+
+    assert code == 130
+    assert 'analyst: stats(column="x") → no result yet' in out
+    assert "cancelled: " in out
+    assert err == f"Go on with: quorate resume {process.run_id}\n"
+    assert cli("runs", "--json").json[0]["outcome"] == "cancelled"
+    resumed = cli("resume", process.run_id)
+    assert resumed.code == 0
+    assert 'analyst: stats(column="x") → {"mean":12.5}' in resumed.out
+
+
+def test_ctrl_c_amid_a_reply_shows_what_was_said(start: Any) -> None:
+    process = start("run", "errors.yaml", "x", gates="end-of-reply")
+    process.reached("end-of-reply")
+    process.process.send_signal(signal.SIGINT)
+
+    code, out, _ = process.end()
+
+    assert code == 130
+    assert "clumsy: APPROVE\n  (cut off)\n" in out
+
+
+def test_ctrl_c_inside_an_unsafe_call_names_it_and_resume_asks(start: Any, cli: Any) -> None:
+    process = start("run", "pay.yaml", "x", gates="pay")
+    process.reached("pay")
+    process.process.send_signal(signal.SIGINT)
+
+    _, out, _ = process.end()
+
+    assert 'effect unknown: pay({"cents":500}) at turn 1 / payer / pay 2' in out
+    assert cli("resume", process.run_id).code == 4
+    assert Path("paid").read_text() == "500\n"
+
+
+def test_second_ctrl_c_ends_the_process_at_once_and_the_run_can_go_on(start: Any, cli: Any) -> None:
+    process = start("run", "stubborn.yaml", "x", gates="stubborn")
+    process.reached("stubborn")
+    process.process.send_signal(signal.SIGINT)
+    wait_for(Path("refused").exists)
+    process.process.send_signal(signal.SIGINT)
+
+    code, _, err = process.end()
+
+    assert code == 130
+    assert f"Stopped at once. Go on with: quorate resume {process.run_id}\n" in err
+    assert cli("runs", "--json").json[0]["outcome"] == "interrupted"
+    assert cli("resume", process.run_id, "--give-up-turn", "--team", "team.yaml").code == 0
+
+
+def test_killed_run_goes_on_where_it_stopped(start: Any, cli: Any) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+    assert "running" in cli("runs").out
+    assert "is going on in another living process" in cli("resume", process.run_id).err
+    process.process.kill()
+    process.end()
+
+    assert "interrupted: Its process ended without a word." in cli("show", process.run_id).out
+    resumed = cli("resume", process.run_id)
+
+    assert resumed.code == 0
+    assert "completed: " in resumed.out
+    assert cli("replay", process.run_id).code == 0
+
+
+def test_ctrl_c_while_a_person_is_asked(start: Any, project: Any) -> None:
+    process = start("run", f"{project.module}:asking", "x", stdin=subprocess.PIPE)
+    seen = ""
+    while "is asked for an answer" not in seen:
+        seen = process.process.stdout.readline()
+        assert seen
+    process.process.send_signal(signal.SIGINT)
+
+    code, out, err = process.end()
+
+    assert code == 130
+    assert "cancelled: " in out
+    assert err == f"Go on with: quorate resume {process.run_id} --app {project.module}:asking\n"
+
+
+def test_person_answers_at_the_terminal(start: Any, project: Any) -> None:
+    process = start("run", f"{project.module}:asking", "x", stdin=subprocess.PIPE)
+
+    out, _ = process.process.communicate("I am Ann.\n", timeout=DEADLINE_S)
+
+    assert "ann: I am Ann." in out
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_output_that_nobody_reads_stops_the_run(start: Any, cli: Any, interrupted: bool) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+    process.process.stdout.close()
+    if interrupted:
+        process.process.send_signal(signal.SIGINT)
+    else:
+        Path("open-stats").touch()
+
+    err = process.process.stderr.read()
+    code = process.process.wait(DEADLINE_S)
+
+    assert (code, err) == (1, "")
+    assert cli("runs", "--json").json[0]["outcome"] == "cancelled"
+
+
+def test_piped_output_holds_no_escape_codes(start: Any) -> None:
+    for words in (("run", "nasty.yaml", "x", "--limits", "turns=2"), ("runs",), ("show", "n"), ("--help",)):
+        process = start(*words, *(("--conversation", "n") if words[0] == "run" else ()))
+
+        _, out, err = process.end()
+
+        assert "\x1b" not in out + err
