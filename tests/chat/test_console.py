@@ -7,7 +7,9 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
@@ -103,7 +105,11 @@ async def test_plain_output_is_a_line_for_each_thing_that_is_certain(capsys: Any
 
 
 async def test_tool_errors_unknown_tools_and_several_calls_are_told(capsys: Any) -> None:
-    calls = [ToolCall("c1", "stats", '{"column": "z"}'), ToolCall("c2", "fly", "{}"), ToolCall("c3", "stats", "no json")]
+    calls = [
+        ToolCall("c1", "stats", '{"column": "z"}'),
+        ToolCall("c2", "fly", "{}"),
+        ToolCall("c3", "stats", "no json"),
+    ]
 
     await Console(pair([calls, "Sorry."]).run_stream(task="x"))
 
@@ -307,6 +313,7 @@ class Screen(io.StringIO):
         self.row = 0
         self.hidden = False
         self.seen: list[str] = []
+        self.waits: list[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def isatty(self) -> bool:
         return True
@@ -319,7 +326,17 @@ class Screen(io.StringIO):
         for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+|.", text):
             self._obey(part)
         self.seen.append(self.text)
+        for words, loop, event in self.waits:
+            if words in self.text:
+                loop.call_soon_threadsafe(event.set)
         return super().write(text)
+
+    async def shows(self, words: str) -> None:
+        """Wait until some words stand there."""
+        event = asyncio.Event()
+        self.waits.append((words, asyncio.get_running_loop(), event))
+        async with asyncio.timeout(20):
+            await event.wait()
 
     def _obey(self, part: str) -> None:
         if part == "\n":
@@ -345,14 +362,21 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     found = Screen()
     for name, value in {"TERM": "xterm-256color", "COLUMNS": "40", "LINES": "20", "NO_COLOR": ""}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "stdout", found)
     return found
+
+
+async def watch(screen: Screen, items: Any) -> TaskResult:
+    """Show a stream on the screen."""
+    with redirect_stdout(screen):
+        result = await Console(items)
+        assert sys.stdout is screen
+    return result
 
 
 async def test_terminal_shows_speakers_calls_and_the_end(screen: Screen) -> None:
     team = pair([ToolCall("c1", "stats", '{"column": "x"}'), "The mean is 12.5."], ["I agree."])
 
-    result = await Console(team.run_stream(task="What is x?"))
+    result = await watch(screen, team.run_stream(task="What is x?"))
 
     lines = [re.sub(r"\d+ tokens?", "N tokens", line.rstrip()) for line in screen.lines]
     assert lines[:10] == [
@@ -373,7 +397,7 @@ async def test_terminal_shows_speakers_calls_and_the_end(screen: Screen) -> None
 
 
 async def test_words_come_as_they_are_said_and_the_message_takes_their_place(screen: Screen) -> None:
-    await Console(stream(chunk("Quorate is "), chunk("a word."), message("Quorate is a word.", id="m1"), ended()))
+    await watch(screen, stream(chunk("Quorate is "), chunk("a word."), message("Quorate is a word.", id="m1"), ended()))
 
     assert screen.text.count("Quorate") == 1
     assert max(text.count("Quorate") for text in screen.seen) == 1
@@ -385,15 +409,10 @@ async def test_new_attempt_replaces_what_was_shown(screen: Screen) -> None:
             yield chunk("First try")
             yield chunk("Second", attempt=2)
             yield chunk(" late", attempt=1)
-            await shows("│ Second")
+            await screen.shows("│ Second")
             yield message("Second try", id="m1")
 
-    async def shows(words: str) -> None:
-        async with asyncio.timeout(20):
-            while words not in screen.text:
-                await asyncio.sleep(0.01)
-
-    await Console(Watched())
+    await watch(screen, Watched())
 
     assert "First try" not in screen.text
     assert "late" not in screen.text
@@ -403,7 +422,7 @@ async def test_new_attempt_replaces_what_was_shown(screen: Screen) -> None:
 async def test_cut_attempt_is_gone_when_its_run_ends(screen: Screen) -> None:
     cut = [TextDelta("Garbage of a cut stream. ")]
 
-    await Console(pair([cut, "Whole."]).run_stream(task="x"))
+    await watch(screen, pair([cut, "Whole."]).run_stream(task="x"))
 
     assert "Garbage" not in screen.text
     assert screen.text.count("Whole.") == 1
@@ -420,7 +439,7 @@ async def test_of_parallel_speakers_each_appears_whole_and_once(screen: Screen) 
 
     names = ("alpha", "beta", "gamma")
 
-    await Console(Team([Slow(name) for name in names], turns=Once()).run_stream(task="x"))
+    await watch(screen, Team([Slow(name) for name in names], turns=Once()).run_stream(task="x"))
 
     assert [line for line in screen.text.splitlines() if line in names] == list(names)
     for name in names:
@@ -441,14 +460,12 @@ async def test_pending_calls_are_shown_and_then_told_once(screen: Screen) -> Non
 
     async def look() -> None:
         await started.wait()
-        async with asyncio.timeout(20):
-            while "│ slow(n=7)" not in screen.text:
-                await asyncio.sleep(0.01)
+        await screen.shows("│ slow(n=7)")
         let_go.set()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(look())
-        await Console(agent.run_stream(task="x"))
+        await watch(screen, agent.run_stream(task="x"))
 
     assert screen.text.count("slow(n=7)") == 1
     assert "slow(n=7) → 7" in screen.text
@@ -460,13 +477,14 @@ async def test_nothing_is_drawn_while_a_person_types(screen: Screen) -> None:
         async def __aiter__(self) -> AsyncIterator[Any]:
             yield message("Who are you?")
             yield UserInputRequestedEvent(request_id="r", source="ann")
-            before = len(screen.seen)
             assert not screen.hidden
-            await asyncio.sleep(0.3)  # several times as long as a picture of the live region lasts
-            assert len(screen.seen) == before
+            for thread in threading.enumerate():
+                if "Refresh" in type(thread).__name__:  # the one that draws: it has been told to end
+                    await asyncio.to_thread(thread.join, 20)
+                    assert not thread.is_alive()
             yield message("I am Ann.", source="ann")
 
-    await Console(Watched())
+    await watch(screen, Watched())
 
     assert "│ I am Ann." in screen.text
 
@@ -478,7 +496,7 @@ async def test_no_line_is_wider_than_the_terminal(
     monkeypatch.setenv("COLUMNS", columns)
     words = "一二三四五六七八九十 🎉 naïve longwordwithoutanyblankinit " * 20
 
-    await Console(stream(chunk(words), message(words, id="m1", models_usage=RequestUsage(1, 2)), ended()))
+    await watch(screen, stream(chunk(words), message(words, id="m1", models_usage=RequestUsage(1, 2)), ended()))
 
     width = int(columns)
     assert max(cell_len(line.rstrip()) for text in screen.seen for line in text.splitlines()) <= width
@@ -491,23 +509,20 @@ async def test_live_region_is_never_higher_than_the_terminal(screen: Screen) -> 
     class Watched:
         async def __aiter__(self) -> AsyncIterator[Any]:
             yield chunk(words)
-            async with asyncio.timeout(20):
-                while "line 499" not in screen.text:
-                    await asyncio.sleep(0.01)
+            await screen.shows("line 499")
             assert len(screen.lines) < 20
             yield message(words, id="m1")
 
-    await Console(Watched())
+    await watch(screen, Watched())
 
     assert screen.text.count("line 250\n") == 1
 
 
 async def test_terminal_is_left_as_it_was_when_the_stream_breaks(screen: Screen) -> None:
     with pytest.raises(ValueError, match="broken"):
-        await Console(stream(message("x"), chunk("I beg"), ValueError("broken")))
+        await watch(screen, stream(message("x"), chunk("I beg"), ValueError("broken")))
 
     assert not screen.hidden
-    assert sys.stdout is screen
     assert "│ I beg" in screen.text
     assert "(cut off)" in screen.text
 
@@ -519,7 +534,7 @@ async def test_terminal_that_wants_no_colour_gets_plain_lines(
     for name, value in setting.items():
         monkeypatch.setenv(name, value)
 
-    await Console(stream(chunk("Hel"), message("Hello.", id="m1"), ended()))
+    await watch(screen, stream(chunk("Hel"), message("Hello.", id="m1"), ended()))
 
     assert "\x1b" not in screen.getvalue()
     assert screen.getvalue().startswith("writer: Hello.\n")
@@ -528,11 +543,9 @@ async def test_terminal_that_wants_no_colour_gets_plain_lines(
 async def test_speaker_has_one_colour_and_another_another(screen: Screen) -> None:
     names = [f"agent {n}" for n in range(6)]
 
-    await Console(stream(*[message("Hi.", source=name) for name in names * 2]))
+    await watch(screen, stream(*[message("Hi.", source=name) for name in names * 2]))
 
-    colours = [
-        set(re.findall(rf"\x1b\[1;(\d+)m{name}", screen.getvalue())) for name in names
-    ]
+    colours = [set(re.findall(rf"\x1b\[1;(\d+)m{name}", screen.getvalue())) for name in names]
     assert all(len(found) == 1 for found in colours)
     assert len(set.union(*colours)) == len(names)
 
@@ -540,7 +553,7 @@ async def test_speaker_has_one_colour_and_another_another(screen: Screen) -> Non
 async def test_results_without_their_request_are_told(screen: Screen) -> None:
     result = FunctionExecutionResult("7", "slow", "c")
 
-    await Console(stream(ToolCallExecutionEvent(content=[result], source="analyst")))
+    await watch(screen, stream(ToolCallExecutionEvent(content=[result], source="analyst")))
 
     assert "│ slow() → 7" in screen.text
 

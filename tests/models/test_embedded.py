@@ -229,11 +229,18 @@ async def test_a_conversation_that_is_too_long_is_told_with_what_to_do(model: Em
     assert not caught.value.retryable
 
 
-async def test_a_schema_that_cannot_be_followed_is_told(model: EmbeddedModel):
-    with pytest.raises(ModelError, match="refused the request") as caught:
-        await collect(model, asked("Hello", output_schema='{"type": "no such type"}'))
+@pytest.mark.parametrize(
+    "schema", ['{"type": "no such type"}', '{"type": "object", "properties": {"a": {"$ref": "#/x"}}}']
+)
+async def test_a_schema_that_the_engine_does_not_know_is_told_and_not_ignored(model: EmbeddedModel, schema: str):
+    tool = ToolSpec(
+        "odd", "Do something odd.", f'{{"type": "object", "properties": {{"p": {schema}}}, "required": ["p"]}}'
+    )
 
-    assert not caught.value.retryable
+    for fields in ({"output_schema": schema}, {"tools": (tool,), "tool_choice": "required", "system": "Say: hello."}):
+        with pytest.raises(ModelError, match="did not follow the JSON schema") as caught:
+            await collect(model, asked("Hello", **fields))
+        assert not caught.value.retryable
 
 
 async def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -361,14 +361,14 @@ def check_money(cast: Cast, limits: Limits) -> None:
     """
     if limits.cost_usd is None:
         return
-    for member in cast.members:
-        client = getattr(member, "model_client", None)
+    for asking in (*cast.members, cast.turns):
+        client = getattr(asking, "model_client", None)
         if client is None:
             continue
         info = registry.info_of(client) if isinstance(client, str) else client.info
         if not price_of(info).known:
             raise ConfigError(
-                f"{member.name} uses {info.name}, whose price is not known, so cost_usd={limits.cost_usd} cannot be "
+                f"{getattr(asking, 'name', 'The turn policy')} uses {info.name}, whose price is not known, so cost_usd={limits.cost_usd} cannot be "
                 "held. Limit tokens instead."
             )
 

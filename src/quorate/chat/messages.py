@@ -215,7 +215,7 @@ class TaskResult(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    messages: Sequence[SerializeAsAny[BaseMessage]]
+    messages: list[SerializeAsAny[BaseMessage]]
     stop_reason: str | None = None
     outcome: Outcome | None = None
     run_id: str = ""

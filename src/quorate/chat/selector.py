@@ -68,6 +68,11 @@ class Selector:
         self.allow_repeated_speaker = allow_repeated_speaker
         self.selector_func, self.candidate_func = selector_func, candidate_func
 
+    @property
+    def model_client(self) -> ModelClient | str | None:
+        """The model that chooses, if one does."""
+        return getattr(self.choosing, "model_client", None)
+
     def begin(self) -> tuple[str, ...]:
         return ()  # who has spoken, the latest last, each once
 

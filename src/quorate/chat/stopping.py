@@ -84,5 +84,18 @@ class AllOf(_Joined):
         return ", ".join(found) if len(found) == len(self.conditions) else None
 
 
-NEVER = AnyOf(())
+class Never(Condition[None]):
+    """Goes on until a limit, or until the policy is done."""
+
+    def begin(self) -> None:
+        return None
+
+    def see(self, memory: None, fact: Fact) -> None:
+        return None
+
+    def reason(self, memory: None) -> str | None:
+        return None
+
+
+NEVER = Never()
 """Goes on until a limit."""

@@ -84,11 +84,11 @@ class Reply:
     def size_bytes(self) -> int:
         size = bytes_of(self.text)
         for call in self.calls:
-            size += sum(map(bytes_of, call))
+            size += bytes_of(call.id) + bytes_of(call.name) + bytes_of(call.arguments)
         for result in self.results:
             size += bytes_of(result.content) + bytes_of(result.call_id)
         for thought in self.reasoning:
-            size += sum(map(bytes_of, thought))
+            size += bytes_of(thought.text) + bytes_of(thought.signature)
         return size
 
     @property

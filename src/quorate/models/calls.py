@@ -310,7 +310,7 @@ def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ..
         own = "=" + after.ref
         new = [reference(block) for block in blocks.since(len(after.blocks))]
         return after.ref, tuple(["=" if ref == own else ref for ref in new])
-    return "", tuple(reference(block) for block in blocks)
+    return "", tuple([reference(block) for block in blocks])
 
 
 def reference(block: Said | Reply) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -17,6 +18,7 @@ from quorate.models.client import CallDelta, Finish, Finished, ModelEvent, Model
 from quorate.models.prompt import CALL, REPLY, SAMPLING, Sampling, decides, to_wire
 
 ENVIRONMENT = "QUORATE_EMBEDDED_MODEL"
+JSON_BEGINS = frozenset('{["-0123456789tfn') | {""}
 
 
 class EmbeddedModel:
@@ -86,6 +88,8 @@ class Reading:
         # Ids differ in a conversation, and are the same for the same one.
         self._id = f"call_{1 + sum(len(b.calls) for b in request.blocks if isinstance(b, Reply))}"
         self._decision = "" if decides(request) else REPLY
+        self._schema = request.output_schema is not None
+        self._held = ""
         self._called = self._spoken = False
         self._finish: Finish = "unknown"
         self._usage: Usage | None = None
@@ -112,8 +116,17 @@ class Reading:
                 yield from self._read(text)
 
     def finished(self) -> Finished:
-        """Return the last event."""
+        """Return the last event.
+
+        Raises:
+            ModelError: What was to be JSON is none.
+        """
         called = self._called and self._finish == "stop"
+        if (called or self._schema) and self._finish == "stop":
+            try:
+                json.loads(self._held)
+            except ValueError as error:
+                raise self._not_held() from error
         return Finished(self._usage, "tool_calls" if called else self._finish, self._info.name)
 
     def _read(self, text: str) -> Iterator[ModelEvent]:
@@ -122,14 +135,29 @@ class Reading:
             text = text if self._spoken else text.lstrip()
             self._spoken = self._spoken or bool(text)
             if text:
-                yield TextDelta(text)
+                yield TextDelta(self._kept(text) if self._schema else text)
         elif self._called:
-            yield CallDelta(0, arguments=text)
+            yield CallDelta(0, arguments=self._kept(text))
         else:
             self._decision += text
+            if not (REPLY.startswith(self._decision) or self._decision.startswith(CALL[: len(self._decision)])):
+                raise self._not_held()
             if call := re.match(rf"{CALL}(\S+) ", self._decision):
                 self._called = True
-                yield CallDelta(0, self._id, call[1], self._decision[call.end() :])
+                yield CallDelta(0, self._id, call[1], self._kept(self._decision[call.end() :]))
+
+    def _kept(self, text: str) -> str:
+        self._held += text
+        if self._held[:1] not in JSON_BEGINS:
+            raise self._not_held()
+        return text
+
+    def _not_held(self) -> ModelError:
+        # The engine answers freely where it does not understand a grammar, and says nothing.
+        return ModelError(
+            f"{self._info.name} did not follow the JSON schema of its tools or of its answer: the engine knows no part of "
+            "JSON Schema beyond types, enums, ranges and simple patterns. Use a simpler one."
+        )
 
 
 def _total(before: Usage | None, used: dict[str, Any]) -> Usage:

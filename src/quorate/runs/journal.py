@@ -210,7 +210,7 @@ def check_size(kind: str, payload: Payload) -> None:
 
 
 _new = cast("Callable[[type[Entry], tuple[Any, ...]], Entry]", tuple.__new__)  # half the cost of calling the class
-WITH_TEXT = frozenset({"run", "reply", "result", "value", "said", "answer"})
+WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
 

@@ -39,10 +39,11 @@ class ReplayRun(Run):
     ) -> None:
         journal = MemoryJournal(conversation.id, conversation.owner, conversation.store.clock)
         super().__init__(conversation, journal, number, limits, recorded=recorded, past=past)
+        self.append = self._append
         self.is_replay = True
         self.compared: int = 0
 
-    def append(self, path: str, kind: str, payload: Payload) -> Entry:
+    def _append(self, path: str, kind: str, payload: Payload) -> Entry:
         """Compare an entry with the recorded one, and return that."""
         entries = self.recorded.get(path, [])
         found = next((e for e in entries if e.kind == kind), None)
