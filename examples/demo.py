@@ -25,7 +25,8 @@ from quorate.runs.history import figures, fold
 
 HERE = Path(__file__).parent / "planets"
 QUORATE = [sys.executable, "-m", "quorate"]
-TASK = "What is the highest number of moons?"
+TASK = "What is the lowest temperature?"
+STORE = ".quorate/demo.db"
 PATIENCE_S = 300.0
 CALLS = {"reply", "result"}
 
@@ -41,12 +42,15 @@ def command(*words: str) -> list[str]:
     return [*QUORATE, *words]
 
 
-async def entries(store: Path, conversation: str) -> list[Entry]:
-    """Return what is in the journal by now."""
-    if not store.exists():
-        return []
-    async with open_store(store) as opened:
-        return await opened.read(conversation)
+def entries(conversation: str) -> list[Entry]:
+    """Return what is in the journal by now, read from beside the process that writes it."""
+    file = HERE / STORE
+
+    async def read() -> list[Entry]:
+        async with open_store(file) as store:
+            return await store.read(conversation)
+
+    return asyncio.run(read()) if file.exists() else []
 
 
 def in_the_middle(journal: list[Entry]) -> bool:
@@ -56,17 +60,18 @@ def in_the_middle(journal: list[Entry]) -> bool:
     return calls > replies
 
 
-def run_and_kill(store: Path, conversation: str) -> list[Entry]:
+def run_and_kill(conversation: str) -> list[Entry]:
     """Start a run, and kill its process in the middle; return the journal that it leaves."""
     process = subprocess.Popen(
-        command("run", "team.yaml", TASK, "--conversation", conversation, "--store", str(store)), cwd=HERE
+        command("run", "team.yaml", TASK, "--conversation", conversation, "--store", STORE), cwd=HERE
     )
     until = time.monotonic() + PATIENCE_S
     while process.poll() is None and time.monotonic() < until:
-        if in_the_middle(asyncio.run(entries(store, conversation))):
+        if in_the_middle(entries(conversation)):
+            time.sleep(0.5)  # let it think for a moment
             process.send_signal(signal.SIGKILL)
             process.wait()
-            journal = asyncio.run(entries(store, conversation))
+            journal = entries(conversation)
             say(
                 f"Process {process.pid} was killed with kill -9, while the critic's model was answering.",
                 f"Its journal has {len(journal)} entries. {finished(journal)}",
@@ -112,21 +117,22 @@ def main() -> None:
     began = time.monotonic()
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     model = open_model("embedded").info.name
-    store, conversation = HERE / ".quorate" / "demo.db", f"demo-{os.getpid()}"
+    conversation = f"demo-{os.getpid()}"
     say(
-        "An analyst, a critic and a writer work on examples/planets/planets.csv.",
-        f"All three speak with {model}, on this machine: no key, no network. It is small, so the numbers come from the",
-        "analyst's tool. For a bigger one: QUORATE_EMBEDDED_MODEL=/path/to/model.gguf make demo",
-        "In the middle, the process will be killed.",
+        "An analyst, a critic and a writer work on examples/planets/planets.csv (their team: examples/planets/team.yaml).",
+        f"All three speak with {model}, on this machine: no key, no network. It is small: it chooses the",
+        "tools and what to compute, and the numbers come from the tools. For a bigger one:",
+        "QUORATE_EMBEDDED_MODEL=/path/to/model.gguf make demo",
+        "In the middle the process will be killed.",
     )
-    before = run_and_kill(store, conversation)
-    follow("resume", f"{conversation}.1", "--store", str(store))
-    compare(before, asyncio.run(entries(store, conversation)))
-    follow("show", f"{conversation}.1", "--store", str(store))
+    before = run_and_kill(conversation)
+    follow("resume", f"{conversation}.1", "--store", STORE)
+    compare(before, entries(conversation))
+    follow("show", f"{conversation}.1", "--store", STORE)
     say(
         "The same run once more, from its journal alone: no model is loaded, no tool is called, every entry is compared."
     )
-    follow("replay", f"{conversation}.1", "--store", str(store))
+    follow("replay", f"{conversation}.1", "--store", STORE)
     say(f"{model} spoke. The demo took {time.monotonic() - began:.0f} s.")
 
 

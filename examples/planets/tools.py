@@ -1,4 +1,4 @@
-"""What the team of this example may do: compute over `planets.csv`, the planetary fact sheet of NASA (public domain)."""
+"""What the team of this example may do: compute over `planets.csv`, from NASA's planetary fact sheet (public domain)."""
 
 import csv
 import statistics
@@ -8,22 +8,41 @@ from typing import Literal
 from quorate import tool
 
 DATA = Path(__file__).with_name("planets.csv")
+NAMES = {
+    "mass": "mass_1e24kg",
+    "diameter": "diameter_km",
+    "gravity": "gravity_ms2",
+    "distance": "distance_1e6km",
+    "year": "year_days",
+    "temperature": "mean_temperature_c",
+    "moons": "moons",
+}
 
-Column = Literal[
-    "mass_1e24kg", "diameter_km", "gravity_ms2", "distance_1e6km", "year_days", "mean_temperature_c", "moons"
-]
+Column = Literal["mass", "diameter", "gravity", "distance", "year", "temperature", "moons"]
 Statistic = Literal["mean", "lowest", "highest", "total"]
+
+
+def column_of(name: str) -> dict[str, float]:
+    """Return a column of the table by planet."""
+    with DATA.open(newline="") as file:
+        return {row["planet"]: float(row[NAMES[name]]) for row in csv.DictReader(file)}
 
 
 @tool(effect="read")
 def column_stats(column: Column, statistic: Statistic) -> str:
     """Compute a number from a column of the table of planets."""
-    with DATA.open(newline="") as file:
-        rows = {row["planet"]: float(row[column]) for row in csv.DictReader(file)}
+    rows = column_of(column)
     if statistic == "mean":
-        return f"The mean {column} of the {len(rows)} planets is {statistics.fmean(rows.values()):g}."
+        return f"The mean {column} of the planets is {statistics.fmean(rows.values()):g}."
     if statistic == "total":
-        return f"The total {column} of the {len(rows)} planets is {sum(rows.values()):g}."
-    pick = min if statistic == "lowest" else max
-    planet = pick(rows, key=lambda name: rows[name])
+        return f"The total {column} of the planets is {sum(rows.values()):g}."
+    planet = (min if statistic == "lowest" else max)(rows, key=lambda name: rows[name])
     return f"The {statistic} {column} is {rows[planet]:g}, of {planet}."
+
+
+@tool(effect="read")
+def second_look(column: Column) -> str:
+    """Check a column of the table of planets: how far ahead is the first?"""
+    rows = column_of(column)
+    first, second = sorted(rows, key=lambda name: -rows[name])[:2]
+    return f"The highest {column} is {rows[first]:g}, of {first}; the next is {rows[second]:g}, of {second}."

@@ -305,7 +305,7 @@ class Screen(io.StringIO):
         seen: What stood there at every moment.
     """
 
-    encoding = "utf-8"  # pyright: ignore[reportAssignmentType]
+    encoding = "utf-8"
 
     def __init__(self) -> None:
         super().__init__()

@@ -189,6 +189,13 @@ def test_json_is_an_object_a_line(cli: Any) -> None:
     assert len(end["head"]) == 64
 
 
+def test_what_a_tool_prints_goes_beside_the_json(cli: Any) -> None:
+    ran = cli("run", "loud.yaml", "x", "--json")
+
+    assert ran.json[-1]["kind"] == "completed"
+    assert ran.err == "HERE I AM\n"
+
+
 def test_json_of_a_failed_run_ends_with_why(cli: Any) -> None:
     ran = cli("run", "failing.yaml", "x", "--json")
 

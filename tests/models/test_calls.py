@@ -190,7 +190,7 @@ async def test_model_that_hangs_is_cut_at_its_time_out_and_its_stream_closed(ans
         (["rubbish"], "no model event"),
         ([TextDelta("ok"), {"event": "delta"}], "no model event"),
         ([ValueError("adapter bug")], "adapter bug"),
-        ([TextDelta(None)], "expected str instance"),
+        ([TextDelta(None), Finished(None)], "expected str instance"),
         ([CallDelta(0, "c", "add", "{}"), None], "no model event"),
     ],
 )
@@ -353,7 +353,9 @@ async def test_speakers_side_by_side_cannot_overshoot_the_tokens_together() -> N
             yield Finished(Usage(request.blocks.size_bytes, request.max_tokens))
 
     team = Team(
-        [AssistantAgent(f"a{n}", Greedy(max_output=1000)) for n in range(8)], turns=AllAtOnce(), limits=Limits(tokens=3000)
+        [AssistantAgent(f"a{n}", Greedy(max_output=1000)) for n in range(8)],
+        turns=AllAtOnce(),
+        limits=Limits(tokens=3000),
     )
     result = await team.run(task="Go.")
 

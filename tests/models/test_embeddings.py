@@ -56,7 +56,9 @@ def test_numbers_are_those_of_the_reference_implementation(model: MiniLM):
 
 
 def test_likeness_is_as_it_should_be(model: MiniLM):
-    cat, rug, stock = model.embed(["The cat sat on the mat.", "A cat was sitting on a rug.", "Stock prices fell today."])
+    cat, rug, stock = model.embed(
+        ["The cat sat on the mat.", "A cat was sitting on a rug.", "Stock prices fell today."]
+    )
 
     assert cat @ rug > 0.7
     assert abs(float(cat @ stock)) < 0.2

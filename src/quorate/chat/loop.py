@@ -68,6 +68,8 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     if choice is None:
         run.check()
+        if not talk.chooses_purely:
+            run.meter.check_turns()  # before the choice is paid for
         chosen = await _choose(scope, talk)
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)

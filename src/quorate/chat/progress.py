@@ -29,12 +29,13 @@ class Progress:
         polls: Names of tools that may be called again and again with one result.
     """
 
-    __slots__ = ("_asked", "_known", "_persons", "_polls", "_recent", "_seen", "stalled")
+    __slots__ = ("_asked", "_done", "_known", "_persons", "_polls", "_recent", "_seen", "stalled")
 
     def __init__(self, persons: frozenset[str] = frozenset(), polls: frozenset[str] = frozenset()) -> None:
         self._persons, self._polls = persons, polls
         self._seen: dict[Any, int] = {}
         self._known: set[str] = set()
+        self._done: set[int] = set()
         self._recent: deque[tuple[str, frozenset[str]]] = deque(maxlen=WINDOW)
         self._asked: Sequence[Any] = ()
         self.stalled = ""
@@ -84,11 +85,11 @@ class Progress:
         for call, result in zip(self._asked, results, strict=False):
             if call.name in self._polls:
                 continue
-            sign = speaker, call.name, call.arguments, result.content
-            again = self._seen.get(sign, 0) + 1
-            if again == 1:
+            sign = hash((speaker, call.name, call.arguments, result.content))  # a long result is not kept for this
+            if sign not in self._done:
+                self._done.add(sign)
                 self._fresh()
-            self._seen[sign] = again
+            self._seen[sign] = again = self._seen.get(sign, 0) + 1
             if again >= REPEATS:
                 self.stalled = self.stalled or (
                     f"{speaker} called {call.name}({_cut(call.arguments)}) {again} times with the same result: "

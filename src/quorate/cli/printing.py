@@ -6,12 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from quorate.chat import shown
-from quorate.chat.console import View, watching
+from quorate.chat.console import PlainView, View, watching
 from quorate.chat.live import LiveRun
 from quorate.chat.messages import (
     BaseChatMessage,
@@ -60,14 +60,18 @@ class Printer:
 class JsonPrinter(Printer):
     """Prints a JSON object a line: `run`, messages and events as they are dumped, `ended`."""
 
+    def __init__(self, place: Place | None, file: TextIO) -> None:
+        super().__init__(PlainView(file), place)
+        self.file = file
+
     def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
         print_json(
-            type="run", run_id=live.id, conversation=conversation, pid=os.getpid(),
+            self.file, type="run", run_id=live.id, conversation=conversation, pid=os.getpid(),
             store=self.place.url if self.place else None, resumed=before is not None,
         )  # fmt: skip
 
     def see(self, item: BaseMessage) -> None:
-        print_json(**item.dump())
+        print_json(self.file, **item.dump())
 
     def notice(self, text: str) -> None:
         print(text, file=sys.stderr)
@@ -75,7 +79,7 @@ class JsonPrinter(Printer):
     def end(self, result: TaskResult, seconds: float) -> None:
         assert result.outcome is not None
         print_json(
-            type="ended", run_id=result.run_id, **asdict(result.outcome), turns=result.turns,
+            self.file, type="ended", run_id=result.run_id, **asdict(result.outcome), turns=result.turns,
             prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens,
             cost_usd=result.cost_usd, seconds=round(seconds, 3), head=result.head,
         )  # fmt: skip
@@ -83,14 +87,19 @@ class JsonPrinter(Printer):
 
 @contextmanager
 def printing(place: Place | None, *, as_json: bool) -> Generator[Printer]:
-    """Open what prints a run, and leave the terminal as it was."""
-    with watching() as view:
-        yield (JsonPrinter if as_json else Printer)(view, place)
+    """Open what prints a run, and leave the terminal as it was. What tools print goes beside the JSON, not into it."""
+    if as_json:
+        out = sys.stdout
+        with redirect_stdout(sys.stderr):
+            yield JsonPrinter(place, out)
+    else:
+        with watching() as view:
+            yield Printer(view, place)
 
 
-def print_json(**fields: Any) -> None:
+def print_json(file: TextIO | None = None, /, **fields: Any) -> None:
     """Print an object on a line; in ASCII, so that it holds nothing a terminal could obey."""
-    print(json.dumps(fields), flush=True)
+    print(json.dumps(fields).replace("\x7f", "\\u007f"), file=file, flush=True)
 
 
 def past(said: Sequence[BaseMessage]) -> Iterator[shown.Line]:

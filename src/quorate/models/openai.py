@@ -107,6 +107,10 @@ class OpenAIChat:
                         yield event
         except (self._sdk.OpenAIError, OSError, *_transport_errors()) as error:
             raise self._error(error) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{self.info.name} answered with something that is no chat completion: {error}", retryable=True
+            ) from error
         if not finish:
             raise ModelError(f"{self.info.name} ended its answer in the middle.", retryable=True)
         yield Finished(usage, FINISHES.get(finish, "unknown"), name)

@@ -34,7 +34,7 @@ Schema = dict[str, Any]
 
 
 class Sampling(NamedTuple):
-    """How freely a model writes. `repeat_penalty` keeps a small one from going round in circles."""
+    """How freely a model writes. `repeat_penalty` keeps a small one from going round in circles; not at temperature 0."""
 
     temperature: float = 0.2
     top_p: float = 0.9
@@ -73,7 +73,7 @@ def to_wire(request: ModelRequest, sampling: Sampling = SAMPLING, *, words: bool
     if deciding or request.output_schema:
         body["grammar"] = _choice(request, tools) if deciding else f"{LANGUAGE}start: {_json(request.output_schema)}\n"
         body["temperature"] = request.temperature or 0.0  # what is decided is the likeliest
-    if deciding or request.output_schema or _answered(request):
+    if deciding or request.output_schema or request.temperature == 0 or _answered(request):
         body["repeat_penalty"] = 1.0  # it would keep the model from saying again what it was just told
     return body
 

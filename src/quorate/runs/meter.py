@@ -81,9 +81,17 @@ class Meter:
         Raises:
             Halt: There were enough.
         """
+        self.check_turns()
+        self.turns += 1
+
+    def check_turns(self) -> None:
+        """Make sure that there may be one more turn.
+
+        Raises:
+            Halt: There were enough.
+        """
         if self.turns >= self.limits.turns:
             raise self.reached("turns")
-        self.turns += 1
 
     def add_tool_call(self) -> None:
         """Count a tool call.

@@ -60,7 +60,7 @@ class Run:
         self.open_intents: dict[str, tuple[str, str]] = {}
         self.stop_reason = ""
         self.outcome: Outcome | None = None
-        self.is_replay = False
+        self.is_replay = self.ended = False
         self.kept: Any = None
         self.resources: dict[Any, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -106,8 +106,8 @@ class Run:
             raise Halt(self.meter.halted)
 
     def stop(self, reason: str) -> None:
-        """Ask the run to stop after the present turn, from outside."""
-        if not self.stop_reason:
+        """Ask the run to stop after the present turn, from outside; one that has ended is left alone."""
+        if not self.stop_reason and not self.ended:
             self.stop_reason = reason or "Somebody asked to stop."
             self.append(paths.ROOT, "stop", {"reason": self.stop_reason})
 
@@ -232,6 +232,7 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
     payload["active_s"] = round(active, 6)
 
     try:
+        run.ended = True
         run.append(paths.ROOT, "ended", payload)
         if run.journal.durable:
             await run.journal.commit()

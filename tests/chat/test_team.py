@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+
+from quorate import (
+    Agent,
+    AssistantAgent,
+    Limits,
+    MaxMessageTermination,
+    RoundRobinGroupChat,
+    Team,
+    TextMentionTermination,
+    TextMessage,
+    Turn,
+    conversation,
+)
+from quorate.chat.turns import RoundRobin
+from quorate.errors import ConfigError
+from quorate.testing import ScriptedModel
+
+
+def agent(name: str, *lines: object) -> AssistantAgent:
+    return AssistantAgent(name, ScriptedModel(lines))
+
+
+async def test_example_that_every_autogen_user_knows() -> None:
+    writer, critic = agent("writer", "A poem.", "A better poem."), agent("critic", "Too short.", "APPROVE")
+    team = RoundRobinGroupChat(
+        [writer, critic], termination_condition=TextMentionTermination("APPROVE") | MaxMessageTermination(12)
+    )
+
+    result = await team.run(task="Write a poem.")
+
+    assert [(m.source, m.to_text()) for m in result.messages] == [
+        ("user", "Write a poem."),
+        ("writer", "A poem."),
+        ("critic", "Too short."),
+        ("writer", "A better poem."),
+        ("critic", "APPROVE"),
+    ]
+    assert result.stop_reason == "critic said 'APPROVE'"
+    assert result.turns == 4
+
+
+async def test_anything_with_a_name_that_speaks_may_take_part() -> None:
+    class Parrot:
+        name, description = "parrot", "Repeats."
+
+        async def speak(self, turn: Turn) -> TextMessage:
+            return TextMessage(content=f"{turn.thread[-1].to_text()}!", source=self.name)
+
+    result = await RoundRobinGroupChat([Parrot()], max_turns=2).run(task="Hello")
+
+    assert [m.to_text() for m in result.messages] == ["Hello", "Hello!", "Hello!!"]
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ([], "at least one participant"),
+        ([agent("a"), agent("a")], "Two participants are named 'a'"),
+        (["a"], "'a' cannot take part: a participant has a name and"),
+        ([object()], "cannot take part"),
+    ],
+)
+def test_team_that_could_not_talk_is_refused(members: list[Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        RoundRobinGroupChat(members)
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x1b[31m", "x" * 201])
+def test_name_that_an_agent_cannot_have_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name an agent"):
+        agent(name)
+
+
+@pytest.mark.parametrize("name", ["Zoë", "会計士", "a/b", "50%", "1 turn", "the critic"])
+async def test_name_in_any_script_survives_the_journal(name: str) -> None:
+    talk = conversation("talk")
+    team = RoundRobinGroupChat([agent(name, "one", "two")], max_turns=1)
+    await team.run(task="Go.", conversation=talk)
+
+    second = await RoundRobinGroupChat([agent(name, "two")], max_turns=1).run(task="More.", conversation=talk)
+
+    assert second.messages[-1].source == name
+    assert second.messages[-1].to_text() == "two"
+
+
+def test_max_turns_is_short_for_a_limit() -> None:
+    assert RoundRobinGroupChat([agent("a")], max_turns=3).limits == Limits(turns=3)
+    assert RoundRobinGroupChat([agent("a")], max_turns=3, limits=Limits(tokens=9)).limits == Limits(turns=3, tokens=9)
+
+
+async def test_presets_are_the_one_engine_with_a_policy() -> None:
+    lines = ["one fish", "two fish", "red bird"]
+    preset = RoundRobinGroupChat([agent("a", *lines), agent("b", *lines)], max_turns=3)
+    plain = Team([agent("a", *lines), agent("b", *lines)], turns=RoundRobin(), max_turns=3)
+
+    first, second = await preset.run(task="Go."), await plain.run(task="Go.")
+
+    assert [m.to_text() for m in first.messages] == [m.to_text() for m in second.messages]
+    assert isinstance(preset, Team)
+
+
+async def test_run_of_a_team_again_goes_on_with_its_conversation_until_it_is_reset() -> None:
+    model = ScriptedModel(["one", "two", "three"])
+    team = RoundRobinGroupChat([AssistantAgent("a", model)], max_turns=1)
+
+    first = await team.run(task="A?")
+    second = await team.run(task="B?")
+    team.reset()
+    third = await team.run(task="C?")
+
+    assert [len(r.blocks) for r in model.requests] == [1, 3, 1]
+    assert first.run_id.partition(".")[0] == second.run_id.partition(".")[0] != third.run_id.partition(".")[0]
+
+
+async def test_agent_without_speak_cannot_be_made() -> None:
+    class Mute(Agent):
+        pass
+
+    with pytest.raises(TypeError, match="speak"):
+        Mute("mute")  # type: ignore[abstract]

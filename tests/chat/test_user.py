@@ -1,0 +1,113 @@
+import asyncio
+import io
+from typing import Any
+
+import pytest
+
+from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, UserProxyAgent, conversation, replay
+from quorate.chat.messages import UserInputRequestedEvent
+from quorate.errors import ConfigError, RunFailed
+from quorate.models import Said
+from quorate.testing import ScriptedModel
+
+
+def team(ask: Any, *lines: object) -> RoundRobinGroupChat:
+    return RoundRobinGroupChat(
+        [AssistantAgent("clerk", ScriptedModel(lines)), UserProxyAgent("ann", input_func=ask)],
+        termination_condition=MaxMessageTermination(3),
+    )
+
+
+async def answer_async(prompt: str) -> str:
+    await asyncio.sleep(0)
+    return f"async to {prompt!r}"
+
+
+async def later(prompt: str) -> str:
+    return "later"
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda prompt: f"sync to {prompt!r}", "sync to 'Enter your response: '"),
+        (answer_async, "async to 'Enter your response: '"),
+        (lambda prompt: later(prompt), "later"),
+    ],
+    ids=["sync", "async", "a sync function that returns an awaitable"],
+)
+async def test_person_is_asked_by_a_function_of_any_kind(ask: Any, text: str) -> None:
+    result = await team(ask, "What shall I do?").run(task="Help.")
+
+    assert result.messages[-1].source == "ann"
+    assert result.messages[-1].to_text() == text
+
+
+async def test_who_watches_is_told_that_a_person_is_asked() -> None:
+    events = [e async for e in team(lambda _: "yes", "Well?").run_stream(task="Help.")]
+
+    asked = next(e for e in events if isinstance(e, UserInputRequestedEvent))
+    assert asked.source == "ann"
+    assert asked.request_id
+
+
+async def test_what_a_person_says_reaches_the_model_as_theirs() -> None:
+    model = ScriptedModel(["Well?", "Thank you."])
+    ann = UserProxyAgent("ann", input_func=lambda _: "Blue.")
+    working = RoundRobinGroupChat([AssistantAgent("clerk", model), ann], max_turns=3)
+
+    await working.run(task="Help.")
+
+    said = model.requests[-1].blocks[-1]
+    assert isinstance(said, Said)
+    assert (said.source, said.text) == ("ann", "Blue.")
+
+
+async def test_person_is_asked_once_whatever_crashes_after(killed: Any) -> None:
+    # ENGINE 2
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return "Blue."
+
+    talk = conversation("talk")
+    await team(ask, "Well?").run(task="Help.", conversation=talk)
+    left = await killed(await talk.entries(), before="said", nth=2)
+
+    result = await team(ask).continue_run("talk", store=left.store)
+
+    assert result.messages[-1].to_text() == "Blue."
+    assert len(asked) == 1
+
+
+async def test_replay_asks_nobody() -> None:
+    # ENGINE 4
+    asked: list[str] = []
+    working = team(lambda prompt: asked.append(prompt) or "Blue.", "Well?")
+    result = await working.run(task="Help.")
+
+    report = await replay(result.run_id, team=working)
+
+    assert report.identical
+    assert len(asked) == 1
+
+
+async def test_answer_that_is_no_text_is_refused() -> None:
+    with pytest.raises((ConfigError, RunFailed), match="input_func returned 7; it must return a text"):
+        await team(lambda _: 7, "Well?").run(task="Help.")
+
+
+async def test_terminal_without_input_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    with pytest.raises((ConfigError, RunFailed), match="Give UserProxyAgent an input_func"):
+        await team(None, "Well?").run(task="Help.")
+
+
+async def test_terminal_is_asked_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("From the terminal.\n"))
+
+    result = await team(None, "Well?").run(task="Help.")
+
+    assert result.messages[-1].to_text() == "From the terminal."

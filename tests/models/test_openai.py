@@ -1,0 +1,414 @@
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from quorate.errors import ConfigError, ModelError
+from quorate.models import (
+    Blocks,
+    CallDelta,
+    Finished,
+    ModelRequest,
+    Reasoning,
+    ReasoningDelta,
+    Reply,
+    Said,
+    TextDelta,
+    ToolCall,
+    ToolSpec,
+    Usage,
+    collect,
+)
+from quorate.models.blocks import ToolResult
+from quorate.models.openai import OpenAIChat, from_wire, is_strict, retry_after_s, to_wire
+from quorate.models.serve import Served, serve
+
+KEY = "the-right-key"
+STATS = ToolSpec("stats", "Compute.", '{"type": "object", "properties": {"column": {"type": "string"}}}')
+CLOSED = Reply("Let me see.", (ToolCall("c1", "stats", '{"column": "price"}'),), (Reasoning("Hmm."),)).answered(
+    [ToolResult("c1", "stats", "No such column.", is_error=True)]
+)
+
+
+def asked(*blocks: Said | Reply, **fields: Any) -> ModelRequest:
+    return ModelRequest(**{"blocks": Blocks(blocks or (Said("Say hello."),)), "max_tokens": 16, **fields})
+
+
+# -- translations -----------------------------------------------------------------------------------------------------
+
+
+def test_blocks_become_messages_and_names_of_any_script_are_text():
+    wire = to_wire(asked(Said("Hello"), Said("你好", "作家", "agent"), CLOSED, system="Be brief."), "m")
+
+    assert wire["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hello"},
+        {"role": "user", "content": "作家: 你好"},
+        {
+            "role": "assistant",
+            "content": "Let me see.",
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "stats", "arguments": '{"column": "price"}'}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "Error: No such column."},
+    ]
+
+
+def test_a_block_is_translated_once():
+    block = Said("Hello")
+
+    first, second = (to_wire(asked(block), "m")["messages"][0] for _ in range(2))
+
+    assert first is second
+
+
+def test_only_what_is_asked_for_is_sent():
+    plain = to_wire(asked(), "m")
+    full = to_wire(asked(tools=(STATS,), temperature=0.0, seed=7, output_schema='{"type": "string"}'), "m")
+
+    assert set(plain) == {"model", "messages", "max_completion_tokens", "stream", "stream_options"}
+    assert (full["temperature"], full["seed"], full["tool_choice"]) == (0.0, 7, "auto")
+    assert full["tools"][0]["function"]["parameters"]["type"] == "object"
+    assert full["response_format"]["json_schema"]["schema"] == {"type": "string"}
+    assert to_wire(asked(), "m", newest=False)["max_tokens"] == 16
+
+
+@pytest.mark.parametrize(
+    ("choice", "wire"),
+    [("required", "required"), ("none", "none"), ("stats", {"type": "function", "function": {"name": "stats"}})],
+)
+def test_the_choice_of_a_tool_is_sent(choice: str, wire: object):
+    assert to_wire(asked(tools=(STATS,), tool_choice=choice), "m")["tool_choice"] == wire
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        ({"type": "object", "properties": {"a": {}}, "required": ["a"], "additionalProperties": False}, True),
+        ({"type": "object", "properties": {"a": {}}, "required": ["a"]}, False),
+        ({"type": "object", "properties": {"a": {}}, "additionalProperties": False}, False),
+        ({"type": "array", "items": {"type": "object", "properties": {"a": {}}}}, False),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, True),
+    ],
+)
+def test_a_schema_is_strict_where_openai_would_take_it(schema: object, strict: bool):
+    assert is_strict(schema) == strict
+
+
+def chunk(**delta: Any) -> ChatCompletionChunk:
+    choice = {"index": 0, "delta": delta, "finish_reason": None}
+    return ChatCompletionChunk.model_validate(
+        {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    )
+
+
+def test_chunks_become_events():
+    call = {"index": 1, "id": "c9", "type": "function", "function": {"name": "stats", "arguments": ""}}
+    more = {"index": 1, "function": {"arguments": '{"a'}}
+
+    events = [
+        e
+        for c in (
+            chunk(role="assistant", content=""),
+            chunk(reasoning_content="Well."),
+            chunk(reasoning="Hm."),
+            chunk(content="Hi"),
+            chunk(tool_calls=[call]),
+            chunk(tool_calls=[more]),
+        )
+        for e in from_wire(c)
+    ]
+
+    assert events == [
+        ReasoningDelta("Well."),
+        ReasoningDelta("Hm."),
+        TextDelta("Hi"),
+        CallDelta(1, "c9", "stats"),
+        CallDelta(1, arguments='{"a'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after": "Fri, 21 Nov 2025 10:00:30 GMT", "date": "Fri, 21 Nov 2025 10:00:00 GMT"}, 30.0),
+        ({"retry-after": "Fri, 21 Nov 2025 10:00:30 GMT"}, None),
+        ({"retry-after": "soon"}, None),
+    ],
+)
+def test_how_long_to_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None):
+    assert retry_after_s(headers) == seconds
+
+
+# -- against the embedded model's own server --------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[OpenAIChat]:
+    client = OpenAIChat(served.model, base_url=served.base_url, api_key=KEY)
+    yield client
+    await client.close()
+    await client.close()
+
+
+async def test_an_answer_streams_from_a_real_server(client: OpenAIChat):
+    events = [event async for event in client.stream(asked(seed=1))]
+
+    assert len([e for e in events if type(e) is TextDelta]) > 2
+    end = events[-1]
+    assert isinstance(end, Finished)
+    assert end.model == "SmolLM2-135M-Instruct.Q4_1"
+    assert end.usage is not None
+    assert 0 < end.usage.completion_tokens <= 16 < end.usage.prompt_tokens
+
+
+async def test_a_cap_on_a_real_server_is_told(client: OpenAIChat):
+    assert (await collect(client, asked(max_tokens=3))).finish == "length"
+
+
+async def test_a_schema_holds_a_real_server(client: OpenAIChat):
+    schema = '{"type": "object", "properties": {"speaker": {"enum": ["writer", "critic"]}}, "required": ["speaker"]}'
+
+    answer = await collect(client, asked(Said("Who speaks?"), output_schema=schema, max_tokens=40))
+
+    assert json.loads(answer.reply.text)["speaker"] in {"writer", "critic"}
+
+
+async def test_a_wrong_key_is_told_without_showing_it(served: Served):
+    client = OpenAIChat(served.model, base_url=served.base_url, api_key="sk-wrong-and-secret")
+
+    with pytest.raises(ModelError, match=r"401.*OPENAI_API_KEY") as caught:
+        await collect(client, asked())
+
+    assert not caught.value.retryable
+    assert "sk-wrong-and-secret" not in f"{caught.value}{client!r}{client.info}"
+    await client.close()
+
+
+async def test_a_conversation_too_long_for_a_real_server_is_told(client: OpenAIChat):
+    with pytest.raises(ModelError, match=r"2048.*shorten") as caught:
+        await collect(client, asked(Said("word " * 3000)))
+
+    assert not caught.value.retryable
+
+
+async def test_leaving_a_stream_of_a_real_server_early_is_quick(client: OpenAIChat):
+    began = time.monotonic()
+
+    async for _ in client.stream(asked(Said("Tell a long story."), max_tokens=1500)):
+        break
+    await collect(client, asked(max_tokens=1))
+
+    assert time.monotonic() - began < 8  # 1,500 tokens take longer
+
+
+async def test_a_server_that_dies_in_the_middle_may_be_tried_again(chat_weights: Path):
+    with serve(chat_weights, api_key=KEY, context_window=2048) as dying:
+        client = OpenAIChat(dying.model, base_url=dying.base_url, api_key=KEY)
+        stream = client.stream(asked(Said("Tell a long story."), max_tokens=1500))
+        await anext(stream)
+        dying.process.kill()
+
+        with pytest.raises(ModelError, match="cut off") as caught:
+            async for _ in stream:
+                pass
+
+        assert caught.value.retryable
+        with pytest.raises(ModelError, match="could not be reached") as caught:
+            await collect(client, asked())
+        assert caught.value.retryable
+        await client.close()
+
+
+# -- against a server that says what a provider may say ---------------------------------------------------------------
+
+Peer = Callable[[str], Awaitable[OpenAIChat]]
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    """A server on a real socket that gives one answer, head and body, to whatever it is asked, and hangs up."""
+    clients: list[OpenAIChat] = []
+    servers: list[asyncio.Server] = []
+
+    async def start(answer: str) -> OpenAIChat:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(length)
+            writer.write(answer.encode())
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        servers.append(server)
+        port = server.sockets[0].getsockname()[1]
+        clients.append(OpenAIChat("m", base_url=f"http://127.0.0.1:{port}/v1", api_key="sk-known-secret"))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        await client.close()
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+def refusal(status: int, body: object, *headers: str) -> str:
+    text = json.dumps(body)
+    lines = [f"HTTP/1.1 {status} X", "content-type: application/json", f"content-length: {len(text)}", *headers]
+    return "\r\n".join([*lines, "", text])
+
+
+def streamed(*chunks: object, end: str = "data: [DONE]\n\n") -> str:
+    head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    return head + "".join(f"data: {json.dumps(c)}\n\n" for c in chunks) + end
+
+
+def piece(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "choices": [choice]}
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(400, False), (401, False), (403, False), (404, False), (408, True), (409, True), (422, False), (429, True), (500, True), (503, True)],
+)  # fmt: skip
+async def test_a_status_says_whether_to_try_again(peer: Peer, status: int, retryable: bool):
+    client = await peer(refusal(status, {"error": {"message": "It says: no.", "code": "x"}}))
+
+    with pytest.raises(ModelError, match=rf"answered {status}: It says: no\.") as caught:
+        await collect(client, asked())
+
+    assert caught.value.retryable == retryable
+
+
+async def test_a_rate_limit_says_how_long_to_wait(peer: Peer):
+    client = await peer(refusal(429, {"error": {"message": "Slow down."}}, "retry-after: 12"))
+
+    with pytest.raises(ModelError) as caught:
+        await collect(client, asked())
+
+    assert caught.value.retry_after_s == 12.0
+
+
+async def test_an_empty_purse_is_not_tried_again(peer: Peer):
+    client = await peer(refusal(429, {"error": {"message": "Pay first.", "code": "insufficient_quota"}}))
+
+    with pytest.raises(ModelError) as caught:
+        await collect(client, asked())
+
+    assert not caught.value.retryable
+
+
+async def test_a_server_that_repeats_the_key_does_not_give_it_away(peer: Peer):
+    client = await peer(refusal(401, {"error": {"message": "Wrong key: sk-known-secret"}}))
+
+    with pytest.raises(ModelError) as caught:
+        await collect(client, asked())
+
+    assert "sk-known-secret" not in str(caught.value)
+
+
+async def test_tool_calls_and_usage_are_streamed(peer: Peer):
+    def call(index: int, **more: Any) -> dict[str, Any]:
+        return {"tool_calls": [{"index": index, **more}]}
+
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    client = await peer(
+        streamed(
+            piece({"role": "assistant", "content": None}),
+            piece(call(0, id="a", function={"name": "stats", "arguments": ""})),
+            piece(call(0, function={"arguments": '{"column": '})),
+            piece(call(1, id="b", function={"name": "stats", "arguments": "{}"})),
+            piece(call(0, function={"arguments": '"price"}'})),
+            piece({}, "tool_calls"),
+            {**piece({}), "choices": [], "usage": usage},
+        )
+    )
+
+    answer = await collect(client, asked(tools=(STATS,)))
+
+    assert answer.reply.calls == (ToolCall("a", "stats", '{"column": "price"}'), ToolCall("b", "stats", "{}"))
+    assert (answer.finish, answer.usage, answer.model) == ("tool_calls", Usage(10, 5, 4, 3), "m-1")
+
+
+async def test_a_stream_that_ends_without_an_end_may_be_tried_again(peer: Peer):
+    client = await peer(streamed(piece({"content": "Hel"}), end=""))
+
+    with pytest.raises(ModelError, match="in the middle") as caught:
+        await collect(client, asked())
+
+    assert caught.value.retryable
+
+
+async def test_an_error_in_the_stream_may_be_tried_again(peer: Peer):
+    client = await peer(streamed(piece({"content": "Hel"}), {"error": {"message": "The engine fell over."}}))
+
+    with pytest.raises(ModelError, match="fell over") as caught:
+        await collect(client, asked())
+
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("line", ["{not json", '{"choices": 7}', '{"choices": [{"delta": []}]}', "[]"])
+async def test_garbage_may_be_tried_again(peer: Peer, line: str):
+    client = await peer(streamed(end=f"data: {line}\n\n"))
+
+    with pytest.raises(ModelError) as caught:
+        await collect(client, asked())
+
+    assert caught.value.retryable
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+def test_openai_without_a_key_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+    with pytest.raises(ConfigError, match="Set OPENAI_API_KEY"):
+        OpenAIChat("gpt-5")
+
+
+async def test_another_server_is_named_by_the_environment(served: Served, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", served.base_url)
+    monkeypatch.setenv("MY_KEY", KEY)
+    client = OpenAIChat("any", key_environment="MY_KEY")
+
+    answer = await collect(client, asked(max_tokens=2))
+
+    assert answer.usage is not None
+    await client.close()
+
+
+@asynccontextmanager
+async def closing(client: OpenAIChat) -> AsyncIterator[OpenAIChat]:
+    yield client
+    await client.close()
+
+
+async def test_a_server_that_is_not_there_may_be_tried_again():
+    async with closing(OpenAIChat("m", base_url="http://127.0.0.1:9/v1")) as client:
+        with pytest.raises(ModelError, match="could not be reached") as caught:
+            await collect(client, asked())
+
+        assert caught.value.retryable
