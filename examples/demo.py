@@ -71,6 +71,8 @@ def run_and_kill(conversation: str) -> list[Entry]:
             time.sleep(0.5)  # let it think for a moment
             process.send_signal(signal.SIGKILL)
             process.wait()
+            if sys.stdout.isatty():
+                print("\x1b[?25h\x1b[0m")  # a killed process cannot give the cursor back
             journal = entries(conversation)
             say(
                 f"Process {process.pid} was killed with kill -9, while the critic's model was answering.",
@@ -87,7 +89,7 @@ def finished(journal: list[Entry]) -> str:
     """Say which calls have come to an end."""
     models = sum(e.kind == "reply" for e in journal)
     tools = sum(e.kind == "result" for e in journal)
-    return f"{models} model calls and {tools} tool calls had finished."
+    return f"{models} model call(s) and {tools} tool call(s) had finished."
 
 
 def compare(before: list[Entry], after: list[Entry]) -> None:
@@ -119,7 +121,7 @@ def main() -> None:
     model = open_model("embedded").info.name
     conversation = f"demo-{os.getpid()}"
     say(
-        "An analyst, a critic and a writer work on examples/planets/planets.csv (their team: examples/planets/team.yaml).",
+        "An analyst, a critic and a writer (examples/planets/team.yaml) work on examples/planets/planets.csv.",
         f"All three speak with {model}, on this machine: no key, no network. It is small: it chooses the",
         "tools and what to compute, and the numbers come from the tools. For a bigger one:",
         "QUORATE_EMBEDDED_MODEL=/path/to/model.gguf make demo",
@@ -129,9 +131,7 @@ def main() -> None:
     follow("resume", f"{conversation}.1", "--store", STORE)
     compare(before, entries(conversation))
     follow("show", f"{conversation}.1", "--store", STORE)
-    say(
-        "The same run once more, from its journal alone: no model is loaded, no tool is called, every entry is compared."
-    )
+    say("The same run once more, from its journal alone: no model, no tool, every entry is compared.")
     follow("replay", f"{conversation}.1", "--store", STORE)
     say(f"{model} spoke. The demo took {time.monotonic() - began:.0f} s.")
 

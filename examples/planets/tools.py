@@ -1,4 +1,4 @@
-"""What the team of this example may do: compute over `planets.csv`, from NASA's planetary fact sheet (public domain)."""
+"""What the team of this example may do: compute over `planets.csv`, NASA's planetary fact sheet (public domain)."""
 
 import csv
 import statistics
