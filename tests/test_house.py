@@ -169,7 +169,7 @@ LATER = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\(#\d+\): \w)")
 SUPPRESSION = re.compile(r"#\s*(?:noqa|type:\s*ignore|pyright:|pragma:|ruff:)", re.IGNORECASE)
 REASONED = re.compile(
     r"#\s*(?:noqa: [A-Z]+\d+(?:, ?[A-Z]+\d+)*|pyright: ignore\[[\w, ]+\]|pragma: no cover)"
-    r"[\s#:-]+\w+ \w+"
+    r"[\s#:-]+\w+"
 )
 
 

@@ -545,7 +545,7 @@ async def test_speaker_has_one_colour_and_another_another(screen: Screen) -> Non
 
     await watch(screen, stream(*[message("Hi.", source=name) for name in names * 2]))
 
-    colours = [set(re.findall(rf"\x1b\[1;(\d+)m{name}", screen.getvalue())) for name in names]
+    colours = [set(re.findall(rf"([\d;]+)m{name}", screen.getvalue())) for name in names]
     assert all(len(found) == 1 for found in colours)
     assert len(set.union(*colours)) == len(names)
 

@@ -182,5 +182,6 @@ def test_running_run_is_told_as_running(cli: Any, done: Any) -> None:
     assert " running " in runs.out
     assert "running: A living process is at it." in shown.out
     assert resumed.err == (
-        f"quorate: Run {done.run_id} is going on in another living process. Wait for it, or stop it there.\n"
+        f"quorate: Run {done.run_id} is going on in another living process. Wait for it, or stop it there. "
+        "If it hangs: --take-over.\n"
     )

@@ -33,7 +33,9 @@ class Process:
 
     def reached(self, name: str) -> None:
         """Wait until a gate is reached."""
-        wait_for(Path(f"at-{name}").exists)
+        gate = Path(f"at-{name}")
+        wait_for(lambda: gate.exists() or self.process.poll() is not None)
+        assert gate.exists(), self.end()
 
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=DEADLINE_S)

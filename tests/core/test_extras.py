@@ -24,7 +24,9 @@ def test_a_missing_package_names_the_command_that_installs_it():
     ("text", "error"),
     [("import something_that_it_misses", ModuleNotFoundError), ("raise RuntimeError('broken')", RuntimeError)],
 )
-def test_a_broken_package_shows_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, error: type[Exception]):  # fmt: skip
+def test_a_broken_package_shows_its_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, error: type[Exception]
+):
     (tmp_path / "broken_package.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
 

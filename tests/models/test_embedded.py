@@ -2,7 +2,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,11 @@ ANALYST = "You are a data analyst. Answer with the number from the tool in one s
 LONG = "Tell me a very long story about a fox, a ship and a lighthouse, with many chapters."
 
 
-@pytest.fixture
-async def model(chat_weights: Path) -> AsyncIterator[EmbeddedModel]:
-    client = EmbeddedModel(chat_weights, context_window=2048)
+@pytest.fixture(scope="module")
+def model(chat_weights: Path) -> Iterator[EmbeddedModel]:
+    client = EmbeddedModel(chat_weights, context_window=2048)  # bound to no event loop
     yield client
-    await client.close()
+    asyncio.run(client.close())
 
 
 def asked(text: str, *more: Said | Reply, **fields: Any) -> ModelRequest:
@@ -169,7 +169,9 @@ async def test_a_schema_holds_the_reply(model: EmbeddedModel):
         ("How much revenue did we make in total?", "revenue", "total"),
     ],
 )
-async def test_the_model_picks_the_tool_and_its_arguments(model: EmbeddedModel, question: str, column: str, statistic: str):  # fmt: skip
+async def test_the_model_picks_the_tool_and_its_arguments(
+    model: EmbeddedModel, question: str, column: str, statistic: str
+):
     answer = await collect(model, asked(question, system=ANALYST, tools=(STATS,), max_tokens=60))
 
     assert answer.finish == "tool_calls"

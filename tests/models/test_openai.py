@@ -283,8 +283,19 @@ def piece(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("status", "retryable"),
-    [(400, False), (401, False), (403, False), (404, False), (408, True), (409, True), (422, False), (429, True), (500, True), (503, True)],
-)  # fmt: skip
+    [
+        (400, False),
+        (401, False),
+        (403, False),
+        (404, False),
+        (408, True),
+        (409, True),
+        (422, False),
+        (429, True),
+        (500, True),
+        (503, True),
+    ],
+)
 async def test_a_status_says_whether_to_try_again(peer: Peer, status: int, retryable: bool):
     client = await peer(refusal(status, {"error": {"message": "It says: no.", "code": "x"}}))
 

@@ -13,7 +13,7 @@ from quorate.models.serve import KEY_ENVIRONMENT, Served, serve
 
 def test_nobody_is_answered_without_the_key(served: Served):
     body = b'{"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}'
-    request = urllib.request.Request(f"{served.base_url}/chat/completions", body)  # noqa: S310
+    request = urllib.request.Request(f"{served.base_url}/chat/completions", body)
 
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)
@@ -25,7 +25,7 @@ def test_nobody_is_answered_without_the_key(served: Served):
 def test_no_web_page_may_ask_unless_it_is_named(served: Served, chat_weights: Path):
     def allowed(base_url: str) -> str | None:
         headers = {"Origin": "http://evil.example", "Authorization": "Bearer the-right-key"}
-        with urllib.request.urlopen(urllib.request.Request(f"{base_url}/models", headers=headers)) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(f"{base_url}/models", headers=headers)) as answer:
             return answer.headers.get("access-control-allow-origin")
 
     assert allowed(served.base_url) in {None, ""}

@@ -71,7 +71,7 @@ def test_call_without_an_outcome_counts_at_its_worst_case() -> None:
 
     assert figures(found) == {
         "turns": 1, "model_calls": 2, "tool_calls": 0, "prompt_tokens": 10, "completion_tokens": 5,
-        "tokens": 15 + 150, "cost_usd": 0.51, "active_s": 4.0,
+        "tokens": 15 + 150, "unsettled_tokens": 150, "cost_usd": 0.51, "active_s": 4.0,
     }  # fmt: skip
 
 

@@ -259,7 +259,7 @@ class TerminalView(View):
         super().__init__(output_stats=output_stats)
         from rich.console import Console as Terminal
 
-        self.terminal: Terminal = Terminal(highlight=False, markup=False, emoji=False)
+        self.terminal: Terminal = Terminal(highlight=False, markup=False, emoji=False, no_color=False)
         self._moves = live
         self._live: Live | None = None
         self._above = ""  # whose name stands above what is printed next

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quorate.chat.messages import BaseMessage
 
 MOST_WAITING = 20_000
 """A viewer further behind than this misses chunks; messages and events it always gets."""
@@ -29,6 +32,11 @@ class Feed:
         """Show an item to everybody who looks on."""
         for viewer in self._viewers:
             viewer.push(item)
+
+    def tell(self, message: BaseMessage | None) -> None:
+        """Show a message or event to everybody who looks on: a copy, so that nobody changes history."""
+        if self._viewers and message is not None:
+            self.push(message.model_copy())
 
     def end(self) -> None:
         """Let every viewer finish with what it has."""

@@ -61,8 +61,8 @@ class LiveRun:
         Raises:
             RunFailed: The run failed; raised after the last item.
         """
-        past = self.talk.told()[since:] if self.talk.facts else []
-        async with aclosing(self._feed.view(list(past))) as items:
+        past = [message.model_copy() for message in self.talk.told()[since:]] if self.talk.facts else []
+        async with aclosing(self._feed.view(past)) as items:
             async for item in items:
                 yield item
         self._raise()
@@ -128,7 +128,7 @@ class LiveRun:
         if self._task is not None:
             talk.see_task(self._task, str(run.number), scope.at)
             for message in self._task:
-                self._feed.push(message)
+                self._feed.tell(message)
         else:
             await starting.settle(run, self._reconcile)
             if run.waiting:
@@ -252,6 +252,7 @@ class Runnable(ABC):
         """Let the next run of a conversation in memory take up the fold where this one left it."""
         journal = live.run.journal
         if isinstance(journal, MemoryJournal) and live.outcome is not None and live.outcome.kind == "completed":
+            live.talk.own()
             journal.kept = Kept(self, journal.head().length, live.run.number, live.talk)
 
     def _where(self, given: Conversation | None) -> Conversation:
@@ -286,6 +287,7 @@ class Runnable(ABC):
         limits: Limits | None = None,
         definition: Payload | None = None,
         give_up_turn: bool = False,
+        take_over: bool = False,
     ) -> AsyncGenerator[LiveRun]:
         """Go on with a run where it stopped; leaving the block cancels what is unfinished.
 
@@ -296,6 +298,7 @@ class Runnable(ABC):
             limits: Those that replace the run's.
             definition: What to journal as the definition from here on.
             give_up_turn: Close the open turn instead of finishing it.
+            take_over: Take the run from a process that lives but does not answer.
 
         Raises:
             ConfigError: There is no such run.
@@ -306,7 +309,9 @@ class Runnable(ABC):
         id, number = split_run_id(run_id)
         where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))
         cast = self.cast()
-        run = await starting.go_on(where, number, limits=limits, definition=definition, give_up_turn=give_up_turn)
+        run = await starting.go_on(
+            where, number, limits=limits, definition=definition, give_up_turn=give_up_turn, take_over=take_over
+        )
         try:
             talk = Talk(cast)
             talk.fold(run.past, run)
@@ -368,8 +373,8 @@ def check_money(cast: Cast, limits: Limits) -> None:
         info = registry.info_of(client) if isinstance(client, str) else client.info
         if not price_of(info).known:
             raise ConfigError(
-                f"{getattr(asking, 'name', 'The turn policy')} uses {info.name}, whose price is not known, so cost_usd={limits.cost_usd} cannot be "
-                "held. Limit tokens instead."
+                f"{getattr(asking, 'name', 'The turn policy')} uses {info.name}, whose price is not known, so "
+                f"cost_usd={limits.cost_usd} cannot be held. Limit tokens instead."
             )
 
 

@@ -95,7 +95,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
             if fact.at > scope.at:
                 scope.at = fact.at
         if facts:
-            feed.push(facts[-1].message)
+            feed.tell(facts[-1].message)
     if run.recorded:
         run.check_all_met(path)
     if run.stop_reason:

@@ -108,7 +108,7 @@ class Turn:
     def emit(self, event: BaseAgentEvent) -> None:
         """Tell an event on the way; it is kept with the speech."""
         self._keep(("json", event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
-        self._emit.push(event)
+        self._emit.tell(event)
 
     def derive(self, kind: str, step: int) -> Fact:
         """Tell what a step came to, as an event or as the message; kept by reference."""
@@ -116,7 +116,7 @@ class Turn:
         fact = derived(item, self.steps, self.scope.path, self.name, self.run)
         self._keep(item, fact)
         if fact.event is not None:
-            self._emit.push(fact.event)
+            self._emit.tell(fact.event)
         return fact
 
     def _keep(self, item: Item, fact: Fact) -> None:
@@ -165,6 +165,8 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
             content=calls, source=name, models_usage=_usage(answer), metadata=_priced(made), id=id, created_at=when
         )
         return Fact(event=event, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd)
+    if kind not in {"results", "summary"}:
+        raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
     atom = answered(steps, n)
     results = [messages.FunctionExecutionResult(r.content, r.name, r.call_id, r.is_error) for r in atom.results]
     last = max(steps[n + 1 + i].at for i in range(len(results)))
@@ -173,14 +175,12 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
             content=results, source=name, id=f"{id}#results", created_at=messages.at(last)
         )
         return Fact(event=event, speaker=name, at=last, block=atom)
-    if kind == "summary":
-        calls = [messages.FunctionCall(c.id, c.arguments, c.name) for c in answer.reply.calls]
-        message = messages.ToolCallSummaryMessage(
-            content="\n".join(r.content for r in results), tool_calls=calls, results=results, source=name,
-            id=f"{id}#summary", created_at=messages.at(last),
-        )  # fmt: skip
-        return Fact(message=message, speaker=name, at=last, ref=ref)
-    raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
+    calls = [messages.FunctionCall(c.id, c.arguments, c.name) for c in answer.reply.calls]
+    message = messages.ToolCallSummaryMessage(
+        content="\n".join(r.content for r in results), tool_calls=calls, results=results, source=name,
+        id=f"{id}#summary", created_at=messages.at(last),
+    )  # fmt: skip
+    return Fact(message=message, speaker=name, at=last, ref=ref)
 
 
 def answered(steps: dict[int, Made], n: int) -> Reply:

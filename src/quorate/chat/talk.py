@@ -124,6 +124,15 @@ class Talk:
         """Return the messages and events of this run."""
         return [m for fact in self.facts[self.first :] if (m := fact.message or fact.event) is not None]
 
+    def own(self) -> None:
+        """Keep copies of this run's messages: whoever has its result may change them."""
+        at = len(self.messages)
+        for i in range(len(self.facts) - 1, self.first - 1, -1):
+            fact = self.facts[i]
+            if fact.message is not None:
+                at -= 1
+                self.messages[at] = fact.message = fact.message.model_copy()
+
     # -- from the journal ---------------------------------------------------------------------------------------------
 
     def fold(self, entries: Sequence[Entry], run: Run) -> None:

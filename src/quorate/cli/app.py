@@ -107,12 +107,17 @@ def resume(
     give_up_turn: Annotated[
         bool, typer.Option("--give-up-turn", help="Close the turn that was open instead of finishing it.")
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Take it from a process that lives but hangs; that one can write no more."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run where it stopped: after Ctrl-C, a crash, an answer, or at a limit with wider --limits."""
     from quorate.cli import working
 
-    finish(working.resume(run, store, limits or [], team, app, give_up_turn=give_up_turn, as_json=as_json))
+    force = working.Force(give_up_turn, take_over)
+    finish(working.resume(run, store, limits or [], team, app, force=force, as_json=as_json))
 
 
 @app.command()

@@ -17,6 +17,9 @@ from quorate.runs.history import RunRecord, fold
 from quorate.runs.journal import Store
 
 TASK_CHARS = 48
+CUT = frozenset({"task", "last task", "question", "what it is"})
+"""The columns that a narrow terminal cuts; ids, figures and paths stay whole."""
+
 ATTEMPTS = ("run", "resumed", "ended")
 """The entries that say how runs began and ended, without what was said in them."""
 
@@ -146,25 +149,27 @@ def print_table(heads: Sequence[str], rows: Sequence[Cells], *, right: Sequence[
     if not rows:
         print("There is nothing here yet.")
         return
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     terminal = is_terminal(sys.stdout)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim" if terminal else "")
-    for head in heads:
-        narrow = "task" in head or head == "question"
+    for at, head in enumerate(heads):
+        may_be_cut = head in CUT
+        widest = max(cell_len(text) for text in (head, *(shown.inline(cells[at][0]) for cells in rows)))
         table.add_column(
             head,
             justify="right" if head in right else "left",
             no_wrap=True,
-            overflow="ellipsis" if narrow else "fold",
-            min_width=8 if narrow else None,
+            overflow="ellipsis" if may_be_cut else "fold",
+            min_width=8 if may_be_cut else widest,
         )
     for cells in rows:
         table.add_row(*[Text(shown.inline(text), style if terminal else "") for text, style in cells])
     if terminal:
-        Console(highlight=False).print(table)
+        Console(highlight=False, no_color=False).print(table)
         return
     wide = Console(color_system=None, force_terminal=False, width=10_000, highlight=False)
     with wide.capture() as captured:

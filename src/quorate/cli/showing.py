@@ -113,7 +113,7 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
         shown.counted(figures["turns"], "turn"),
         shown.counted(figures["model_calls"], "model call"),
         shown.counted(figures["tool_calls"], "tool call"),
-        shown.tokens(figures["tokens"]),
+        _tokens(figures),
         shown.money(figures["cost_usd"]),
         shown.duration(figures["active_s"]),
     ]
@@ -121,6 +121,12 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
     if not (held or record.closed):
         for line in Again.of(run_id, place, record).lines(record.outcome, record.limits, record.questions):
             yield [(shown.clean(line), "cyan")]
+
+
+def _tokens(figures: dict[str, Any]) -> str:
+    """Say the tokens, and how many of them are a guess: calls whose outcome nobody knows count at their worst case."""
+    unsettled = figures.get("unsettled_tokens", 0)
+    return shown.tokens(figures["tokens"]) + (f" ({unsettled:,} of them reserved for cut calls)" if unsettled else "")
 
 
 def _print_run(run: Told, *, held: bool, head: Head | None) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import shown
 from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping
@@ -126,6 +126,13 @@ async def _begin(
             return await _follow(live, printer, Again(live.id, place, chosen.words))
 
 
+class Force(NamedTuple):
+    """What an operator may do to a run that cannot go on otherwise; see `going_on`."""
+
+    give_up_turn: bool = False
+    take_over: bool = False
+
+
 async def resume(
     run: str,
     store: str | None,
@@ -133,7 +140,7 @@ async def resume(
     team: str | None,
     app: str | None,
     *,
-    give_up_turn: bool,
+    force: Force,
     as_json: bool,
 ) -> int:
     """Go on with a run and return the exit code."""
@@ -142,11 +149,11 @@ async def resume(
     place = Place.of(store, project)
     async with place.there() as opened:
         found = await find(opened, run)
-        await _check_open(opened, found, place)
+        await _check_open(opened, found, place, take_over=force.take_over)
         await opened.verify(found.conversation)
         chosen = definitions.recorded(found, place, project, team=team, app=app)
         going_on = chosen.team.going_on(
-            found.run_id, store=opened, limits=wanted, definition=chosen.entry, give_up_turn=give_up_turn
+            found.run_id, store=opened, limits=wanted, definition=chosen.entry, **force._asdict()
         )
         async with going_on as live:
             with printing(place, as_json=as_json) as printer:
@@ -154,15 +161,18 @@ async def resume(
                 return await _follow(live, printer, Again(live.id, place, chosen.words), since=len(live.told()))
 
 
-async def _check_open(store: Store, found: Found, place: Place) -> None:
+async def _check_open(store: Store, found: Found, place: Place, *, take_over: bool) -> None:
     """Refuse at once, whatever the definition, what cannot go on.
 
     Raises:
         Conflict: It is completed, was left for another, or is going on.
     """
     record, latest = found.record, run_id(found.conversation, found.latest)
-    if await store.is_held(found.conversation):
-        raise Conflict(f"Run {latest} is going on in another living process. Wait for it, or stop it there.")
+    if not take_over and await store.is_held(found.conversation):
+        raise Conflict(
+            f"Run {latest} is going on in another living process. Wait for it, or stop it there. If it hangs: "
+            "--take-over."
+        )
     if record.outcome is not None and record.closed:
         again = place.command("run", "TEAM", "TASK", "--conversation", found.conversation)
         raise Conflict(

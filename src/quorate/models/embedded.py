@@ -122,7 +122,7 @@ class Reading:
             ModelError: What was to be JSON is none.
         """
         called = self._called and self._finish == "stop"
-        if (called or self._schema) and self._finish == "stop":
+        if self._finish == "stop" and (called or self._schema or not self.replies):
             try:
                 json.loads(self._held)
             except ValueError as error:
@@ -155,15 +155,13 @@ class Reading:
     def _not_held(self) -> ModelError:
         # The engine answers freely where it does not understand a grammar, and says nothing.
         return ModelError(
-            f"{self._info.name} did not follow the JSON schema of its tools or of its answer: the engine knows no part of "
-            "JSON Schema beyond types, enums, ranges and simple patterns. Use a simpler one."
+            f"{self._info.name} did not follow the JSON schema of its tools or of its answer: there is something in it "
+            "that the engine does not know. Keep to types, enums, ranges and simple patterns."
         )
 
 
 def _total(before: Usage | None, used: dict[str, Any]) -> Usage:
-    """Return the usage of a call that took one pass or two. The second goes on with the prompt of the first, so that
-    the prompt counts once.
-    """
+    """Return the usage after another pass of one call: it goes on with the same prompt, which counts once."""
     cached = used.get("prompt_tokens_details", {}).get("cached_tokens", 0)
     if before is None:
         return Usage(used["prompt_tokens"], used["completion_tokens"], cached)

@@ -34,7 +34,7 @@ Schema = dict[str, Any]
 
 
 class Sampling(NamedTuple):
-    """How freely a model writes. `repeat_penalty` keeps a small one from going round in circles; not at temperature 0."""
+    """How freely a model writes. `repeat_penalty`, unused at temperature 0, keeps a small one from circling."""
 
     temperature: float = 0.2
     top_p: float = 0.9

@@ -26,6 +26,8 @@ A reader lifts older versions, refuses newer ones clearly and keeps kinds that i
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from quorate.runs import paths
@@ -55,6 +57,19 @@ class Entry(NamedTuple):
 def canonical_order(entry: Entry) -> tuple[int, tuple[tuple[int, str], ...], int]:
     """Return the sort key of canonical order: by run, by path, and on one path as written."""
     return entry.run, paths.sort_key(entry.path, closing=entry.kind in CLOSING or entry.kind == "resumed"), entry.seq
+
+
+def canonical_export(entries: Iterable[Entry]) -> bytes:
+    """Return entries as JSON lines in canonical order, without what may vary: sequence, digest, salt and chain.
+
+    Two runs of one definition on the same outcomes and a fake clock give the same bytes, whatever finished first.
+    """
+    lines: list[str] = []
+    for entry in sorted(entries, key=canonical_order):
+        said = {name: value for name, value in entry.payload.items() if name != "digest"}
+        line = {"run": entry.run, "path": entry.path, "kind": entry.kind, "at": entry.at, "payload": said}
+        lines.append(json.dumps(line, ensure_ascii=False, sort_keys=True))
+    return "".join(f"{line}\n" for line in lines).encode(errors="surrogatepass")
 
 
 def run_id(conversation: str, number: int) -> str:

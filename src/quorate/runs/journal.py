@@ -126,8 +126,14 @@ class Store(Protocol):
         """Return the handle of a conversation, new or not. Without an id it gets one."""
         ...
 
-    async def open(self, id: str, *, owner: str = LOCAL_OWNER) -> Journal:
+    async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> Journal:
         """Become the writer of a conversation.
+
+        Args:
+            id: Of the conversation.
+            owner: Whose it is.
+            take_over: Take it from a process that lives but does not answer; that one can then write no more. An
+                operator's act.
 
         Raises:
             Conflict: Somebody who is alive holds it.
@@ -303,7 +309,7 @@ class MemoryStore:
             journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
         return journal
 
-    async def open(self, id: str, *, owner: str = LOCAL_OWNER) -> Journal:
+    async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> Journal:
         journal = self._journal(id, owner)
         if journal.held:
             raise Conflict(f"A run of conversation {id} is going on. Wait for it, or use another conversation.")

@@ -186,8 +186,9 @@ class Meter:
         self.tool_calls += spent[4]
 
     def figures(self) -> dict[str, Any]:
-        """Return what was used, as plain data."""
-        return {
+        """Return what was used, as plain data; `unsettled_tokens` is the part of calls without an outcome."""
+        unsettled = {"unsettled_tokens": self.unsettled_tokens} if self.unsettled_tokens else {}
+        return unsettled | {
             "turns": self.turns,
             "model_calls": self.model_calls,
             "tool_calls": self.tool_calls,

@@ -195,32 +195,34 @@ class SqliteStore:
             self._secrets[owner] = row[0]
         return self._secrets[owner]
 
-    async def open(self, id: str, *, owner: str = LOCAL_OWNER) -> SqliteJournal:
+    async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> SqliteJournal:
         checked_id(id)
-        return await asyncio.to_thread(self._take, id, owner)
+        return await asyncio.to_thread(self._take, id, owner, take_over)
 
-    def _take(self, id: str, owner: str) -> SqliteJournal:
+    def _take(self, id: str, owner: str, take_over: bool) -> SqliteJournal:
         self.secret(owner)
         with self._guard:
             if self._lock is None:
                 self._lock = self._lock_of(self.holder)
                 self._lock.acquire(timeout=0)
-            row = self._transaction(lambda: self._lease(id, owner))
+            row = self._transaction(lambda: self._lease(id, owner, take_over))
             key, fence, count, last = row
             journal = SqliteJournal(self, key, id, owner, fence, Head(count, last.hex()), last)
             self._open[key] = journal
             return journal
 
-    def _lease(self, id: str, owner: str) -> tuple[int, int, int, bytes]:
+    def _lease(self, id: str, owner: str, take_over: bool) -> tuple[int, int, int, bytes]:
         self._db.execute(
             "INSERT OR IGNORE INTO conversations (owner, id, head) VALUES (?, ?, ?)", (owner, id, chain.GENESIS)
         )
         key, holder, fence, count, last = self._db.execute(
             "SELECT key, holder, fence, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
         ).fetchone()
-        if holder and (key in self._open if holder == self.holder else self._alive(holder)):
+        own = holder == self.holder
+        if holder and (key in self._open if own else not take_over and self._alive(holder)):
             raise Conflict(
-                f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there."
+                f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there. If it "
+                "hangs: resume with --take-over; it can then write no more."
             )
         self._db.execute("UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self.holder, fence + 1, key))
         return key, fence + 1, count, last

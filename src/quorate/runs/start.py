@@ -95,6 +95,7 @@ async def go_on(
     limits: Limits | None = None,
     definition: Payload | None = None,
     give_up_turn: bool = False,
+    take_over: bool = False,
 ) -> Run:
     """Open a run again where it stopped; without a number the conversation's last.
 
@@ -105,7 +106,7 @@ async def go_on(
     entries = await conversation.store.read(conversation.id, owner=conversation.owner)
     if not entries:
         raise ConfigError(f"There is no conversation {conversation.id} here. `quorate conversations` lists them.")
-    journal = await conversation.store.open(conversation.id, owner=conversation.owner)
+    journal = await conversation.store.open(conversation.id, owner=conversation.owner, take_over=take_over)
     try:
         runs = fold(await journal.entries())
         record = _resumable(conversation.id, runs, number)

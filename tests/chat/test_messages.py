@@ -1,0 +1,155 @@
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+from pydantic import ValidationError
+
+from quorate import Agent, AssistantAgent, RoundRobinGroupChat, StopMessage, TaskResult, TextMessage, Turn, conversation
+from quorate.chat import messages
+from quorate.chat.messages import (
+    BaseChatMessage,
+    BaseMessage,
+    BaseTextChatMessage,
+    FunctionCall,
+    FunctionExecutionResult,
+    RequestUsage,
+    ToolCallSummaryMessage,
+)
+from quorate.errors import ConfigError
+from quorate.testing import FakeClock, ScriptedModel
+
+
+class Weather(BaseTextChatMessage):
+    """A message of a user's own class."""
+
+    degrees: float
+    type: Literal["Weather"] = "Weather"
+
+    def to_model_text(self) -> str:
+        return f"It is {self.degrees} degrees."
+
+
+ONE_OF_EACH: list[BaseMessage] = [
+    TextMessage(content="Hi.", source="a", models_usage=RequestUsage(1, 2), metadata={"k": "v"}),
+    StopMessage(content="Stop.", source="a"),
+    Weather(content="Warm.", source="a", degrees=21.5),
+    ToolCallSummaryMessage(
+        content="3",
+        source="a",
+        tool_calls=[FunctionCall("c", "{}", "add")],
+        results=[FunctionExecutionResult("3", "add", "c")],
+    ),
+    messages.ToolCallRequestEvent(content=[FunctionCall("c", "{}", "add")], source="a"),
+    messages.ToolCallExecutionEvent(content=[FunctionExecutionResult("3", "add", "c", True)], source="a"),
+    messages.ThoughtEvent(content="Hm.", source="a"),
+    messages.UserInputRequestedEvent(request_id="r", source="a"),
+    messages.SelectSpeakerEvent(content=["b"], source="team"),
+]
+
+
+@pytest.mark.parametrize("message", ONE_OF_EACH, ids=lambda m: type(m).__name__)
+def test_message_comes_back_from_plain_data_as_it_was(message: BaseMessage) -> None:
+    again = messages.load(message.dump())
+
+    assert again == message
+    assert type(again) is type(message)
+
+
+@pytest.mark.parametrize("message", ONE_OF_EACH, ids=lambda m: type(m).__name__)
+def test_message_and_its_class_dump_the_same(message: BaseMessage) -> None:
+    assert type(message).load(message.dump()) == message
+    assert message.model_dump(mode="json") == message.dump()
+
+
+def test_message_of_a_type_that_nobody_knows_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigError, match=r"no message type 'Rumour'.*Import the module"):
+        messages.load({"type": "Rumour", "content": "x"})
+
+
+def test_field_that_a_message_does_not_have_is_refused() -> None:
+    with pytest.raises(ValidationError, match="contents"):
+        TextMessage(contents="x", source="a")  # type: ignore[call-arg]
+
+
+def test_message_made_outside_a_run_gets_an_id_of_its_own_and_the_systems_time() -> None:
+    before = datetime.now(UTC)
+
+    one, two = TextMessage(content="x", source="a"), TextMessage(content="x", source="a")
+
+    assert one.id != two.id
+    assert one.created_at >= before.replace(microsecond=0)
+    assert one.created_at.tzinfo is not None
+
+
+@pytest.mark.parametrize("task", [[], [TextMessage(content="x", source="a"), "y"], 7, None])
+async def test_task_that_is_none_is_refused(task: Any) -> None:
+    with pytest.raises(ConfigError, match="A task is a text, a message, or a list"):
+        await AssistantAgent("a", ScriptedModel(["x"])).run(task=task)
+
+
+async def test_task_may_be_several_messages_of_any_source() -> None:
+    model = ScriptedModel(["ok"])
+    task = [TextMessage(content="One.", source="ann"), Weather(content="Warm.", source="bob", degrees=3)]
+
+    result = await AssistantAgent("a", model).run(task=task)
+
+    assert [(b.source, b.text) for b in model.requests[0].blocks] == [("ann", "One."), ("bob", "It is 3.0 degrees.")]  # type: ignore[union-attr]
+    assert [m.source for m in result.messages] == ["ann", "bob", "a"]
+
+
+async def test_ids_and_times_of_messages_made_in_a_run_come_from_the_path() -> None:
+    # ENGINE 13
+    clock = FakeClock()
+
+    class Saying(Agent):
+        async def speak(self, turn: Turn) -> TextMessage:
+            turn.emit(messages.ThoughtEvent(content="hm", source=self.name))
+            clock.advance(5)
+            return TextMessage(content=f"x{len(turn.thread)}", source=self.name)
+
+    async def once() -> list[tuple[str, datetime]]:
+        talk = conversation("talk", clock=clock)
+        result = await RoundRobinGroupChat([Saying("a")], max_turns=2).run(task="Go.", conversation=talk)
+        return [(m.id, m.created_at) for m in result.messages]
+
+    first, second = await once(), await once()
+
+    assert [id for id, _ in first] == [id for id, _ in second]
+    assert [id for id, _ in first[1:3]] == ["talk.1/1 turn/1 a", "talk.1/1 turn/1 a#2"]
+    assert len({id for id, _ in first}) == 5
+    assert first[1][1] == first[2][1], "the time of the latest entry on the path, not of the clock"
+
+
+async def test_consumer_of_a_stream_makes_messages_of_its_own() -> None:
+    # ENGINE 25: the consumer's code never sees the run's context
+    ids: list[str] = []
+    async for _ in AssistantAgent("a", ScriptedModel(["x"])).run_stream(task="Go."):
+        ids.append(TextMessage(content="mine", source="me").id)
+
+    assert all("turn" not in id for id in ids)
+
+
+async def test_message_of_ones_own_class_survives_the_journal() -> None:
+    class Station(Agent):
+        async def speak(self, turn: Turn) -> BaseChatMessage:
+            return Weather(content="Warm.", source=self.name, degrees=21.5)
+
+    talk = conversation("talk")
+    model = ScriptedModel(["I see.", "Indeed."])
+    team = RoundRobinGroupChat([Station("station"), AssistantAgent("a", model)], max_turns=2)
+    await team.run(task="Go.", conversation=talk)
+    fresh = RoundRobinGroupChat([AssistantAgent("a", model)], max_turns=1)
+
+    await fresh.run(task="And?", conversation=talk)
+
+    said = [block.text for block in model.requests[1].blocks]
+    assert said == ["Go.", "It is 21.5 degrees.", "I see.", "And?"]
+
+
+def test_result_can_be_dumped_with_all_its_messages() -> None:
+    result = TaskResult(messages=ONE_OF_EACH, stop_reason="done")
+
+    data = result.model_dump(mode="json")
+
+    assert [m["type"] for m in data["messages"]][:3] == ["TextMessage", "StopMessage", "Weather"]
+    assert data["messages"][2]["degrees"] == 21.5
