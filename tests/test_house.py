@@ -178,7 +178,8 @@ def test_work_left_for_later_names_its_issue() -> None:
 
 
 def test_suppressions_name_a_rule_and_a_reason() -> None:
-    bare = [named(*comment) for comment in comments() if SUPPRESSION.search(comment[2])]
+    ours = (comment for comment in comments() if "tests" not in comment[0].relative_to(REPO).parts)
+    bare = [named(*comment) for comment in ours if SUPPRESSION.search(comment[2])]
 
     assert [text for text in bare if not REASONED.search(text)] == []
 

@@ -1,8 +1,12 @@
 """`quorate runs` and `quorate conversations`."""
 
+import io
+import re
+from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 
 @pytest.fixture
@@ -68,3 +72,24 @@ def test_store_without_runs_says_so(cli: Any) -> None:
     SqliteStore("new.db")
 
     assert cli("runs", "--store", "new.db").out == "There is nothing here yet.\n"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_terminal_cuts_tasks_and_nothing_else(cli: Any, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    cli("run", "team.yaml", "一二三四五六七八九十" * 4, "--conversation", "a-long-name")
+    for name, value in {"TERM": "xterm", "COLUMNS": str(columns), "NO_COLOR": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    with redirect_stdout(Terminal()) as terminal:
+        cli("runs")
+
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in terminal.getvalue().splitlines()]
+    assert all(cell_len(line) <= columns for line in lines)
+    assert all(word in lines[1] for word in ("a-long-name.1", "completed", "270", "$0", "now"))
+    assert ("…" in lines[1]) is (columns < 200)

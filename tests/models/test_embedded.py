@@ -273,20 +273,18 @@ async def test_the_environment_names_a_bigger_model(chat_weights: Path, monkeypa
 
 
 async def test_closing_twice_is_fine_and_the_last_client_unloads(chat_weights: Path):
+    before = set(threading.enumerate())
     first, second = (EmbeddedModel(chat_weights, context_window=512) for _ in range(2))
     await collect(first, asked("Hello", max_tokens=1))
     await collect(second, asked("Hello", max_tokens=1))
+    loaded = set(threading.enumerate()) - before
 
     await first.close()
     await first.close()
 
     await collect(second, asked("Hello", max_tokens=1))
     await second.close()
-    assert not _engine_threads()
-
-
-def _engine_threads() -> list[str]:
-    for thread in threading.enumerate():
-        if thread.name.startswith("quorate-embedded"):
-            thread.join(10)
-    return [t.name for t in threading.enumerate() if t.name.startswith("quorate-embedded")]
+    for thread in loaded:
+        thread.join(10)
+    assert len(loaded) == 1  # for both of them
+    assert not any(thread.is_alive() for thread in loaded)

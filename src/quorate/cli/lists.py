@@ -17,6 +17,7 @@ from quorate.runs.history import RunRecord, fold
 from quorate.runs.journal import Store
 
 TASK_CHARS = 48
+NARROWEST = 8
 CUT = frozenset({"task", "last task", "question", "what it is"})
 """The columns that a narrow terminal cuts; ids, figures and paths stay whole."""
 
@@ -139,7 +140,7 @@ def _print_rows(rows: Sequence[Row]) -> int:
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Cells], *, right: Sequence[str] = ()) -> None:
-    """Print a table: in a terminal with colours and as wide as it is, elsewhere plain and as wide as it must be.
+    """Print a table: in a terminal with colours and no wider than it is, elsewhere plain and as wide as it must be.
 
     Args:
         heads: The columns' names.
@@ -151,28 +152,43 @@ def print_table(heads: Sequence[str], rows: Sequence[Cells], *, right: Sequence[
         return
     from rich.cells import cell_len
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    terminal = is_terminal(sys.stdout)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim" if terminal else "")
+    clean = [[(head, "dim") for head in heads], *([(shown.inline(text), style) for text, style in row] for row in rows)]
+    widths = [max(cell_len(row[at][0]) for row in clean) for at in range(len(heads))]
+    terminal = Console(highlight=False, no_color=False) if is_terminal(sys.stdout) else None
+    if terminal is not None:
+        widths = _narrowed(widths, heads, terminal.width)
+    for row in clean:
+        line = [
+            (_fitted(text, width, right=head in right) + "  ", style)
+            for head, width, (text, style) in zip(heads, widths, row, strict=True)
+        ]
+        if terminal is None:
+            print("".join(text for text, _ in line).rstrip())
+        else:
+            text = Text.assemble(*line, no_wrap=True, overflow="ignore")
+            text.rstrip()
+            terminal.print(text, crop=False)
+
+
+def _narrowed(widths: Sequence[int], heads: Sequence[str], most: int) -> list[int]:
+    """Return widths that make no line longer than `most`, as far as columns that may be cut can give."""
+    over = sum(widths) + 2 * (len(widths) - 1) - most
+    found = list(widths)
     for at, head in enumerate(heads):
-        may_be_cut = head in CUT
-        widest = max(cell_len(text) for text in (head, *(shown.inline(cells[at][0]) for cells in rows)))
-        table.add_column(
-            head,
-            justify="right" if head in right else "left",
-            no_wrap=True,
-            overflow="ellipsis" if may_be_cut else "fold",
-            min_width=8 if may_be_cut else widest,
-        )
-    for cells in rows:
-        table.add_row(*[Text(shown.inline(text), style if terminal else "") for text, style in cells])
-    if terminal:
-        Console(highlight=False, no_color=False).print(table)
-        return
-    wide = Console(color_system=None, force_terminal=False, width=10_000, highlight=False)
-    with wide.capture() as captured:
-        wide.print(table)
-    for line in captured.get().splitlines():
-        print(line.rstrip())
+        if head in CUT and over > 0:
+            given = max(0, min(over, found[at] - NARROWEST))
+            found[at] -= given
+            over -= given
+    return found
+
+
+def _fitted(text: str, width: int, *, right: bool) -> str:
+    """Return a text of exactly `width` cells."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) > width:
+        return set_cell_size(text, width - 1) + "…"
+    blank = " " * (width - cell_len(text))
+    return blank + text if right else text + blank
