@@ -156,14 +156,14 @@ async def test_output_that_knows_few_characters_gets_others_escaped(monkeypatch:
 
 
 async def test_events_of_other_kinds_are_told(capsys: Any) -> None:
-    class Weather(BaseAgentEvent):
+    class Forecast(BaseAgentEvent):
         content: str
 
     await Console(
         stream(
             SelectSpeakerEvent(content=["critic"], source="team", metadata={"reason": "it is most able"}),
             UserInputRequestedEvent(request_id="r", source="ann"),
-            Weather(content="rain", source="sky"),
+            Forecast(content="rain", source="sky"),
             ThoughtEvent(content="Hm.\nWhy?", source="critic"),
         )
     )
@@ -171,7 +171,7 @@ async def test_events_of_other_kinds_are_told(capsys: Any) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "next: critic: it is most able",
         "ann: is asked for an answer",
-        "sky: Weather: rain",
+        "sky: Forecast: rain",
         "critic: thinks: Hm. ↵ Why?",
     ]
 

@@ -64,7 +64,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
 
 async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
-    scope = Scope(run, path, run.root.at)
+    scope = Scope(run, path, run.at)
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     if choice is None:
         run.check()
@@ -102,7 +102,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         talk.see(Fact(stop=run.stop_reason, at=scope.at))
     if not entries or not any(e.kind == "turn" for e in entries):
         run.append(path, "turn", {})
-    run.root.at = scope.at
+    run.at = scope.at
     return None
 
 

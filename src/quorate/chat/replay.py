@@ -20,7 +20,7 @@ from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.replaying import ReplayRun
 from quorate.runs.run import Parked
-from quorate.runs.scope import entered
+from quorate.runs.scope import Scope, entered
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _prepared(
     run = _Replay(where, record.number, record.limits, recorded=recorded, past=sorted_entries(past))
     run.asked = audit.requests(where.id, entries)
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
-    run.root.at = record.started_at
+    run.at = record.started_at
     return run, final
 
 
@@ -132,8 +132,8 @@ async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entr
     given = talk.turn
     outcome: Outcome | None
     try:
-        with entered(run.root):
-            outcome = await converse(run.root, talk, Feed())
+        with entered(Scope(run, paths.ROOT, run.at)) as root:
+            outcome = await converse(root, talk, Feed())
     except Halt as halt:
         outcome = halt.outcome
     except Parked:

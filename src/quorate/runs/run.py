@@ -64,7 +64,7 @@ class Run:
         self.kept: Any = None
         self.resources: dict[Any, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self.root = Scope(self, paths.ROOT, self.clock.now_us())
+        self.at = self.clock.now_us()
 
     # -- the journal --------------------------------------------------------------------------------------------------
 
@@ -177,8 +177,9 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     cancelled: asyncio.CancelledError | None = None
     began = run.clock.now_us()
     left = run.meter.limits.active_s - run.active_before_s
-    work = body(run.root)
-    token = current.set(run.root)
+    root = Scope(run, paths.ROOT, run.at)
+    work = body(root)
+    token = current.set(root)
     try:
         if left <= 0:
             work.close()

@@ -58,9 +58,9 @@ async def begin(
             for record in runs.values():
                 past += split(record)[0]
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
-        dumped = task(run.id, run.root.at)
+        dumped = task(run.id, run.at)
         entry = run.append(paths.ROOT, "run", {"task": dumped, "limits": dict(vars(run.meter.limits)), **definition})
-        run.root.at = entry.at
+        run.at = entry.at
     except BaseException:
         await journal.release()
         raise
@@ -150,7 +150,7 @@ def _reopened(
     run.active_before_s = record.active_so_far_s
     record.see(run.append(paths.ROOT, "resumed", resumed))
     run.meter.count_on(meter)
-    run.root.at = record.last_at
+    run.at = record.last_at
     return run
 
 
