@@ -220,7 +220,7 @@ async def test_member_that_left_in_the_middle_of_its_turn_is_a_conflict_that_nam
     talk = conversation("talk")
     await pair(ScriptedModel([f"old {word(n)}" for n in range(4)]), max_turns=4).run(task="Go.", conversation=talk)
     left = await killed(await talk.entries(), before="said", nth=2)
-    alone = RoundRobinGroupChat([AssistantAgent("a", ScriptedModel(["new one", "new two"]))], max_turns=3)
+    alone = RoundRobinGroupChat([AssistantAgent("a", ScriptedModel(["new one", "new two"]))])
 
     with pytest.raises(RunFailed, match=r"turn 2 / b.*the team has only a.*--give-up-turn") as raised:
         await alone.continue_run("talk", store=left.store)
@@ -231,6 +231,7 @@ async def test_member_that_left_in_the_middle_of_its_turn_is_a_conflict_that_nam
         ("user", "Go."),
         ("a", f"old {word(0)}"),
         ("a", "new one"),
+        ("a", "new two"),
     ]
 
 
@@ -239,11 +240,11 @@ async def test_member_that_left_does_not_matter_where_its_turns_are_closed(kille
     talk = conversation("talk")
     await pair(ScriptedModel([f"old {word(n)}" for n in range(4)]), max_turns=4).run(task="Go.", conversation=talk)
     left = await killed(await talk.entries(), before="choice", nth=3)
-    alone = RoundRobinGroupChat([AssistantAgent("a", ScriptedModel(["new one"]))], max_turns=3)
+    alone = RoundRobinGroupChat([AssistantAgent("a", ScriptedModel(["new one", "new two"]))])
 
     result = await alone.continue_run("talk", store=left.store)
 
-    assert [m.source for m in result.messages] == ["user", "a", "b", "a"]
+    assert [m.source for m in result.messages] == ["user", "a", "b", "a", "a"]
 
 
 async def test_condition_of_the_resumed_team_decides_about_the_whole_run(killed: Any) -> None:

@@ -38,7 +38,7 @@ def test_runs_as_json(work: Any) -> None:
         ("a.1", "completed", 4),
     ]
     assert rows[2]["task"] == "What is x? " * 10
-    assert rows[0]["reason"] == "The limit of 1 turns is reached."
+    assert rows[0]["reason"] == "The limit of 1 turn is reached."
 
 
 def test_runs_can_be_cut_and_say_so(work: Any) -> None:

@@ -288,3 +288,11 @@ async def test_closing_twice_is_fine_and_the_last_client_unloads(chat_weights: P
         thread.join(10)
     assert len(loaded) == 1  # for both of them
     assert not any(thread.is_alive() for thread in loaded)
+
+
+async def test_a_number_that_was_told_is_said_again(model: EmbeddedModel):
+    told = Said("The average price is 4.75.", "analyst", "agent")
+
+    answer = await collect(model, asked("What is the average price?", told, system="You sum up what was found."))
+
+    assert "4.75" in answer.reply.text

@@ -126,12 +126,12 @@ def test_where_no_call_is_wanted_the_reply_is_begun_for_the_model():
 
 def test_what_is_decided_is_the_likeliest_and_words_are_sampled():
     request = asked(Said("How much?"), tools=(STATS,))
-    sampling = Sampling(temperature=0.3, repeat_penalty=1.2, seed=5)
+    sampling = Sampling(temperature=0.3, loop_penalty=1.2, seed=5)
 
     deciding, words = to_wire(request, sampling), to_wire(request, sampling, words=True)
 
-    assert (deciding["temperature"], deciding["repeat_penalty"]) == (0.0, 1.0)
-    assert (words["temperature"], words["repeat_penalty"], words["seed"]) == (0.3, 1.2, 5)
+    assert (deciding["temperature"], deciding["dry_multiplier"]) == (0.0, 0.0)
+    assert (words["temperature"], words["dry_multiplier"], words["seed"]) == (0.3, 1.2, 5)
     assert deciding["max_tokens"] == words["max_tokens"] == 9
 
 

@@ -162,6 +162,8 @@ class AssistantAgent(Runnable, Agent):
         return show
 
     async def _use_tools(self, turn: Turn, answer: Answer, step: int) -> Block:
+        if answer.reply.text:
+            turn.derive("aside", step)
         turn.derive("request", step)
         results = await call_tools(self.tools, answer.reply.calls)
         for i, result in enumerate(results):

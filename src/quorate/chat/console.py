@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from quorate.chat import shown
 from quorate.chat.messages import (
+    ASIDE,
     BaseChatMessage,
     BaseMessage,
     FunctionCall,
@@ -177,7 +178,7 @@ class View(ABC):
             words = self.words.get(id) or self.words.setdefault(id, _Words(item.source))
             words.add(item.attempt, item.content)
             return
-        spoken = self.words.pop(item.id, None) or self.words.pop(item.source, None)
+        spoken = self.words.pop(item.id.removesuffix(ASIDE), None) or self.words.pop(item.source, None)
         if isinstance(item, ToolCallRequestEvent):
             if spoken is not None and "".join(spoken.pieces).strip():  # what it said before it called
                 self.put(item.source, _dim(shown.paragraphs("".join(spoken.pieces))))
@@ -208,7 +209,9 @@ class View(ABC):
         return [(f"  · {note}", "dim")] if note else []
 
     def _see_event(self, item: BaseMessage) -> None:
-        if isinstance(item, ThoughtEvent):
+        if isinstance(item, ThoughtEvent) and item.id.endswith(ASIDE):  # said beside tool calls, not thought
+            self.put(item.source, _dim(shown.paragraphs(item.content)))
+        elif isinstance(item, ThoughtEvent):
             self.put(item.source, [[(f"thinks: {shown.cut(item.content, shown.THOUGHT_CHARS)}", "dim italic")]])
         elif isinstance(item, SelectSpeakerEvent):
             why = f": {item.metadata['reason']}" if item.metadata.get("reason") else ""

@@ -15,11 +15,16 @@ MOST_WAITING = 20_000
 
 
 class Feed:
-    """Passes on what happens to whoever looks on now."""
+    """Passes on what happens to whoever looks on now.
 
-    __slots__ = ("_viewers", "ended")
+    Attributes:
+        pending: The events of the turn that is open, for who comes later.
+    """
+
+    __slots__ = ("_viewers", "ended", "pending")
 
     def __init__(self) -> None:
+        self.pending: list[BaseMessage] = []
         self._viewers: list[_Viewer] = []
         self.ended = False
 
@@ -37,6 +42,11 @@ class Feed:
         """Show a message or event to everybody who looks on: a copy, so that nobody changes history."""
         if self._viewers and message is not None:
             self.push(message.model_copy())
+
+    def happens(self, event: BaseMessage) -> None:
+        """Show an event of the open turn, and remember it for who comes before the turn is closed."""
+        self.pending.append(event)
+        self.tell(event)
 
     def end(self) -> None:
         """Let every viewer finish with what it has."""

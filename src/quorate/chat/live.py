@@ -61,7 +61,8 @@ class LiveRun:
         Raises:
             RunFailed: The run failed; raised after the last item.
         """
-        past = [message.model_copy() for message in self.talk.told()[since:]] if self.talk.facts else []
+        told = [*self.talk.told(), *self._feed.pending] if self.talk.facts else []
+        past = [message.model_copy() for message in told[since:]]
         async with aclosing(self._feed.view(past)) as items:
             async for item in items:
                 yield item
@@ -334,11 +335,12 @@ class Runnable(ABC):
         run_id: str,
         *,
         store: Store | None = None,
+        owner: str | None = None,
         limits: Limits | None = None,
         give_up_turn: bool = False,
     ) -> TaskResult:
         """Go on with a run to its end; see `going_on`."""
-        async with self.going_on(run_id, store=store, limits=limits, give_up_turn=give_up_turn) as run:
+        async with self.going_on(run_id, store=store, owner=owner, limits=limits, give_up_turn=give_up_turn) as run:
             return await run.result()
 
 

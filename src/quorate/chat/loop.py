@@ -41,6 +41,8 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
     run, condition = scope.run, talk.cast.condition
     while True:
         path = paths.child(scope.path, talk.turn + 1, "turn")
+        if path in run.resumed_at:
+            talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
         reason = condition.reason(talk.condition)
         if not entries or not any(e.kind == "choice" for e in entries):
@@ -73,9 +75,9 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         chosen = await _choose(scope, talk)
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)
+        run.meter.add_turn()
         if run.is_replay:
             raise run.missing(path, f"a choice of {', '.join(chosen.speakers)}")
-        run.meter.add_turn()
         choice = run.append(path, "choice", _said_of(chosen))
     elif run.is_replay:
         await _check_choice(scope, talk, choice)
@@ -96,6 +98,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
                 scope.at = fact.at
         if facts:
             feed.tell(facts[-1].message)
+    feed.pending.clear()
     if run.recorded:
         run.check_all_met(path)
     if run.stop_reason:

@@ -24,6 +24,9 @@ from quorate.runs.scope import current
 
 _system = SystemClock()
 
+ASIDE = "#aside"
+"""How the id of a `ThoughtEvent` ends that holds the text beside a reply's tool calls, before it the reply's own id."""
+
 
 @dataclass(slots=True)
 class RequestUsage:

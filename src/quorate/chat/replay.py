@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from quorate.chat import audit
@@ -15,7 +16,7 @@ from quorate.models.client import ModelRequest
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, split_run_id
 from quorate.runs.history import RunRecord, fold, sorted_entries, split
-from quorate.runs.journal import Conversation, Store
+from quorate.runs.journal import LOCAL_OWNER, Conversation, Store
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.replaying import ReplayRun
@@ -74,20 +75,21 @@ class _Replay(ReplayRun):
         self.compared += 1
 
 
-async def replay(run_id: str, *, team: Runnable, store: Store | None = None) -> ReplayReport:
+async def replay(run_id: str, *, team: Runnable, store: Store | None = None, owner: str = LOCAL_OWNER) -> ReplayReport:
     """Do a run again from its journal, with no outside call, and compare every entry.
 
     Args:
         run_id: Of the run, or of the conversation for its last run.
         team: The definition it ran with.
         store: Where it is kept; by default the team's own memory.
+        owner: Whose it is.
 
     Raises:
         Divergence: The first difference: what was expected, what came, and where.
         ConfigError: There is no such run.
     """
     id, number = split_run_id(run_id)
-    where = team._own_conversation(id) if store is None else store.conversation(id)  # pyright: ignore[reportPrivateUsage]: the team's own
+    where = team._own_conversation(id) if store is None else store.conversation(id, owner=owner)  # pyright: ignore[reportPrivateUsage]: the team's own
     entries = await where.entries()
     runs = fold(entries)
     if not runs:
@@ -118,10 +120,23 @@ def _prepared(
         elif entry.kind not in {"question", "answer", "retry"} and not (entry.seq in record.void and final is None):
             recorded.setdefault(entry.path, []).append(entry)
     run = _Replay(where, record.number, record.limits, recorded=recorded, past=sorted_entries(past))
+    turns = {entry.path.partition("/")[0] for entry in record.entries if entry.path}
+    run.open_turns = frozenset(turns - {entry.path for entry in record.entries if entry.kind == "turn"})
+    run.resumed_at = frozenset(_taken_up(record))
     run.asked = audit.requests(where.id, entries)
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
     run.at = record.started_at
     return run, final
+
+
+def _taken_up(record: RunRecord) -> Iterator[str]:
+    """Yield the turns at which attempts went on."""
+    closed = 0
+    for entry in record.entries:
+        if entry.kind == "turn":
+            closed += 1
+        elif entry.kind == "resumed":
+            yield paths.child(paths.ROOT, closed + 1, "turn")
 
 
 async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entry | None) -> ReplayReport:
@@ -151,14 +166,21 @@ async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entr
             f"The journal goes on with a {kind} at {paths.shown(first)}, where the code now ends.",
             path=first, expected=kind, got=outcome,
         )  # fmt: skip
-    if ended is not None and outcome is not None:
+    if ended is not None:
         _compare_end(run, record, ended, outcome)
     return ReplayReport(run.id, run.compared, outcome, given)
 
 
-def _compare_end(run: _Replay, record: RunRecord, ended: Entry, outcome: Outcome) -> None:
+def _compare_end(run: _Replay, record: RunRecord, ended: Entry, outcome: Outcome | None) -> None:
     """Compare the outcome, unless time or a person outside decided it."""
-    if ended.payload["outcome"] == "cancelled" or ended.payload.get("limit") == "active_s" or record.stop_reason:
+    kind, reason = ended.payload["outcome"], ended.payload["reason"]
+    if kind == "cancelled" or ended.payload.get("limit") == "active_s" or record.stop_reason:
+        return
+    if outcome is None:
+        if kind in {"completed", "stalled"}:
+            raise Divergence(
+                f"The journal ends {kind}: {reason}. The code now goes on.", path=paths.ROOT, expected=reason, got=None
+            )
         return
     said: Payload = {"outcome": outcome.kind, "reason": outcome.reason}
     run.compare(ended, said, without=frozenset(ended.payload) - {"outcome", "reason"})

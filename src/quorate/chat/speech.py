@@ -29,8 +29,8 @@ else:
     messages = lazy("quorate.chat.messages")
 
 Item = tuple[Any, ...]
-"""`("reply", n)`, `("thought", n)`, `("request", n)`, `("results", n)`, `("summary", n)`, of model step n and the tool
-steps after it; or `("json", data)`, a message or event dumped whole."""
+"""`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
+`("summary", n)`, of model step n and the tool steps after it; or `("json", data)`, a message or event dumped whole."""
 
 
 class Made(NamedTuple):
@@ -108,7 +108,7 @@ class Turn:
     def emit(self, event: BaseAgentEvent) -> None:
         """Tell an event on the way; it is kept with the speech."""
         self._keep(("json", event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
-        self._emit.tell(event)
+        self._emit.happens(event)
 
     def derive(self, kind: str, step: int) -> Fact:
         """Tell what a step came to, as an event or as the message; kept by reference."""
@@ -116,7 +116,7 @@ class Turn:
         fact = derived(item, self.steps, self.scope.path, self.name, self.run)
         self._keep(item, fact)
         if fact.event is not None:
-            self._emit.tell(fact.event)
+            self._emit.happens(fact.event)
         return fact
 
     def _keep(self, item: Item, fact: Fact) -> None:
@@ -154,6 +154,11 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
         return Fact(
             message=message, speaker=name, at=made.at, usage=answer.usage, cost_usd=made.cost_usd, block=block, ref=ref
         )
+    if kind == "aside":
+        event = messages.ThoughtEvent(
+            content=answer.reply.text, source=name, id=f"{id}{messages.ASIDE}", created_at=when
+        )
+        return Fact(event=event, speaker=name, at=made.at)
     if kind == "thought":
         event = messages.ThoughtEvent(
             content="".join(t.text for t in answer.reply.reasoning), source=name, id=f"{id}#thought", created_at=when

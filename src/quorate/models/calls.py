@@ -65,7 +65,7 @@ async def ask(
     run.check()
     ref = f"{run.number}:{path}"
     attempt = 1
-    if run.recorded:
+    if run.recorded or run.is_replay:
         entries = run.recall(path)
         if run.is_replay:
             _replay(run, client, request, path, entries)
@@ -84,11 +84,10 @@ async def ask(
 
 def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
     """Compare a request with the recorded one, and count its call as it was counted."""
-    calls = [e for e in entries if e.kind == "call"]
-    if not calls:
-        return
     price, bound = price_of(client.info), prompt_bound(request)
     capped, worst = _capped(run, price, bound, request)
+    if not any(e.kind == "call" for e in entries):
+        return
     run.compare_request(path, capped, capped.max_tokens)
     held = bound + capped.max_tokens
     run.meter.hold(held, worst)

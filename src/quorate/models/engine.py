@@ -55,6 +55,14 @@ def parameters(library: ModuleType, path: Path, context_window: int) -> Any:
     return chosen
 
 
+def listen_at(settings: Any, host: str) -> None:
+    """Set where a server listens: a host, or the path of a socket that ends in `.sock`."""
+    if hasattr(settings, "hostnames"):
+        settings.hostnames = [host]
+    else:  # before xllamacpp 2026.10
+        settings.hostname = host
+
+
 class Engine:
     """A model file, loaded at its first request in the thread that then computes its answers."""
 
@@ -97,7 +105,7 @@ class Engine:
             if not hasattr(socket, "AF_UNIX") or os.name == "nt":
                 return self._library.Server(chosen)
             with tempfile.TemporaryDirectory(prefix="quorate-") as hidden:
-                chosen.hostnames = [str(Path(hidden) / "s.sock")]
+                listen_at(chosen, str(Path(hidden) / "s.sock"))
                 return self._library.Server(chosen)
         except RuntimeError as error:
             raise ConfigError(

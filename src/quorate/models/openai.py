@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KEY_ENVIRONMENT = "OPENAI_API_KEY"
 URL_ENVIRONMENT = "OPENAI_BASE_URL"
 
+NO_KEY = "no-key-was-given"
+
 RETRYABLE = frozenset({408, 409, 429})
 """Beside every 5xx: a time-out, a clash and a rate limit may pass."""
 
@@ -82,7 +84,7 @@ class OpenAIChat:
         self._model, self._url, self._key_environment = model, url, key_environment
         self._sdk = require("openai", extra="openai")
         # Retries are the run's: it journals each, and holds its limits.
-        self._client: Any = self._sdk.AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0)
+        self._client: Any = self._sdk.AsyncOpenAI(api_key=key or NO_KEY, base_url=url, max_retries=0)
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self._model!r}, base_url={self._url!r})"
@@ -121,9 +123,7 @@ class OpenAIChat:
 
     def _error(self, error: Exception) -> ModelError:
         status = getattr(error, "status_code", None)
-        said = str(getattr(error, "message", "") or error or type(error).__name__)
-        said = said.replace(self._client.api_key, "…") if len(self._client.api_key) > 4 else said  # servers echo it
-        said = said.removeprefix(f"Error code: {status} - ").rstrip(".") + "."
+        said = _message(error).replace(self._client.api_key, "…")  # some servers repeat the key
         at = f"{self.info.name} at {self._url}" if self._url else self.info.name
         if status is None:
             return ModelError(f"{at} could not be reached, or was cut off: {said}", retryable=True)
@@ -272,6 +272,14 @@ def retry_after_s(headers: Any) -> float | None:
         return max(0.0, left.total_seconds())
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _message(error: Exception) -> str:
+    """Return what a provider says went wrong; what the SDK puts around it depends on its version."""
+    body: Any = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, dict) else body  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: JSON
+    said = inner.get("message") if isinstance(inner, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: JSON
+    return str(said or getattr(error, "message", "") or error or type(error).__name__).rstrip(".") + "."  # pyright: ignore[reportUnknownArgumentType]: JSON
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:

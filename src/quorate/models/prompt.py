@@ -4,8 +4,9 @@ The templates of small models know nothing of tools, so tools are text here. Wha
 but a grammar lets it write only `Call: NAME {ARGUMENTS}`, with arguments that fit the tool's schema, or `Reply: TEXT`.
 
 A model of 135M parameters does not follow instructions, it goes on as it has seen it done. So the tools are shown in
-use, in turns made from their own schemas. With them, it picked tool and arguments right in 24 of 24 questions about a
-table; with a description only, in 18, and with two tools in 3 of 32 instead of 21.
+use, in turns made from their own schemas. Measured with one tool of two parameters: of the 24 questions that the form
+was found with, all got the right call (18 with a description only), and of 32 others 25; nearly all misses are in the
+second parameter. With a second tool, 21 of 32 (3 with a description only).
 """
 
 from __future__ import annotations
@@ -34,13 +35,20 @@ Schema = dict[str, Any]
 
 
 class Sampling(NamedTuple):
-    """How freely a model writes. `repeat_penalty`, unused at temperature 0, keeps a small one from circling."""
+    """How freely a model writes.
+
+    `loop_penalty` keeps a small one from going round in circles: it is for repeating more than `LOOP_TOKENS` in a row
+    (llama.cpp calls it DRY). The usual penalty for every repeated token also keeps it from saying the numbers that it
+    was told: with 1.1 it kept 4 of 18, with this one all. At temperature 0 nothing is penalised.
+    """
 
     temperature: float = 0.2
     top_p: float = 0.9
-    repeat_penalty: float = 1.1
+    loop_penalty: float = 0.8
     seed: int = 7
 
+
+LOOP_TOKENS = 6
 
 SAMPLING = Sampling()
 
@@ -63,7 +71,9 @@ def to_wire(request: ModelRequest, sampling: Sampling = SAMPLING, *, words: bool
         "max_tokens": request.max_tokens,
         "temperature": sampling.temperature if request.temperature is None else request.temperature,
         "top_p": sampling.top_p,
-        "repeat_penalty": sampling.repeat_penalty,
+        "repeat_penalty": 1.0,
+        "dry_multiplier": sampling.loop_penalty,
+        "dry_allowed_length": LOOP_TOKENS,
         "seed": sampling.seed if request.seed is None else request.seed,
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -74,7 +84,7 @@ def to_wire(request: ModelRequest, sampling: Sampling = SAMPLING, *, words: bool
         body["grammar"] = _choice(request, tools) if deciding else f"{LANGUAGE}start: {_json(request.output_schema)}\n"
         body["temperature"] = request.temperature or 0.0  # what is decided is the likeliest
     if deciding or request.output_schema or request.temperature == 0 or _answered(request):
-        body["repeat_penalty"] = 1.0  # it would keep the model from saying again what it was just told
+        body["dry_multiplier"] = 0.0  # it would keep the model from saying again what it was just told
     return body
 
 

@@ -108,7 +108,8 @@ def start(chosen: argparse.Namespace, key: str) -> tuple[Any, str]:
     path = chosen.path or weights.locate(weights.CHAT)
     name = chosen.path.stem if chosen.path else weights.CHAT
     settings = engine.parameters(library, path, chosen.context_window)
-    settings.hostnames, settings.port = [chosen.host], chosen.port
+    engine.listen_at(settings, chosen.host)
+    settings.port = chosen.port
     settings.api_keys, settings.cors_origins, settings.model_alias = [key], chosen.cors_origins, {name}
     try:
         return library.Server(settings), name

@@ -200,6 +200,7 @@ class Meter:
 
     def reached(self, limit: str) -> Halt:
         """Note that a limit was reached, for good, and return what to raise."""
-        reason = f"The limit of {getattr(self.limits, limit):g} {_UNITS.get(limit, limit)} is reached."
+        value, unit = getattr(self.limits, limit), _UNITS.get(limit, limit)
+        reason = f"The limit of {value:g} {unit.removesuffix('s') if value == 1 else unit} is reached."
         self.halted = self.halted or Outcome("limit", reason, limit=limit)
         return Halt(self.halted)

@@ -42,11 +42,14 @@ class ReplayRun(Run):
         self.append = self._append
         self.is_replay = True
         self.compared: int = 0
+        self.open_turns: frozenset[str] = frozenset()
 
     def _append(self, path: str, kind: str, payload: Payload) -> Entry:
         """Compare an entry with the recorded one, and return that."""
         entries = self.recorded.get(path, [])
         found = next((e for e in entries if e.kind == kind), None)
+        if found is None and path.partition("/")[0] in self.open_turns:
+            raise ReplayOver(f"The journal ends before the {kind} at {paths.shown(path)}.")
         if found is None:
             raise Divergence(
                 f"{paths.shown(path) or 'the run'}: the code now writes a {kind} that the journal does not have.",
@@ -81,7 +84,7 @@ class ReplayRun(Run):
 
     def missing(self, path: str, what: str) -> Exception:
         """Return what to raise where the code wants an outcome that the journal does not have."""
-        if self.recorded:
+        if self.recorded and path.partition("/")[0] not in self.open_turns:
             first = min(self.recorded, key=paths.sort_key)
             return Divergence(
                 f"{paths.shown(path)}: the code now makes {what}; the journal goes on with a "

@@ -37,6 +37,9 @@ class Run:
         past: Everything before it, in canonical order.
     """
 
+    resumed_at: frozenset[str] = frozenset()
+    """In a replay: the turns at which an earlier attempt was taken up, with new patience."""
+
     def __init__(
         self,
         conversation: Conversation,

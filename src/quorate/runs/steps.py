@@ -142,10 +142,10 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
             call = replace(call, effect=intents[-1].payload["effect"])
         if intents and call.effect == "unsafe" and not settled:
             raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
-    if run.is_replay:
-        raise run.missing(path, f"a call of {call.name}")
     if call.counts and not intents:
         run.meter.add_tool_call()
+    if run.is_replay:
+        raise run.missing(path, f"a call of {call.name}")
     key = "" if call.effect == "read" else operation_key(run, path, call.name, call.arguments)
     if key:
         await _declare(run, path, call, key, attempt=len(intents) + 1)
