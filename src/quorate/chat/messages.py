@@ -36,7 +36,7 @@ class RequestUsage:
     completion_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FunctionCall:
     """A tool call; `arguments` is JSON text."""
 
@@ -45,7 +45,7 @@ class FunctionCall:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FunctionExecutionResult:
     """What a tool call came to."""
 

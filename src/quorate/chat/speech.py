@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.feed import Feed
-from quorate.chat.progress import Progress
+from quorate.chat.progress import REPEATS, Progress
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, ToolResult
@@ -122,9 +122,11 @@ class Turn:
     def _keep(self, item: Item, fact: Fact) -> None:
         self.items.append(item)
         self.facts.append(fact)
-        if fact.event is not None:
+        if fact.event is not None and len(self.facts) > REPEATS:  # before, nothing can have come that often
             if self._watch is None:
                 self._watch = Progress(polls=self._polls)
+                for earlier in self.facts[:-1]:
+                    self._watch.see(earlier)
             self._watch.see(fact)
             self._watch.check()
 
