@@ -5,6 +5,9 @@ PYTHON ?= python3
 JOBS ?= 2
 ARGS ?=
 
+# More threads for the small embedding model only fight over the cores.
+export OPENBLAS_NUM_THREADS ?= 1
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready

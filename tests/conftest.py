@@ -75,7 +75,9 @@ async def left_by(entries: Sequence[Entry], upto: int) -> Conversation:
 def killed() -> Callable[..., Awaitable[Conversation]]:
     """Return a journal cut after some entries, or right before the first of a kind (the `nth`, counted from 1)."""
 
-    async def cut(entries: Sequence[Entry], *, after: int | None = None, before: str = "", nth: int = 1) -> Conversation:
+    async def cut(
+        entries: Sequence[Entry], *, after: int | None = None, before: str = "", nth: int = 1
+    ) -> Conversation:
         if after is None:
             after = [i for i, entry in enumerate(entries) if entry.kind == before][nth - 1]
         return await left_by(entries, after)

@@ -19,7 +19,7 @@ NAMES = {
 }
 
 Column = Literal["mass", "diameter", "gravity", "distance", "year", "temperature", "moons"]
-Statistic = Literal["mean", "lowest", "highest", "total"]
+Statistic = Literal["average", "minimum", "maximum", "total"]
 
 
 def column_of(name: str) -> dict[str, float]:
@@ -32,11 +32,11 @@ def column_of(name: str) -> dict[str, float]:
 def column_stats(column: Column, statistic: Statistic) -> str:
     """Compute a number from a column of the table of planets."""
     rows = column_of(column)
-    if statistic == "mean":
-        return f"The mean {column} of the planets is {statistics.fmean(rows.values()):g}."
+    if statistic == "average":
+        return f"The average {column} of the planets is {statistics.fmean(rows.values()):g}."
     if statistic == "total":
         return f"The total {column} of the planets is {sum(rows.values()):g}."
-    planet = (min if statistic == "lowest" else max)(rows, key=lambda name: rows[name])
+    planet = (min if statistic == "minimum" else max)(rows, key=lambda name: rows[name])
     return f"The {statistic} {column} is {rows[planet]:g}, of {planet}."
 
 
@@ -45,4 +45,4 @@ def second_look(column: Column) -> str:
     """Check a column of the table of planets: how far ahead is the first?"""
     rows = column_of(column)
     first, second = sorted(rows, key=lambda name: -rows[name])[:2]
-    return f"The highest {column} is {rows[first]:g}, of {first}; the next is {rows[second]:g}, of {second}."
+    return f"The maximum {column} is {rows[first]:g}, of {first}; the next is {rows[second]:g}, of {second}."

@@ -38,9 +38,7 @@ async def test_answer_is_a_message_with_what_it_cost() -> None:
 
 async def test_model_gets_instruction_tools_and_options() -> None:
     model = ScriptedModel(["ok"])
-    agent = AssistantAgent(
-        "a", model, tools=[add], system_message="Be kind.", max_tokens=99, temperature=0.0, seed=7
-    )
+    agent = AssistantAgent("a", model, tools=[add], system_message="Be kind.", max_tokens=99, temperature=0.0, seed=7)
 
     await agent.run(task="Hi.")
 
@@ -63,7 +61,12 @@ async def test_tool_call_and_its_result_go_back_as_one_block() -> None:
 
     result = await AssistantAgent("a", model, tools=[add]).run(task="1 + 2?")
 
-    assert [type(m) for m in result.messages] == [TextMessage, ToolCallRequestEvent, ToolCallExecutionEvent, TextMessage]
+    assert [type(m) for m in result.messages] == [
+        TextMessage,
+        ToolCallRequestEvent,
+        ToolCallExecutionEvent,
+        TextMessage,
+    ]
     atom = model.requests[1].blocks[-1]
     assert isinstance(atom, Reply)
     assert atom.calls == (ADD,)

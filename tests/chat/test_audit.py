@@ -46,7 +46,7 @@ def same(rebuilt: ModelRequest, sent: ModelRequest) -> bool:
 
 
 async def check(store: Any, *models: ScriptedModel) -> int:
-    """Compare all that the models of a conversation were asked with what its journal says, and return how much it was."""
+    """Compare all that the models of a conversation were asked with what its journal says, and return how many."""
     entries = await store.read("talk")
     found = audit.requests("talk", entries)
     asked = [asking for attempts in found.values() for asking in attempts]
@@ -165,3 +165,44 @@ async def test_request_that_the_journal_does_not_hold_any_more_is_found(store: A
 
     with pytest.raises(StoreError, match="here: the journal's text is not what the model was asked"):
         audit.check_digest(asking, journal.fingerprint, "here")
+
+
+async def test_standing_parts_and_long_results_are_kept_once_however_often_they_are_sent(store: Any) -> None:
+    # ENGINE 14, 24
+    system = "Be brief. " * 50
+    lines: list[object] = [ToolCall("c1", "read_file", "{}"), "Read it.", ToolCall("c2", "read_file", "{}"), "Again."]
+    agent = AssistantAgent("a", ScriptedModel(lines), tools=[read_file], system_message=system)
+    team = RoundRobinGroupChat([agent], max_turns=2)
+
+    await team.run(task="Read.", conversation=store.conversation("talk"))
+    await store.close()
+
+    assert store.path.read_bytes().count(system.encode()) == 1
+    assert store.path.stat().st_size < 1.9 * len("line\n" * 20_000)
+
+
+async def test_call_holds_only_what_is_new_since_the_one_before(store: Any) -> None:
+    # ENGINE 14
+    model = ScriptedModel([f"{word} and so on" for word in ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")])
+    team = RoundRobinGroupChat([AssistantAgent(name, model) for name in "ab"], max_turns=8)
+
+    await team.run(task="Go.", conversation=store.conversation("talk"))
+
+    calls = [e.payload for e in await store.read("talk", kinds=["call"])]
+    assert [len(call["blocks"]) for call in calls] == [1, 2, 2, 2, 2, 2, 2, 2]
+    assert all("parts" not in call for call in calls[2:])
+
+
+async def test_short_turns_cost_few_bytes_beside_their_text(store: Any) -> None:
+    # DESIGN 9: at most 400 bytes an entry for shorter ones, linear
+    texts = [f"{n:03d} " + "word " * 11 for n in range(100)]
+    model = ScriptedModel([f"{text}{chr(97 + n % 26)}{n * 7919}" for n, text in enumerate(texts)])
+    team = RoundRobinGroupChat([AssistantAgent(name, model) for name in "ab"], max_turns=100)
+    talk = store.conversation("talk")
+
+    await team.run(task="Go.", conversation=talk)
+    entries = await talk.entries()
+    await store.close()
+
+    beside = store.path.stat().st_size - sum(map(len, texts))
+    assert beside / len(entries) < 400

@@ -134,7 +134,9 @@ def test_two_calls_in_turn_stall_too() -> None:
 @pytest.mark.parametrize("what", ["arguments", "result"])
 def test_same_call_that_differs_in_something_is_progress(what: str) -> None:
     def call(n: int) -> list[Fact]:
-        return called("clerk", ("look", f'{{"n":{n}}}', "none") if what == "arguments" else ("look", "{}", f"{n} found"))
+        return called(
+            "clerk", ("look", f'{{"n":{n}}}', "none") if what == "arguments" else ("look", "{}", f"{n} found")
+        )
 
     assert stalled_after([f for n in range(30) for f in call(n)]) is None
 

@@ -315,7 +315,9 @@ async def test_replay_needs_no_price_and_no_model() -> None:
     model = ScriptedModel(["one", "two"])
     model.info = ModelInfo(name="openai:gpt-4o-mini")
     agents = [AssistantAgent(name, model) for name in "ab"]
-    working = RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(3) | TextMentionTermination("x y"))
+    working = RoundRobinGroupChat(
+        agents, termination_condition=MaxMessageTermination(3) | TextMentionTermination("x y")
+    )
     await working.run(task="Go.", conversation=talk)
     count = len(model.requests)
 

@@ -225,7 +225,9 @@ async def test_message_that_an_agent_passes_on_is_kept_whole() -> None:
     talk = conversation("talk")
     passed = TextMessage(content="passed on", source="somebody else", metadata={"k": "v"})
 
-    result = await RoundRobinGroupChat([Doing("a", lambda turn: passed)], max_turns=1).run(task="Go.", conversation=talk)
+    result = await RoundRobinGroupChat([Doing("a", lambda turn: passed)], max_turns=1).run(
+        task="Go.", conversation=talk
+    )
 
     said = next(e for e in await talk.entries() if e.kind == "said").payload["items"][0]
     assert said == ("json", passed.dump())

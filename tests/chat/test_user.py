@@ -1,10 +1,22 @@
 import asyncio
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, UserProxyAgent, conversation, replay
+from quorate import (
+    Agent,
+    AssistantAgent,
+    MaxMessageTermination,
+    RoundRobinGroupChat,
+    TextMessage,
+    Turn,
+    UserProxyAgent,
+    conversation,
+    open_store,
+    replay,
+)
 from quorate.chat.messages import UserInputRequestedEvent
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import Said
@@ -79,6 +91,26 @@ async def test_person_is_asked_once_whatever_crashes_after(killed: Any) -> None:
 
     assert result.messages[-1].to_text() == "Blue."
     assert len(asked) == 1
+
+
+async def test_what_led_to_the_question_is_on_disk_before_a_person_is_asked(tmp_path: Path) -> None:
+    # ENGINE 1: what the person was shown is not said otherwise after a crash
+    seen: list[str] = []
+
+    class Drawing(Agent):
+        async def speak(self, turn: Turn) -> TextMessage:
+            return TextMessage(content="drew 7", source=self.name)
+
+    async def ask(prompt: str) -> str:
+        async with open_store(tmp_path / "work.db") as other:
+            seen.extend(e.kind for e in await other.read("talk"))
+        return "Nice."
+
+    members = [Drawing("a"), UserProxyAgent("ann", input_func=ask)]
+    async with open_store(tmp_path / "work.db") as store:
+        await RoundRobinGroupChat(members, max_turns=2).run(task="Draw.", conversation=store.conversation("talk"))
+
+    assert seen == ["run", "choice", "said", "turn", "choice"]
 
 
 async def test_replay_asks_nobody() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from importlib.abc import Loader
 from pathlib import Path
@@ -64,7 +65,10 @@ def run_page(eval_example: EvalExample, monkeypatch: pytest.MonkeyPatch, tmp_pat
         def page(path: Path) -> None:
             names: dict[str, Any] = {}
             for example in fences(path):
-                names |= run(example, module_globals=names)
+                try:
+                    names |= run(example, module_globals=names)
+                except Exception:  # pytest-examples cannot show where in a page it was raised
+                    pytest.fail(f"{path.name}, line {example.start_line}:\n{traceback.format_exc()}", pytrace=False)
 
         yield page
 

@@ -21,9 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import quorate.chat.replay
-import quorate.runs.sqlite
-import quorate.tools.schema  # noqa: F401: loaded here once, so that no child has to
 from quorate import (
     AssistantAgent,
     MaxMessageTermination,
@@ -258,34 +255,38 @@ def moments(count: dict[str, int], every: int) -> list[tuple[str, int]]:
     return found[::every]
 
 
-def main(root: Path, kind: str, effect: str, every: int) -> None:
-    def place(name: str) -> Path:
-        folder = root / name
-        folder.mkdir(parents=True)
-        return folder
+def place(root: Path, name: str) -> Path:
+    folder = root / name
+    folder.mkdir(parents=True)
+    return folder
 
-    whole = place("whole")
+
+def killed_at(root: Path, kind: str, effect: str, moment: tuple[str, int]) -> dict[str, Any]:
+    """Kill a run at a moment, go on with it in another process, and answer what that asks, one way and the other."""
+    folder = place(root, f"{moment[0]}-{moment[1]}")
+    signalled, told = forked(folder, lambda: work(folder, kind, effect, moment))
+    case: dict[str, Any] = {"moment": " ".join(map(str, moment)), "signal": signalled, "said": told}
+    case["ledger"], case["calls"] = lines(folder / "ledger"), lines(folder / "calls")
+    _, case["resumed"] = forked(folder, lambda: go_on(folder, kind, effect))
+    questions = case["resumed"].get("questions")
+    if questions:
+        other = place(root, f"{folder.name}-not")
+        shutil.copytree(folder, other, dirs_exist_ok=True)
+        _, case["happened"] = forked(folder, lambda: answered(folder, kind, effect, questions, happened=True))
+        _, case["did_not"] = forked(other, lambda: answered(other, kind, effect, questions, happened=False))
+        shutil.rmtree(other)
+    shutil.rmtree(folder)
+    return case
+
+
+def main(root: Path, kind: str, effect: str, every: int) -> None:
+    whole = place(root, "whole")
     _, count = forked(whole, lambda: work(whole, kind, effect, ("never", 0)))
-    fresh = place("fresh")
+    fresh = place(root, "fresh")
     _, reference = forked(fresh, lambda: go_on(fresh, kind, effect))
     print(json.dumps({"moment": "none", "count": count, **reference}))
-    if "error" in count:
-        return
-    for moment in moments(count, every):
-        folder = place(f"{moment[0]}-{moment[1]}")
-        signalled, told = forked(folder, lambda: work(folder, kind, effect, moment))
-        case: dict[str, Any] = {"moment": " ".join(map(str, moment)), "signal": signalled, "said": told}
-        case["ledger"], case["calls"] = lines(folder / "ledger"), lines(folder / "calls")
-        _, case["resumed"] = forked(folder, lambda: go_on(folder, kind, effect))
-        questions = case["resumed"].get("questions")
-        if questions:
-            other = place(f"{folder.name}-not")
-            shutil.copytree(folder, other, dirs_exist_ok=True)
-            _, case["happened"] = forked(folder, lambda: answered(folder, kind, effect, questions, happened=True))
-            _, case["did_not"] = forked(other, lambda: answered(other, kind, effect, questions, happened=False))
-            shutil.rmtree(other)
-        shutil.rmtree(folder)
-        print(json.dumps(case))
+    for moment in () if "error" in count else moments(count, every):
+        print(json.dumps(killed_at(root, kind, effect, moment)))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,5 @@ async def test_line_that_nobody_asked_for_is_an_error() -> None:
 
 
 async def test_error_in_the_block_is_not_hidden_by_lines_that_are_left() -> None:
-    with pytest.raises(KeyError):
-        with ScriptedModel(["one"]):
-            raise KeyError("x")
+    with pytest.raises(KeyError), ScriptedModel(["one"]):
+        raise KeyError("x")

@@ -1,4 +1,6 @@
-from quorate.runs.entries import Entry, canonical_order, run_id, split_run_id
+import json
+
+from quorate.runs.entries import Entry, canonical_export, canonical_order, run_id, split_run_id
 
 
 def entry(seq: int, run: int, path: str, kind: str) -> Entry:
@@ -34,3 +36,14 @@ def test_run_id_is_taken_apart_again() -> None:
 def test_text_that_names_no_run_is_a_conversation() -> None:
     assert split_run_id("ticket-17") == ("ticket-17", None)
     assert split_run_id("v1.x") == ("v1.x", None)
+
+
+def test_canonical_export_is_the_same_whatever_was_written_first() -> None:
+    # ENGINE 13
+    one = [entry(1, 1, "1 turn/1 a", "said"), entry(2, 1, "1 turn/2 b", "said")]
+    two = [entry(1, 1, "1 turn/2 b", "said"), entry(2, 1, "1 turn/1 a", "said")]
+
+    exported = canonical_export(one)
+
+    assert exported == canonical_export(two)
+    assert [json.loads(line)["path"] for line in exported.splitlines()] == ["1 turn/1 a", "1 turn/2 b"]

@@ -48,7 +48,15 @@ async def test_entries_come_back_as_they_were_written(store: Store) -> None:
     await journal.commit()
 
     assert await journal.entries() == [entry] == await store.read("talk")
-    assert entry == (1, 1, "1 turn/1 writer", "value", FakeClock().now_us(), {"value": {"ä": [1, 2.5, None, True, "x"]}}, 1)
+    assert entry == (
+        1,
+        1,
+        "1 turn/1 writer",
+        "value",
+        FakeClock().now_us(),
+        {"value": {"ä": [1, 2.5, None, True, "x"]}},
+        1,
+    )
     assert entry.version == FORMAT
 
 

@@ -52,6 +52,5 @@ async def test_nested_scope_is_a_part_of_the_one_around_it_and_ends_with_its_blo
 
 
 def test_nested_scope_outside_a_run_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="no run around"):
-        with nested("lookup"):
-            pass
+    with pytest.raises(RuntimeError, match="no run around"), nested("lookup"):
+        pass

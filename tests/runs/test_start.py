@@ -402,7 +402,9 @@ async def test_two_runs_at_a_time_on_one_conversation_are_a_conflict() -> None:
         await release.wait()
         return "went"
 
-    clerk = AssistantAgent("clerk", ScriptedModel([ToolCall("c", "wait", "{}"), "Done."]), tools=[tool(wait_tool(wait))])
+    clerk = AssistantAgent(
+        "clerk", ScriptedModel([ToolCall("c", "wait", "{}"), "Done."]), tools=[tool(wait_tool(wait))]
+    )
     working = RoundRobinGroupChat([clerk], max_turns=1)
     async with working.start(task="Hi.", conversation=talk) as run:
         await asyncio.sleep(0)

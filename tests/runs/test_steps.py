@@ -139,7 +139,13 @@ async def test_finished_step_answers_from_the_journal_when_resumed(doing: Any, k
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("no"), KeyError("k"), TimeoutError("slow"), ToolError("so"), UnicodeDecodeError("utf8", b"", 0, 1, "r")],
+    [
+        ValueError("no"),
+        KeyError("k"),
+        TimeoutError("slow"),
+        ToolError("so"),
+        UnicodeDecodeError("utf8", b"", 0, 1, "r"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 async def test_caught_error_of_a_step_is_caught_by_the_same_class_when_resumed(

@@ -467,9 +467,9 @@ async def test_limit_reached_inside_a_step_is_no_outcome_of_that_step(killed: An
     async def consult() -> str:
         """Ask a colleague twice."""
         colleague = AssistantAgent("colleague", inner)
-        return (await colleague.run(task="A?")).messages[-1].to_text() + (
-            await colleague.run(task="B?")
-        ).messages[-1].to_text()
+        return (await colleague.run(task="A?")).messages[-1].to_text() + (await colleague.run(task="B?")).messages[
+            -1
+        ].to_text()
 
     talk = conversation("talk")
     model = ScriptedModel([ToolCall("c0", "consult", "{}"), "Done."])

@@ -149,6 +149,8 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
     key = "" if call.effect == "read" else operation_key(run, path, call.name, call.arguments)
     if key:
         await _declare(run, path, call, key, attempt=len(intents) + 1)
+    elif run.journal.durable:
+        await run.journal.commit()  # what was said before, to a person who is asked now, is not said otherwise later
     return await _made(scope, path, call, key)
 
 
