@@ -13,6 +13,7 @@ from quorate import (
     SelectorGroupChat,
     Team,
     UserProxyAgent,
+    conversation,
     open_store,
     tool,
 )
@@ -206,3 +207,20 @@ async def test_short_turns_cost_few_bytes_beside_their_text(store: Any) -> None:
 
     beside = store.path.stat().st_size - sum(map(len, texts))
     assert beside / len(entries) < 400
+
+
+async def test_origin_of_what_was_said_is_in_the_journal_and_in_the_request() -> None:
+    # ENGINE 24
+    ann = UserProxyAgent("ann", input_func=lambda prompt: "Blue.")
+    model = ScriptedModel(["Which colour?", "Blue it is."])
+    painter = AssistantAgent("painter", model)
+    talk = conversation("talk")
+    team = RoundRobinGroupChat([painter, ann], max_turns=3)
+
+    await team.run(task="Paint.", conversation=talk)
+
+    entries = await talk.entries()
+    assert [e.payload.get("origin", "agent") for e in entries if e.kind == "said"] == ["agent", "person", "agent"]
+    asked = audit.requests("talk", entries)["1:3 turn/1 painter/1 model"][0].request
+    assert [getattr(block, "origin", "agent") for block in asked.blocks] == ["person", "agent", "person"]
+    assert list(asked.blocks) == list(model.requests[1].blocks)

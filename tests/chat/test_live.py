@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -139,9 +139,14 @@ async def test_speaker_that_fails_raises_at_the_consumers_next_item_after_what_w
     # ENGINE 25
     items: list[Any] = []
 
+    stream = pair("one", ValueError("broken")).run_stream(task="Go.")
+
+    async def watch() -> None:
+        while True:
+            items.append(await anext(stream))
+
     with pytest.raises(RunFailed, match="broken") as raised:
-        async for item in pair("one", ValueError("broken")).run_stream(task="Go."):
-            items.append(item)
+        await watch()
 
     assert kinds(items)[-1] == "TextMessage:a"
     assert isinstance(raised.value.__cause__, ValueError)
@@ -344,10 +349,13 @@ async def test_error_in_the_block_cancels_the_run_and_is_raised() -> None:
     talk = conversation("talk")
     model = Gated()
 
-    with pytest.raises(KeyError, match="mine"):
+    async def break_off() -> None:
         async with AssistantAgent("a", model).start(task="Go.", conversation=talk):
             await model.begun.wait()
             raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await break_off()
 
     assert (await talk.entries())[-1].payload["outcome"] == "cancelled"
 
@@ -407,10 +415,8 @@ async def test_team_inside_an_agents_turn_is_refused_with_what_to_do() -> None:
 async def test_conversation_is_free_after_every_kind_of_end() -> None:
     talk = conversation("talk")
     for team in (pair("one", "two"), pair("one", ValueError("x")), pair("three", "four")):
-        try:
+        with suppress(RunFailed):
             await team.run(task="Go.", conversation=talk)
-        except RunFailed:
-            pass
         assert not await talk.store.is_held("talk")
 
     assert {e.run for e in await talk.entries()} == {1, 2, 3}

@@ -122,9 +122,9 @@ async def test_ids_and_times_of_messages_made_in_a_run_come_from_the_path() -> N
 
 async def test_consumer_of_a_stream_makes_messages_of_its_own() -> None:
     # ENGINE 25: the consumer's code never sees the run's context
-    ids: list[str] = []
-    async for _ in AssistantAgent("a", ScriptedModel(["x"])).run_stream(task="Go."):
-        ids.append(TextMessage(content="mine", source="me").id)
+    stream = AssistantAgent("a", ScriptedModel(["x"])).run_stream(task="Go.")
+
+    ids = [TextMessage(content="mine", source="me").id async for _ in stream]
 
     assert all("turn" not in id for id in ids)
 

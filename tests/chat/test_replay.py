@@ -306,7 +306,7 @@ async def test_unknown_run_is_refused_with_what_there_is() -> None:
 
     with pytest.raises(ConfigError, match="no conversation nothing"):
         await replay("nothing", team=team(), store=talk.store)
-    with pytest.raises(ConfigError, match="has no run 9. It has: 1"):
+    with pytest.raises(ConfigError, match=r"has no run 9. It has: 1"):
         await replay("talk.9", team=team(), store=talk.store)
 
 

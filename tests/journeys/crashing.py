@@ -21,6 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import quorate.chat.replay
+import quorate.runs.sqlite
+import quorate.tools.schema
 from quorate import (
     AssistantAgent,
     MaxMessageTermination,
@@ -40,6 +43,8 @@ from quorate.runs.entries import canonical_order
 from quorate.runs.journal import Conversation, Note
 from quorate.testing import FakeClock, ScriptedModel
 
+LOADED = quorate.chat.replay, quorate.runs.sqlite, quorate.tools.schema
+"""Loaded here once, so that no child has to."""
 NAMES = ("writer", "clerk", "critic")
 TASK = TextMessage(content="Keep the books.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))
 AGAIN = frozenset({"resumed", "settled", "question", "answer"})

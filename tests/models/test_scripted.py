@@ -58,9 +58,10 @@ async def test_call_that_is_not_in_the_script_is_an_error_that_says_what_was_ask
 
 
 async def test_line_that_nobody_asked_for_is_an_error() -> None:
-    with pytest.raises(Unscripted, match=r"Nobody asked scripted for these lines: \['two'\]"):
-        with ScriptedModel(["one", "two"]) as model:
-            await collect(model, HELLO)
+    model = ScriptedModel(["one", "two"])
+
+    with pytest.raises(Unscripted, match=r"Nobody asked scripted for these lines: \['two'\]"), model:
+        await collect(model, HELLO)
 
 
 async def test_error_in_the_block_is_not_hidden_by_lines_that_are_left() -> None:

@@ -23,5 +23,5 @@ def test_limit_that_is_not_a_finite_number_above_zero_is_refused(value: object) 
 
 
 def test_misspelt_limit_is_refused_with_the_names_that_there_are() -> None:
-    with pytest.raises(ConfigError, match="No limit is named 'turn'. There are: turns, model_calls"):
+    with pytest.raises(ConfigError, match=r"No limit is named 'turn'. There are: turns, model_calls"):
         limits_of({"turn": 3})

@@ -368,7 +368,7 @@ async def test_run_that_does_not_exist_is_refused_with_what_there_is() -> None:
 
     with pytest.raises(ConfigError, match="no conversation nothing"):
         await working.continue_run("nothing", store=talk.store)
-    with pytest.raises(ConfigError, match="has no run 7. It has: 1"):
+    with pytest.raises(ConfigError, match=r"has no run 7. It has: 1"):
         await working.continue_run("talk.7", store=talk.store)
 
 

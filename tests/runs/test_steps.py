@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -284,10 +285,8 @@ async def test_error_that_was_caught_stays_an_outcome_when_something_else_ends_t
             made.append("first")
             raise ValueError("caught")
 
-        try:
+        with suppress(ValueError):
             await step("first", first, effect="read")
-        except ValueError:
-            pass
         if len(made) == 1 and not turn.run.recorded and turn.run.number == 1 and not failed:
             failed.append(True)
             raise RuntimeError("the agent's own")

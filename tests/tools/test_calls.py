@@ -11,8 +11,9 @@ from quorate import AssistantAgent, Limits, RoundRobinGroupChat, Tool, conversat
 from quorate.errors import ConfigError, Denied, ToolError
 from quorate.models import Reply, ToolCall, ToolResult
 from quorate.models.blocks import Block
+from quorate.runs.entries import canonical_export
 from quorate.runs.steps import Effect
-from quorate.testing import ScriptedModel
+from quorate.testing import FakeClock, ScriptedModel
 from quorate.tools.calls import call_tools, describe
 
 
@@ -158,10 +159,7 @@ async def test_twenty_calls_of_one_reply_run_side_by_side_and_stay_in_order(bloc
 
 async def test_journal_is_the_same_in_canonical_order_whoever_finishes_first() -> None:
     # ENGINE 12
-    from quorate.runs.entries import canonical_order
-    from quorate.testing import FakeClock
-
-    async def canonical(order: list[int]) -> list[Any]:
+    async def canonical(order: list[int]) -> bytes:
         @tool(effect="read")
         async def wait(n: int) -> int:
             """Wait for one's turn."""
@@ -171,11 +169,8 @@ async def test_journal_is_the_same_in_canonical_order_whoever_finishes_first() -
 
         talk = conversation("talk", clock=FakeClock())
         model = ScriptedModel([calls('{"n":0}', '{"n":1}', '{"n":2}', name="wait"), "Done."])
-        task = [m for m in (await AssistantAgent("a", ScriptedModel(["x"])).run(task="Go.")).messages[:1]]
-        task[0].id = "task"
-        await AssistantAgent("clerk", model, tools=[wait]).run(task=task, conversation=talk)  # type: ignore[arg-type]
-        entries = sorted(await talk.entries(), key=canonical_order)
-        return [(e.path, e.kind, e.payload) for e in entries if e.path]
+        await AssistantAgent("clerk", model, tools=[wait]).run(task="Go.", conversation=talk)
+        return canonical_export(await talk.entries())
 
     assert await canonical([9, 4, 0]) == await canonical([0, 4, 9])
 
@@ -341,8 +336,7 @@ async def test_cancelling_during_a_slow_tool_returns_at_once_and_leaves_no_task(
     clerk = AssistantAgent("clerk", model, tools=[slow])
     others = asyncio.all_tasks()
     run = asyncio.get_running_loop().create_task(clerk.run(task="Go.", conversation=talk))
-    while not begun.is_set():
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(begun.wait, 5)
     before = time.perf_counter()
 
     run.cancel()
@@ -580,7 +574,7 @@ async def test_run_with_tools_replays_without_calling_them() -> None:
 async def test_calls_outside_a_run_are_just_made() -> None:
     found = await call_tools({"add": add}, [*calls('{"a":1,"b":2}', "{}"), ToolCall("x", "none", "{}")])
 
-    assert [r.content for r in found][0] == "3"
+    assert found[0].content == "3"
     assert [r.is_error for r in found] == [False, True, True]
 
 

@@ -95,7 +95,7 @@ def test_plain_function_is_made_a_tool_and_a_tool_is_taken_as_it_is() -> None:
 
     assert as_tool(made) is made
     assert isinstance(as_tool(add), Tool)
-    with pytest.raises(ConfigError, match="'add' is no tool. Give a function"):
+    with pytest.raises(ConfigError, match=r"'add' is no tool. Give a function"):
         as_tool("add")  # type: ignore[arg-type]
 
 

@@ -41,7 +41,8 @@ class Rebuilding:
         ref = f"{entry.run}:{entry.path}"
         if entry.kind == "run":
             for i, message in enumerate(entry.payload["task"]):
-                self._hear(f"{entry.run}:#{i}", _text(message), message["source"], agent=False)
+                place = f"{entry.run}:#{i}"
+                self._said[place] = Said(_text(message), message["source"], "person", place)
         elif entry.kind in {"reply", "result"}:
             self._speech.setdefault(f"{entry.run}:{paths.parent(entry.path)}", []).append(entry)
             if entry.kind == "reply":
@@ -54,12 +55,9 @@ class Rebuilding:
     def _see_speech(self, entry: Entry, ref: str) -> None:
         name = paths.elements(entry.path)[-1][1]
         told: Any = _Run(run_id(self._conversation, entry.run), entry.run)
-        message = facts_of(entry, self._speech.get(ref, []), name, told)[-1].message
-        if message is not None:
-            self._hear(ref, message.to_model_text(), message.source, agent=True)
-
-    def _hear(self, ref: str, text: str, source: str, *, agent: bool) -> None:
-        self._said[ref] = Said(text, source, "agent" if agent else "person", ref)
+        last = facts_of(entry, self._speech.get(ref, []), name, told)[-1]
+        if last.message is not None:
+            self._said[ref] = Said(last.message.to_model_text(), last.message.source, last.origin, ref)
 
     def _see_call(self, entry: Entry, ref: str) -> None:
         said = entry.payload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
-from quorate.models.blocks import Block, Said
+from quorate.models.blocks import Block, Origin, Said
 
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseAgentEvent, BaseChatMessage
@@ -33,9 +33,12 @@ class Fact:
         at: Microseconds since 1970.
         usage: Tokens it cost.
         cost_usd: What it cost; None where no price is known.
+        origin: Where its words come from: an agent, a person.
     """
 
-    __slots__ = ("_said", "at", "block", "choice", "cost_usd", "event", "message", "ref", "speaker", "stop", "usage")
+    __slots__ = (
+        "_said", "at", "block", "choice", "cost_usd", "event", "message", "origin", "ref", "speaker", "stop", "usage",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,14 +57,14 @@ class Fact:
         self.message, self.event, self.choice, self.stop = message, event, choice, stop
         self.speaker, self.at, self.usage, self.cost_usd = speaker, at, usage, cost_usd
         self.block, self.ref = block, ref
+        self.origin: Origin = "agent" if speaker else "person"
         self._said: Said | None = None
 
     def said(self) -> Said:
         """Return the message as another agent's model reads it; made once."""
         if self._said is None:
             assert self.message is not None
-            origin = "agent" if self.speaker else "person"
-            self._said = Said(self.message.to_model_text(), self.message.source, origin, self.ref)
+            self._said = Said(self.message.to_model_text(), self.message.source, self.origin, self.ref)
         return self._said
 
 

@@ -209,6 +209,10 @@ def _close(run: Run, path: str, turn: Turn, member: Member) -> None:
     said: Payload = {"items": tuple(turn.items)}
     if turn.state != member.state:
         said["state"] = member.state = _plain(f"{turn.name}: turn.state", turn.state)
+    if member.origin != "agent":
+        said["origin"] = member.origin
+        for fact in turn.facts:
+            fact.origin = member.origin
     run.append(path, "said", said)
     member.asked = turn.asked
 

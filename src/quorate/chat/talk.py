@@ -13,6 +13,7 @@ from quorate.chat.speech import derived, steps_of
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
+from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.outcome import Limits
@@ -45,10 +46,11 @@ class Cast:
 class Member:
     """A member in one conversation: what it remembers of it, and how far it has seen."""
 
-    __slots__ = ("agent", "asked", "folds", "heard", "memory", "seen", "state")
+    __slots__ = ("agent", "asked", "folds", "heard", "memory", "origin", "seen", "state")
 
     def __init__(self, agent: Speaker) -> None:
         self.agent = agent
+        self.origin: Origin = getattr(agent, "origin", "agent")
         self.folds: Any = agent if hasattr(agent, "see") and hasattr(agent, "begin") else None
         self.memory: Any = self.folds.begin() if self.folds is not None else None
         self.seen = self.heard = 0
@@ -68,7 +70,7 @@ class Talk:
         self.policy: Any = cast.turns.begin()
         self.chooses_purely = bool(getattr(cast.turns, "pure", False))
         self._see_policy, self._see_condition = cast.turns.see, cast.condition.see
-        self._persons = frozenset(m.name for m in cast.members if getattr(m, "origin", "") == "person")
+        self._persons = frozenset(name for name, m in self.members.items() if m.origin == "person")
         self.polls = frozenset(
             tool.name for m in cast.members for tool in getattr(m, "tools", {}).values() if tool.polls
         )
@@ -192,4 +194,7 @@ def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[
     """Return the facts of a closed speech from its closing entry and those of its steps."""
     made = steps_of(steps, entry.path)
     of: Any = run if entry.run == run.number else _Told(run.journal.conversation, entry.run)
-    return [derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
+    facts = [derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
+    for fact in facts if "origin" in entry.payload else ():
+        fact.origin = entry.payload["origin"]
+    return facts

@@ -16,7 +16,7 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `error` | step | it raised: `type`, `message` |
 | `settled` | step | an open intent did not happen: `by` |
 | `question`, `answer` | step | asked of a person, and what they said |
-| `said` | speech | a speech is closed: `items`, `state` |
+| `said` | speech | a speech is closed: `items`, `state`, `origin` where its words are no agent's |
 | `turn` | turn | a turn is closed: `given_up` if nobody will finish it |
 | `stop` | root | somebody outside asked to stop: `reason` |
 | `ended` | root | an attempt ended: `outcome`, `reason`, figures |
