@@ -122,13 +122,14 @@ def test_unsafe_tool_of_a_team_killed_at_any_moment_never_runs_twice(folder: Pat
 @pytest.mark.parametrize("effect", ["idempotent", "unsafe"])
 def test_speakers_side_by_side_killed_end_as_if_they_had_not_been(folder: Path, effect: str) -> None:
     # ENGINE 12
-    whole, cases = crashed(folder, "wave", effect, every=3)
+    whole, cases = crashed(folder, "wave", effect, every=2)
 
     assert report(whole, cases, effect) == []
 
 
-def test_team_whose_speakers_a_model_selects_does_not_choose_again_when_resumed(folder: Path) -> None:
+@pytest.mark.parametrize("effect", ["read", "unsafe"])
+def test_team_whose_speakers_a_model_selects_does_not_choose_again_when_resumed(folder: Path, effect: str) -> None:
     # ENGINE 2: the choice stands, and the model's answer that led to it
-    whole, cases = crashed(folder, "selector", "read", every=2)
+    whole, cases = crashed(folder, "selector", effect, every=2)
 
-    assert report(whole, cases, "read") == []
+    assert report(whole, cases, effect) == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quorate import RoundRobinGroupChat, Turn, conversation, replay, step
+from quorate import MaxMessageTermination, RoundRobinGroupChat, Turn, conversation, replay, step
 from quorate.errors import ConfigError, Conflict, OutcomeUnknown, QuorateError, RunFailed, ToolError
 from quorate.runs.journal import Note
 from quorate.runs.steps import Effect
@@ -375,6 +375,59 @@ async def test_unsafe_step_with_an_unknown_outcome_waits_for_a_person(doing: Any
     assert waiting.outcome.open_intents == ("pay() at turn 1 / worker / pay 1",)
     assert result.messages[-1].to_text() == "receipt 7"
     assert made == ["made"]
+
+
+@pytest.mark.parametrize("how", ["caught", "cut by the agent's own time-out", "in a task that was left"])
+async def test_agent_that_walks_over_an_unknown_outcome_is_held_at_the_end_of_its_speech(doing: Any, how: str) -> None:
+    # ENGINE 7: whatever code caught it
+    made: list[str] = []
+
+    async def pay() -> str:
+        made.append("made")
+        if how == "caught":
+            raise OutcomeUnknown("the line went dead")
+        await asyncio.sleep(60)
+        return "never"
+
+    async def act(turn: Turn) -> str:
+        try:
+            if how == "in a task that was left":
+                return await asyncio.wait_for(step("pay", pay), 0.01)
+            async with asyncio.timeout(0.01):
+                return await step("pay", pay)
+        except Exception as error:
+            return f"went on over {type(error).__name__}"
+
+    talk, working = conversation("talk"), team(doing, act)
+    waiting = await working.run(task="Go.", conversation=talk)
+    assert waiting.outcome is not None
+    (question,) = waiting.outcome.questions
+    await talk.store.post("talk", Note(question, "answer", {"happened": True, "result": "receipt 7"}))
+    result = await working.continue_run("talk", store=talk.store)
+
+    assert waiting.outcome.kind == "waiting"
+    assert [m.to_text() for m in waiting.messages] == ["Go."]
+    assert result.messages[-1].to_text() == "receipt 7"
+    assert made == ["made"]
+
+
+async def test_repeatable_step_that_an_agent_cut_short_leaves_nothing_open(doing: Any) -> None:
+    async def act(turn: Turn) -> str:
+        async def put() -> str:
+            await asyncio.sleep(60)
+            return "never"
+
+        try:
+            async with asyncio.timeout(0.01):
+                return await step("put", put, effect="idempotent")
+        except TimeoutError:
+            return "never mind"
+
+    working = RoundRobinGroupChat([doing("worker", act)], termination_condition=MaxMessageTermination(2))
+    result = await working.run(task="Go.")
+
+    assert result.outcome is not None
+    assert (result.outcome.kind, result.outcome.open_intents) == ("completed", ())
 
 
 async def test_outcome_unknown_of_a_step_that_may_be_repeated_is_just_an_error(doing: Any) -> None:

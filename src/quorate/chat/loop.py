@@ -198,6 +198,8 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     finally:
         current.reset(token)
     run.check()
+    if run.open_intents:
+        await run.check_effects(path)
     _close(run, path, turn, member)
     return turn.facts
 

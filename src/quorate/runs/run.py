@@ -108,6 +108,16 @@ class Run:
         if self.meter.halted is not None:
             raise Halt(self.meter.halted)
 
+    async def check_effects(self, scope: str) -> None:
+        """Refuse to close a scope over a call whose outcome is unknown, whatever code caught that.
+
+        Raises:
+            Parked: There is one, and a person was asked.
+        """
+        for path, (name, arguments) in list(self.open_intents.items()):
+            if paths.below(path, scope):
+                raise await self.ask_about(path, name, arguments, "the call was cut short")
+
     def stop(self, reason: str) -> None:
         """Ask the run to stop after the present turn, from outside; one that has ended is left alone."""
         if not self.stop_reason and not self.ended:

@@ -169,7 +169,8 @@ async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -
     if call.kind != "result":
         said["kind"] = call.kind
     run.append(path, "intent", said)
-    run.open_intents[path] = call.name, call.arguments
+    if call.effect == "unsafe":
+        run.open_intents[path] = call.name, call.arguments
     if run.journal.durable:
         await run.journal.commit(sync=call.effect == "unsafe")
 

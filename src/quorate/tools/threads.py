@@ -21,7 +21,8 @@ async def in_thread(call: Callable[[], Any], *, late: Callable[[Any], None] | No
     Raises:
         RuntimeError: Too many such calls run already.
     """
-    if not _slots.acquire(blocking=False):
+    slots = _slots
+    if not slots.acquire(blocking=False):
         raise RuntimeError(f"{_MAX_THREADS} blocking calls run already. Make the tool async, or call it less at once.")
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
@@ -46,7 +47,7 @@ async def in_thread(call: Callable[[], Any], *, late: Callable[[Any], None] | No
         except BaseException as raised:  # carried over to the waiter, whatever it is
             error = raised
         finally:
-            _slots.release()
+            slots.release()
         with guard:
             if not left:
                 loop.call_soon_threadsafe(deliver, value, error)

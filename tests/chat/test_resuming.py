@@ -1,0 +1,209 @@
+"""A run cut after any entry and taken up by a fresh definition comes to what the uninterrupted run came to.
+
+The same as `tests/journeys/test_crash.py` does with real processes, here in memory, so that it can go through more:
+tools of every class, a tool that is a scope, steps and states of a custom agent, several speakers, a selector.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from quorate import (
+    Agent,
+    AssistantAgent,
+    MaxMessageTermination,
+    OperationKey,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+    TaskResult,
+    Team,
+    TextMessage,
+    Turn,
+    open_store,
+    replay,
+    step,
+    tool,
+)
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.messages import ThoughtEvent
+from quorate.chat.turns import Speak
+from quorate.models import ModelRequest, ToolCall
+from quorate.runs.entries import Entry, canonical_order
+from quorate.runs.journal import Conversation, Note
+from quorate.testing import FakeClock, ScriptedModel
+
+TASK = TextMessage(content="Go.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class World:
+    """A definition that depends on nothing but what it sees, and counts what it does to the world."""
+
+    def __init__(self, kind: str) -> None:
+        self.asked: list[str] = []
+        self.effects: list[str] = []
+        self.team = self._made(kind)
+
+    def _made(self, kind: str) -> Team:
+        model = ScriptedModel(itertools.repeat(self._answer))
+        look, put, pay, work = self._tools()
+        members = [
+            AssistantAgent("writer", model, system_message="writer", tools=[look, put, pay]),
+            Remembering("clerk"),
+            AssistantAgent("critic", model, system_message="critic", tools=[work, pay]),
+        ]
+        until = MaxMessageTermination(9)
+        if kind == "robin":
+            return RoundRobinGroupChat(members, termination_condition=until)
+        if kind == "waves":
+            return Team(members, turns=Waves(), termination_condition=until)
+        return SelectorGroupChat(members, model, termination_condition=until)
+
+    def _answer(self, request: ModelRequest) -> object:
+        seen = f"{request.system}{[block.content for block in request.blocks]}{request.output_schema}"
+        sign = hashlib.sha256(seen.encode()).hexdigest()[:8]
+        self.asked.append(sign)
+        if request.output_schema:
+            names = json.loads(request.output_schema)["properties"]["speaker"]["enum"]
+            return json.dumps({"speaker": names[int(sign, 16) % len(names)]})
+        used = sum(bool(getattr(block, "results", ())) for block in request.blocks)
+        if not request.tools or used >= 3 or getattr(request.blocks[-1], "results", ()):
+            return f"{request.system} says {sign}"
+        names = [spec.name for spec in request.tools]
+        return [
+            ToolCall(f"c{i}{sign}", names[(i + used) % len(names)], json.dumps({"n": 10 * used + i}))
+            for i in range(1 + used)
+        ]
+
+    def _tools(self) -> list[Any]:
+        @tool(effect="read")
+        async def look(n: int) -> str:
+            """Look."""
+            return f"saw {n}"
+
+        @tool(effect="idempotent")
+        async def put(n: int, key: OperationKey) -> str:
+            """Put."""
+            self.effects.append(f"put {n} {key}")
+            return f"put {n}"
+
+        @tool
+        async def pay(n: int) -> str:
+            """Pay."""
+            self.effects.append(f"pay {n}")
+            return f"paid {n}"
+
+        @tool(scope=True)
+        async def work(n: int) -> str:
+            """Do several things."""
+
+            async def begin() -> int:
+                self.effects.append(f"begin {n}")
+                return n
+
+            async def fail() -> None:
+                raise ValueError("as always")
+
+            begun = await step("begin", begin)
+            try:
+                await step("fail", fail, effect="read")
+            except ValueError as error:
+                return f"{begun} {error}"
+            raise AssertionError
+
+        return [look, put, pay, work]
+
+
+class Remembering(Agent):
+    """Keeps a state, makes a step, tells an event, and says all that it knows."""
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        turn.state.setdefault("heard", []).append(len(turn.thread))
+
+        async def draw() -> dict[str, Any]:
+            return {"drew": [len(turn.thread)]}
+
+        drew = await step("draw", draw, effect="read")
+        turn.emit(ThoughtEvent(content=str(drew), source=self.name))
+        return TextMessage(content=f"{drew} {turn.state} {[m.source for m in turn.new]}", source=self.name)
+
+
+class Waves:
+    """All at once and one alone, in turn."""
+
+    def begin(self) -> int:
+        return 0
+
+    def see(self, memory: int, fact: Fact) -> int:
+        return memory + (fact.choice is not None)
+
+    async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak:
+        at = memory % len(members)
+        if memory % 2:
+            return Speak((members[at],), "alone", {"memory": memory})
+        return Speak((*members[at:], *members[:at]), "all at once")
+
+
+def plain(entries: Sequence[Entry]) -> list[Any]:
+    """Return the journal in path order without what only says that something was tried again."""
+    kept: dict[tuple[str, str, str], Any] = {}
+    for entry in sorted(entries, key=canonical_order):
+        said = {name: value for name, value in entry.payload.items() if name != "error" or value}
+        if entry.kind in {"resumed", "settled", "question", "answer"}:
+            continue
+        if entry.kind == "call":  # who takes a run up writes its references out in full
+            said = {name: said[name] for name in ("model", "cap")}
+        if entry.kind == "intent":
+            said.pop("attempt", None)
+        if entry.kind == "ended":
+            said = {name: said[name] for name in ("outcome", "reason", "turns")}
+        kept[entry.path, entry.kind, ""] = json.loads(json.dumps(said))
+    return list(kept.items())
+
+
+async def taken_up(world: World, left: Conversation) -> TaskResult:
+    """Go on until it is done, saying of every call that it did not happen."""
+    while True:
+        result = await world.team.continue_run("talk", store=left.store)
+        assert result.outcome is not None
+        if result.outcome.kind != "waiting":
+            return result
+        assert result.outcome.questions
+        for question in result.outcome.questions:
+            await left.store.post("talk", Note(question, "answer", {"happened": False}))
+
+
+@pytest.mark.parametrize("kind", ["robin", "waves", "selector"])
+async def test_run_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came_to(killed: Any, kind: str) -> None:
+    # ENGINE 1, 2, 5, 6, 12, 13
+    talk = open_store("memory:", clock=FakeClock()).conversation("talk")
+    first = World(kind)
+    whole = await first.team.run(TASK, conversation=talk)
+    entries = await talk.entries()
+    problems: list[str] = []
+
+    for cut in range(1, len(entries)):
+        left = await killed(entries, after=cut)
+        world = World(kind)
+        halfway = await replay("talk", team=world.team, store=left.store)
+        result = await taken_up(world, left)
+        again = await replay("talk", team=world.team, store=left.store)
+        owed = len(first.asked) - sum(entry.kind == "reply" for entry in entries[:cut])
+        for what, holds in {
+            "messages": [m.dump() for m in result.messages] == [m.dump() for m in whole.messages],
+            "journal": plain(await left.entries()) == plain(entries),
+            "model calls": len(world.asked) == owed,
+            "effects": len(set(world.effects)) == len(world.effects) and set(world.effects) <= set(first.effects),
+            "replay": halfway.identical and again.identical,
+        }.items():
+            if not holds:
+                problems.append(f"cut after {entries[cut - 1].kind} at {entries[cut - 1].path}: {what}")
+
+    assert problems == []
+    assert len(entries) > 50
+    assert whole.outcome is not None
+    assert whole.outcome.kind == "completed"
