@@ -91,3 +91,7 @@ def test_meter_counts_on_from_an_earlier_attempt_but_with_its_own_limits() -> No
 
     assert (meter.tokens, meter.model_calls, meter.halted) == (50, 1, None)
     assert meter.cap(bound=50, wanted=4096) == 400
+
+
+def test_large_limit_is_told_in_full() -> None:
+    assert Meter(Limits()).reached("tokens").outcome.reason == "The limit of 2000000 tokens is reached."

@@ -84,6 +84,30 @@ async def test_outcome_that_is_no_plain_data_is_refused(doing: Any) -> None:
         await team(doing, act).run(task="Go.")
 
 
+async def test_unsafe_step_whose_outcome_cannot_be_kept_is_not_made_again(doing: Any) -> None:
+    # ENGINE 6: it happened
+    made: list[str] = []
+
+    async def act(turn: Turn) -> object:
+        async def pay() -> object:
+            made.append("paid")
+            return {1, 2}
+
+        return await step("pay", pay)
+
+    talk, working = conversation("talk"), team(doing, act)
+    waiting = await working.run(task="Go.", conversation=talk)
+    assert waiting.outcome is not None
+    (question,) = waiting.outcome.questions
+    await talk.store.post("talk", Note(question, "answer", {"happened": True, "result": [1, 2]}))
+    result = await working.continue_run("talk", store=talk.store)
+
+    asked = next(e for e in await talk.entries() if e.kind == "question")
+    assert "must be plain JSON data" in asked.payload["text"]
+    assert result.messages[-1].to_text() == "[1, 2]"
+    assert made == ["paid"]
+
+
 async def test_outcome_is_the_same_live_and_recalled(doing: Any, killed: Any) -> None:
     # ENGINE 2: a tuple becomes a list at once, not only after a crash
     async def act(turn: Turn) -> object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat.facts import Fact, Thread
@@ -145,7 +146,7 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
     made = steps[n]
     answer: Answer = made.value
     id = f"{run.id}/{path}/{n} model"
-    when = messages.at(made.at)
+    when = datetime.fromtimestamp(made.at / 1e6, UTC)
     ref = f"{run.number}:{path}"
     if kind == "reply":
         message = messages.TextMessage(

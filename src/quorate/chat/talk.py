@@ -69,7 +69,8 @@ class Talk:
         self.names = cast.names
         self.policy: Any = cast.turns.begin()
         self.chooses_purely = bool(getattr(cast.turns, "pure", False))
-        self._see_policy, self._see_condition = cast.turns.see, cast.condition.see
+        self._see_policy = cast.turns.see
+        self._see_condition = None if cast.condition is NEVER else cast.condition.see
         self._persons = frozenset(name for name, m in self.members.items() if m.origin == "person")
         self.polls = frozenset(
             tool.name for m in cast.members for tool in getattr(m, "tools", {}).values() if tool.polls
@@ -92,7 +93,8 @@ class Talk:
         if fact.message is not None:
             self.messages.append(fact.message)
         self.policy = self._see_policy(self.policy, fact)
-        self.condition = self._see_condition(self.condition, fact)
+        if self._see_condition is not None:
+            self.condition = self._see_condition(self.condition, fact)
         self.progress.see(fact)
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:

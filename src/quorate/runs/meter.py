@@ -201,6 +201,6 @@ class Meter:
     def reached(self, limit: str) -> Halt:
         """Note that a limit was reached, for good, and return what to raise."""
         value, unit = getattr(self.limits, limit), _UNITS.get(limit, limit)
-        reason = f"The limit of {value:g} {unit.removesuffix('s') if value == 1 else unit} is reached."
+        reason = f"The limit of {value:.10g} {unit.removesuffix('s') if value == 1 else unit} is reached."
         self.halted = self.halted or Outcome("limit", reason, limit=limit)
         return Halt(self.halted)

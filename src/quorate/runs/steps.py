@@ -50,7 +50,7 @@ Settlement = Happened | DidNot | None
 """None: it is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for every call
 class Call:
     """A call with an effect class, ready to be made.
 
@@ -70,7 +70,7 @@ class Call:
     name: str
     arguments: str
     effect: Effect
-    make: Callable[[str], Awaitable[Any]]
+    make: Callable[[str], Coroutine[Any, Any, Any]]
     outcome: Callable[[Any], Payload]
     kind: str = "value"
     failed: Callable[[Exception], Payload] | None = None
@@ -103,7 +103,7 @@ async def step(
     if scope is None or scope.leaf:
         return await call()
     todo = Call(
-        name=name, arguments="", effect=effect, make=lambda _key: call(), outcome=_value, timeout_s=timeout_s
+        name=name, arguments="", effect=effect, make=lambda _key: _awaited(call()), outcome=_value, timeout_s=timeout_s
     )  # fmt: skip
     value = (await perform(scope, scope.next(name), todo))["value"]
     return deepcopy(value)  # the journal keeps its own
@@ -181,8 +181,13 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
     token = current.set(inside)
     kind = call.kind
     try:
-        value = await (call.make(key) if call.timeout_s is None else within(call.timeout_s, _awaited(call.make(key))))
-        payload = call.outcome(value)
+        value = await (call.make(key) if call.timeout_s is None else within(call.timeout_s, call.make(key)))
+        try:
+            payload = call.outcome(value)
+        except ConfigError as error:
+            if call.effect == "unsafe":  # it happened, only what came of it cannot be kept
+                raise OutcomeUnknown(str(error)) from error
+            raise
         if inside.spent and call.effect != "unsafe":
             run.check()  # a limit that was reached in there cut it short, whatever it returned
     except Exception as raised:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -101,11 +101,11 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
             failed=_problem, counts=True,
         )  # fmt: skip
 
-    def make(key: str) -> Awaitable[Any]:
+    def make(key: str) -> Coroutine[Any, Any, Any]:
         if tool.effect != "unsafe":
             return tool.run(values, key)
-        question = question_id(run.id, path, run.attempts.get(path, 1))
-        return tool.run(values, key, lambda value: _report_late(run, question, value))
+        attempt = run.attempts.get(path, 1)
+        return tool.run(values, key, lambda value: _report_late(run, question_id(run.id, path, attempt), value))
 
     return Call(
         name=tool.name,
