@@ -36,7 +36,7 @@ class Progress:
         self._seen: dict[Any, int] = {}
         self._known: set[str] = set()
         self._done: set[int] = set()
-        self._recent: deque[tuple[str, frozenset[str]]] = deque(maxlen=WINDOW)
+        self._recent: deque[tuple[str, str]] = deque(maxlen=WINDOW)
         self._asked: Sequence[Any] = ()
         self.stalled = ""
 
@@ -52,33 +52,34 @@ class Progress:
                 self._see_results(fact.speaker, fact.event.content)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]: of that event
 
     def _see_text(self, speaker: str, text: str) -> None:
-        words = frozenset(_words(text.lower()))
+        words = text.lower().split()
         if not speaker or speaker in self._persons:
-            self._known |= words
+            self._known.update(words)
             self._fresh()
             return
-        if not words <= self._known:
-            self._known |= words
+        if not self._known.issuperset(words):
+            self._known.update(words)
             self._fresh()
-            self._recent.append((speaker, words))
+            self._recent.append((speaker, text))
             self._seen[speaker, text] = 1
             return
         again = self._seen.get((speaker, text), 0) + 1
         self._seen[speaker, text] = again
         if again < REPEATS:
-            again = max(again, self._alike(speaker, words))
-        self._recent.append((speaker, words))
+            again = max(again, self._alike(speaker, text))
+        self._recent.append((speaker, text))
         if again >= REPEATS:
             self.stalled = (
                 self.stalled or f"{speaker} said the same {again} times, and nothing new came between: {_cut(text)}"
             )
 
-    def _alike(self, speaker: str, words: frozenset[str]) -> int:
+    def _alike(self, speaker: str, text: str) -> int:
         """Return how many of the speaker's recent messages, this one included, are nearly the same."""
-        count = 1
-        for who, said in self._recent:
-            if who == speaker and len(words & said) >= ALIKE * max(1, len(words | said)):
-                count += 1
+        words, count = set(_words(text.lower())), 1
+        for who, earlier in self._recent:
+            if who == speaker:
+                said = set(_words(earlier.lower()))
+                count += len(words & said) >= ALIKE * max(1, len(words | said))
         return count
 
     def _see_results(self, speaker: str, results: list[Any]) -> None:
@@ -100,7 +101,8 @@ class Progress:
         """Something new came: what repeated itself before does not count any more."""
         if self._seen:
             self._seen.clear()
-        self._recent.clear()
+        if self._recent:
+            self._recent.clear()
 
     def check(self) -> None:
         """Stop what is going on if it stalls.

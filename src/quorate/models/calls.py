@@ -65,21 +65,25 @@ async def ask(
     run.check()
     ref = f"{run.number}:{path}"
     attempt = 1
-    if run.recorded or run.is_replay:
-        entries = run.recall(path)
+    scope.busy = True
+    try:
+        if run.recorded or run.is_replay:
+            entries = run.recall(path)
+            if run.is_replay:
+                _replay(run, client, request, path, entries)
+            found = _recalled(entries, path, scope)
+            if found is not None:
+                return answer_of(found, ref), Asked(
+                    request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
+                )
+            attempt += sum(1 for e in entries if e.kind == "call")
         if run.is_replay:
-            _replay(run, client, request, path, entries)
-        found = _recalled(entries, path, scope)
-        if found is not None:
-            return answer_of(found, ref), Asked(
-                request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
-            )
-        attempt += sum(1 for e in entries if e.kind == "call")
-    if run.is_replay:
-        raise run.missing(path, f"a call of {client.info.name}")
-    live = _Live(scope, path, ref, client, request, after)
-    answer, cost_usd = await live.ask(attempt, on_event)
-    return answer, Asked(request.blocks, ref, live.parts, cost_usd)
+            raise run.missing(path, f"a call of {client.info.name}")
+        live = _Live(scope, path, ref, client, request, after)
+        answer, cost_usd = await live.ask(attempt, on_event)
+        return answer, Asked(request.blocks, ref, live.parts, cost_usd)
+    finally:
+        scope.busy = False
 
 
 def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
@@ -145,7 +149,8 @@ class _Live:
                 answer = folding.answer(ref=self.ref)
             except (ModelError, TimeoutError) as raised:
                 error = raised if isinstance(raised, ModelError) else _too_slow(self.client)
-                used = None if folding.empty else held
+                refused = folding.empty and isinstance(raised, ModelError)  # nothing came, and nobody works on it
+                used = None if refused else held
                 if not error.retryable or attempt >= last:
                     await self._close("error", _failure(error, used), held, worst, used)
                     blame(error, self.path)

@@ -259,4 +259,4 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
 
 async def answers(journal: Journal) -> dict[str, Note]:
     """Return the answers in the inbox, by the id of their question."""
-    return {note.id: note for note in await journal.inbox() if note.kind == "answer"}
+    return {note.id: note for note in await journal.inbox() if note.kind == "answer" and "happened" in note.payload}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from quorate.errors import ConfigError
 from quorate.runs import paths
 
 if TYPE_CHECKING:
@@ -18,19 +19,30 @@ class Scope:
     """A part of a run that contains steps: the run, a turn, a speech, a tool that is a scope.
 
     `at` is the time of the latest entry on this path. A scope that is a *leaf* is the inside of a step: what happens
-    there is part of the step and gets no entries of its own.
+    there is part of the step and gets no entries of its own. It is *busy* while a step of it is under way.
     """
 
-    __slots__ = ("at", "count", "leaf", "made", "path", "run", "spent")
+    __slots__ = ("at", "busy", "count", "leaf", "made", "path", "run", "spent")
 
     def __init__(self, run: Run, path: str, at: int, *, leaf: bool = False) -> None:
         self.run, self.path, self.at, self.leaf = run, path, at, leaf
         self.count = 0
+        self.busy = False
         self.made = 0
         self.spent: list[Spent] | None = None
 
     def next(self, name: str) -> str:
-        """Return the path of the next step or scope in here."""
+        """Return the path of the next step or scope in here.
+
+        Raises:
+            ConfigError: Another step is under way: numbered by who comes first, a resume could give each the other's
+                outcome.
+        """
+        if self.busy:
+            raise ConfigError(
+                f"Two steps of {paths.shown(self.path) or 'the run'} are under way at the same time. Make one after "
+                "the other, or let the model call tools side by side: those are told apart."
+            )
         self.count += 1
         return paths.child(self.path, self.count, name)
 

@@ -105,7 +105,12 @@ async def step(
     todo = Call(
         name=name, arguments="", effect=effect, make=lambda _key: _awaited(call()), outcome=_value, timeout_s=timeout_s
     )  # fmt: skip
-    value = (await perform(scope, scope.next(name), todo))["value"]
+    path = scope.next(name)
+    scope.busy = True
+    try:
+        value = (await perform(scope, path, todo))["value"]
+    finally:
+        scope.busy = False
     return deepcopy(value)  # the journal keeps its own
 
 
