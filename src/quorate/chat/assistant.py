@@ -97,7 +97,7 @@ class AssistantAgent(Runnable, Agent):
     def see(self, memory: Blocks, fact: Fact) -> Blocks:
         """Return the memory after a fact."""
         block = block_for(self.name, fact)
-        return memory if block is None else memory.plus(block)
+        return memory if block is None else memory.plus_one(block)
 
     # -- speaking -----------------------------------------------------------------------------------------------------
 

@@ -140,6 +140,17 @@ class Blocks(Sequence[Block]):
         """Whether this sequence is `other` with something behind it (by sharing, not by comparing)."""
         return self._items is other._items and self._count >= other._count
 
+    def plus_one(self, block: Block) -> Blocks:
+        """Return this sequence with one block behind it: `plus`, for the path that is taken every turn."""
+        items, count = self._items, self._count
+        if len(items) != count:
+            return self.plus(block)
+        items.append(block)
+        grown = Blocks.__new__(Blocks)
+        grown._items, grown._links, grown._count = items, self._links, count + 1
+        grown.size_bytes = self.size_bytes + block.size_bytes
+        return grown
+
     def digest(self, fingerprint: Callable[[bytes], str]) -> str:
         """Return a digest of all blocks, chained: only what is new since the last time is computed."""
         links = self._links

@@ -43,28 +43,28 @@ class ScriptedModel:
             raise Unscripted(f"Call {len(self.requests)} of {self.info.name} is not in its script: {_asked(request)}")
         if callable(line) and not isinstance(line, type):
             line = line(request)
+        prompt = request.blocks.size_bytes // 4
+        if isinstance(line, str):
+            if self._chunks <= 1:
+                yield TextDelta(line)
+            else:
+                for piece in self._pieces(line):
+                    yield TextDelta(piece)
+            yield Finished(Usage(prompt, len(line) // 4 + 1))
+            return
         if isinstance(line, BaseException):
             raise line
-        usage = Usage(request.blocks.size_bytes // 4, 0)
-        if isinstance(line, str):
-            for piece in self._pieces(line):
-                yield TextDelta(piece)
-            yield Finished(Usage(usage.prompt_tokens, len(line) // 4 + 1))
-            return
         parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: a sequence, as documented
         if parts and isinstance(parts[0], ToolCall):
             for index, call in enumerate(parts):
                 assert isinstance(call, ToolCall)
                 yield CallDelta(index, call.id, call.name, call.arguments)
-            yield Finished(Usage(usage.prompt_tokens, 8 * len(parts)), "tool_calls")
+            yield Finished(Usage(prompt, 8 * len(parts)), "tool_calls")
             return
         for event in parts:
             yield event  # pyright: ignore[reportReturnType]: model events, as documented
 
     def _pieces(self, text: str) -> Iterator[str]:
-        if self._chunks <= 1:
-            yield text
-            return
         size = -(-len(text) // self._chunks) or 1
         for start in range(0, len(text), size):
             yield text[start : start + size]
