@@ -56,8 +56,9 @@ _ENTRIES = (
 )
 _LINKS = (
     f"SELECT {_SEQ}, run, path, kind, at, version, payload, salt, hash, digest FROM conversations c "  # noqa: S608  # made of constants
-    f"JOIN entries e ON {_IN_CONVERSATION} WHERE c.key = ? ORDER BY e.place"
+    f"JOIN entries e ON {_IN_CONVERSATION} WHERE c.owner = ? AND c.id = ? ORDER BY e.place"
 )
+_HEAD = "SELECT count, head FROM conversations WHERE owner = ? AND id = ?"
 _CONVERSATIONS = (
     f"SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "  # noqa: S608  # made of constants
     "WHERE c.owner = ? ORDER BY e.at"
@@ -164,11 +165,16 @@ class SqliteStore:
         self.holder = secrets.token_hex(8)
         self._lock: FileLock | None = None
         self._db = self._connect()
+        self._reader = self._open_file()  # reads see what is committed, and wait for no writer
+        self._reading = threading.Lock()
+
+    def _open_file(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
 
     def _connect(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+            db = self._open_file()
             db.execute("PRAGMA journal_mode=WAL")
             db.execute(f"PRAGMA synchronous={self._normal}")
             db.executescript(SCHEMA)
@@ -256,10 +262,11 @@ class SqliteStore:
             )
 
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
-        row = self._read("SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
-        if not row or not row[1]:
-            return False
-        return row[0] in self._open if row[1] == self.holder else self._alive(row[1])
+        [rows] = self._read(("SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)))
+        for key, holder in rows:
+            if holder:
+                return key in self._open if holder == self.holder else self._alive(holder)
+        return False
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -402,10 +409,15 @@ class SqliteStore:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _read(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+    def _read(self, *queries: tuple[str, tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
+        """Return the rows of each query, all as of one moment."""
         try:
-            with self._guard:
-                return self._db.execute(sql, values)
+            with self._reading:
+                self._reader.execute("BEGIN")
+                try:
+                    return [self._reader.execute(sql, values).fetchall() for sql, values in queries]
+                finally:
+                    self._reader.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -413,12 +425,13 @@ class SqliteStore:
         waiting = self._artifacts.get((owner, digest))
         if waiting is not None:
             return waiting[1]
-        row = self._db.execute("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)).fetchone()
-        if row is None:
+        [rows] = self._read(("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)))
+        if not rows:
             raise StoreError(f"{self.path} has lost the content {digest} of {owner}.")
-        if not isinstance(row[0], bytes) or chain.keyed(self.secret(owner), row[0]) != digest:
+        data = rows[0][0]
+        if not isinstance(data, bytes) or chain.keyed(self.secret(owner), data) != digest:
             raise StoreError(f"{self.path}: the content {digest} of {owner} was altered.")
-        return row[0]
+        return data
 
     async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
         return await asyncio.to_thread(self._entries, id, owner, kinds)
@@ -433,7 +446,7 @@ class SqliteStore:
                 contents[digest] = self._artifact(owner, digest)
             return contents[digest]
 
-        rows = self._read(sql, (owner, id, *kinds)).fetchall()
+        [rows] = self._read((sql, (owner, id, *kinds)))
         newer = next((row for row in rows if row[6] > FORMAT), None)
         if newer:
             raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
@@ -443,7 +456,7 @@ class SqliteStore:
         ]
 
     async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
-        rows = await asyncio.to_thread(lambda: self._read(_CONVERSATIONS, (owner,)).fetchall())
+        [rows] = await asyncio.to_thread(self._read, (_CONVERSATIONS, (owner,)))
         return [Summary(id, owner, run, at) for id, run, at in rows]
 
     async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
@@ -455,13 +468,12 @@ class SqliteStore:
         return await asyncio.to_thread(self._verify, id, owner)
 
     def _verify(self, id: str, owner: str) -> Head:
-        kept = self._read(
-            "SELECT key, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
-        ).fetchone()
-        if kept is None:
+        heads, links = self._read((_HEAD, (owner, id)), (_LINKS, (owner, id)))
+        if not heads:
             return Head(0, "")
+        count, head = heads[0]
         last, expected = chain.GENESIS, 1
-        for seq, run, path, kind, at, version, payload, salt, hash, erased in self._read(_LINKS, (kept[0],)):
+        for seq, run, path, kind, at, version, payload, salt, hash, erased in links:
             body = chain.digest(salt, payload) if isinstance(payload, bytes) else erased or b""
             last = chain.link(last, id, seq, run, path, kind, at, body, version)
             if seq != expected or last != hash:
@@ -474,9 +486,9 @@ class SqliteStore:
                 except StoreError as error:
                     raise StoreError(f"Entry {seq} of {id}: {error}") from error
             expected += 1
-        if (expected - 1, last) != (kept[1], kept[2]):
-            raise StoreError(f"The journal of {id} ends at entry {expected - 1}, but its head says {kept[1]}.")
-        return Head(kept[1], last.hex())
+        if (expected - 1, last) != (count, head):
+            raise StoreError(f"The journal of {id} ends at entry {expected - 1}, but its head says {count}.")
+        return Head(count, last.hex())
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
@@ -507,7 +519,7 @@ class SqliteStore:
             "SELECT i.id, i.kind, i.payload, i.at FROM inbox i JOIN conversations c ON i.conversation = c.key "
             "WHERE c.owner = ? AND c.id = ? AND taken = 0 ORDER BY i.at, i.id"
         )
-        rows = await asyncio.to_thread(lambda: self._read(sql, (owner, id)).fetchall())
+        [rows] = await asyncio.to_thread(self._read, (sql, (owner, id)))
         return [Note(i, kind, chain.decode(data, lambda d: self._artifact(owner, d)), at) for i, kind, data, at in rows]
 
     async def close(self) -> None:
@@ -517,8 +529,9 @@ class SqliteStore:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        with self._guard:
+        with self._guard, self._reading:
             self._db.close()
+            self._reader.close()
             if self._lock is not None:
                 self._lock.release()
                 Path(self._lock.lock_file).unlink(missing_ok=True)
