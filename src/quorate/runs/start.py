@@ -9,9 +9,9 @@ from typing import Any
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
-from quorate.runs.history import RunRecord, check_settled, fold, latest, sorted_entries, split
+from quorate.runs.history import RunRecord, check_settled, fold, latest, split
 from quorate.runs.journal import Conversation, Journal, MemoryJournal
-from quorate.runs.outcome import Limits, Outcome
+from quorate.runs.outcome import Limits
 from quorate.runs.run import Run, answers, question_id
 from quorate.runs.steps import DidNot, Happened, Settlement
 
@@ -205,11 +205,3 @@ async def _settle_one(
 
 def _json(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def waiting(run: Run) -> Outcome | None:
-    """Return the outcome of an attempt that cannot go on at all because its questions are open."""
-    return Outcome("waiting", "") if run.waiting else None
-
-
-__all__ = ["begin", "give_up", "go_on", "settle", "sorted_entries", "waiting"]
