@@ -21,6 +21,8 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `stop` | root | somebody outside asked to stop: `reason` |
 | `ended` | root | an attempt ended: `outcome`, `reason`, figures |
 
+An erased entry is read with the payload of `tombstone`: `erased`, and what every reader of its kind needs.
+
 A reader lifts older versions, refuses newer ones clearly and keeps kinds that it does not know.
 """
 
@@ -36,7 +38,33 @@ FORMAT = 1
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
 CLOSING = frozenset({"said", "turn", "ended"})
 
+ERASED = "[erased]"
+"""What stands where a text was."""
+
 Payload = dict[str, Any]
+
+_TOMBSTONES: dict[str, Payload] = {
+    "run": {"task": [], "limits": {}},
+    "choice": {"speakers": [], "reason": ERASED},
+    "call": {"model": ERASED, "bound": 0, "cap": 0, "blocks": []},
+    "reply": {"text": ERASED, "in": 0, "out": 0},
+    "retry": {"type": "ModelError", "message": ERASED},
+    "intent": {"name": ERASED, "arguments": ERASED, "effect": "unsafe", "key": ""},
+    "result": {"content": ERASED},
+    "value": {"value": None},
+    "error": {"type": "QuorateError", "message": ERASED},
+    "settled": {"by": ERASED},
+    "question": {"id": "", "text": ERASED},
+    "answer": {"happened": False},
+    "said": {"items": []},
+    "stop": {"reason": ERASED},
+    "ended": {"outcome": "cancelled", "reason": ERASED, "active_s": 0.0},
+}
+
+
+def tombstone(kind: str) -> Payload:
+    """Return the payload with which an entry of a kind is read whose own was erased."""
+    return {"erased": True, **json.loads(json.dumps(_TOMBSTONES.get(kind, {})))}
 
 
 class Entry(NamedTuple):

@@ -262,6 +262,10 @@ class MemoryJournal:
         entries.append(entry)
         return entry
 
+    def load(self, entries: Sequence[Entry]) -> None:
+        """Take in entries that were recorded elsewhere."""
+        self._entries = list(entries)
+
     async def commit(self, *, sync: bool = False) -> None:
         pass
 
@@ -308,6 +312,11 @@ class MemoryStore:
         if journal is None:
             journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
         return journal
+
+    def load(self, id: str, entries: Sequence[Entry], *, owner: str = LOCAL_OWNER) -> None:
+        """Take in a conversation as it was recorded elsewhere, in place of what is here under its id."""
+        journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
+        journal.load(entries)
 
     async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> Journal:
         journal = self._journal(id, owner)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs.entries import FORMAT, Entry, Payload
+from quorate.runs.entries import FORMAT, Entry, Payload, tombstone
 from quorate.runs.journal import (
     LOCAL_OWNER,
     Clock,
@@ -28,6 +28,7 @@ from quorate.runs.journal import (
     check_size,
     checked_id,
 )
+from quorate.runs.portable import Artifact, Stored, references
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -451,9 +452,23 @@ class SqliteStore:
         if newer:
             raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
         return [
-            Entry(seq, run, path, kind, at, {} if data is None else chain.decode(data, load), version)
+            Entry(seq, run, path, kind, at, tombstone(kind) if data is None else chain.decode(data, load), version)
             for seq, run, path, kind, at, data, version in rows
         ]
+
+    async def stored(self, id: str, *, owner: str = LOCAL_OWNER) -> tuple[list[Stored], list[Artifact]]:
+        """Return a conversation's entries as they are kept, and the artifacts that they refer to."""
+        return await asyncio.to_thread(self._stored, id, owner)
+
+    def _stored(self, id: str, owner: str) -> tuple[list[Stored], list[Artifact]]:
+        [links] = self._read((_LINKS, (owner, id)))
+        stored = [
+            Stored(seq, run, path, kind, version, at, payload if isinstance(payload, bytes) else None, *hashed)
+            for seq, run, path, kind, at, version, payload, *hashed in links
+        ]
+        sql = "SELECT digest, type, data FROM artifacts WHERE owner = ? AND digest = ?"
+        found = self._read(*[(sql, (owner, digest)) for digest in references(stored)])
+        return stored, [Artifact(*row) for rows in found for row in rows]
 
     async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
         [rows] = await asyncio.to_thread(self._read, (_CONVERSATIONS, (owner,)))
