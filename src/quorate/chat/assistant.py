@@ -103,7 +103,9 @@ class AssistantAgent(Runnable, Agent):
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Ask the model, make the calls it asks for, and return its answer."""
-        client = await self._client(turn.run)
+        client = self.model_client
+        if isinstance(client, str):
+            client = await self._opened(client, turn.run)
         blocks: Blocks = turn.memory
         for _ in range(self.max_tool_iterations):
             answer, step = await self._ask(turn, client, blocks)
@@ -116,10 +118,8 @@ class AssistantAgent(Runnable, Agent):
         answer, step = await self._ask(turn, client, blocks, tool_choice="none")
         return _message(turn, "reply", step)
 
-    async def _client(self, run: Run) -> ModelClient:
-        if isinstance(self.model_client, str):
-            return await run.resource(self.model_client, lambda: registry.open_model(str(self.model_client)))
-        return self.model_client
+    async def _opened(self, model: str, run: Run) -> ModelClient:
+        return await run.resource(model, lambda: registry.open_model(model))
 
     async def _ask(
         self, turn: Turn, client: ModelClient, blocks: Blocks, tool_choice: str = "auto"
@@ -127,13 +127,7 @@ class AssistantAgent(Runnable, Agent):
         info = client.info
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         request = ModelRequest(
-            blocks=blocks,
-            system=self.system_message,
-            tools=self._specs,
-            tool_choice=tool_choice,
-            max_tokens=most,
-            temperature=self.temperature,
-            seed=self.seed,
+            blocks, self.system_message, self._specs, tool_choice, None, most, self.temperature, self.seed
         )
         step = turn.scope.count + 1
         show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None

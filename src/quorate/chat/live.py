@@ -253,7 +253,6 @@ class Runnable(ABC):
         """Let the next run of a conversation in memory take up the fold where this one left it."""
         journal = live.run.journal
         if isinstance(journal, MemoryJournal) and live.outcome is not None and live.outcome.kind == "completed":
-            live.talk.own()
             journal.kept = Kept(self, journal.head().length, live.run.number, live.talk)
 
     def _where(self, given: Conversation | None) -> Conversation:
@@ -351,6 +350,7 @@ def _owned(owner: str | None) -> dict[str, str]:
 def _folded(run: Run, cast: Cast) -> Talk:
     if run.kept is not None:
         kept: Talk = run.kept
+        kept.renew(run.past, run)
         kept.begin()
         return kept
     talk = Talk(cast)

@@ -15,7 +15,8 @@ from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
 from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
-from quorate.runs.entries import Entry, Payload
+from quorate.runs import paths
+from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 
@@ -128,14 +129,21 @@ class Talk:
         """Return the messages and events of this run."""
         return [m for fact in self.facts[self.first :] if (m := fact.message or fact.event) is not None]
 
-    def own(self) -> None:
-        """Keep copies of this run's messages: whoever has its result may change them."""
-        at = len(self.messages)
-        for i in range(len(self.facts) - 1, self.first - 1, -1):
-            fact = self.facts[i]
-            if fact.message is not None:
-                at -= 1
-                self.messages[at] = fact.message = fact.message.model_copy()
+    def renew(self, entries: Sequence[Entry], run: Run) -> None:
+        """Make this run's facts again from its entries: whoever has its result may have changed the messages."""
+        facts, steps = list[Fact](), list[Entry]()
+        for entry in sorted(entries, key=canonical_order):
+            if entry.kind == "run":
+                task = [messages.load(m) for m in entry.payload["task"]]
+                facts += [Fact(message=m, at=entry.at, ref=f"{entry.run}:#{i}") for i, m in enumerate(task)]  # pyright: ignore[reportArgumentType]: a task is messages
+            elif entry.kind == "said":
+                facts += facts_of(entry, steps, _speaker(entry), run)
+                steps.clear()
+            elif entry.kind in {"reply", "result"}:
+                steps.append(entry)
+        said = [fact.message for fact in facts if fact.message is not None]
+        self.facts[self.first :] = facts
+        self.messages[len(self.messages) - len(said) :] = said
 
     # -- from the journal ---------------------------------------------------------------------------------------------
 
@@ -170,7 +178,7 @@ class Talk:
 
     def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run, named_at: int) -> None:
         """Take in a closed speech; `steps` are its entries, `named_at` is how many messages came before its turn."""
-        name = entry.path.rpartition("/")[2].partition(" ")[2].replace("%2F", "/").replace("%25", "%")
+        name = _speaker(entry)
         for fact in facts_of(entry, steps, name, run):
             self.see(fact)
         self.has_spoken(name, entry, named_at)
@@ -181,6 +189,10 @@ class Talk:
         if member is not None:
             member.heard = named_at
             member.state = closing.payload.get("state", member.state)
+
+
+def _speaker(entry: Entry) -> str:
+    return paths.elements(entry.path)[-1][1]
 
 
 class _Told:

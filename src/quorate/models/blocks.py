@@ -53,7 +53,7 @@ class Said:
     source: str = "user"
     origin: Origin = "person"
     ref: str = ""
-    wire: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
+    wire: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def size_bytes(self) -> int:
@@ -74,7 +74,7 @@ class Reply:
     reasoning: tuple[Reasoning, ...] = ()
     results: tuple[ToolResult, ...] = ()
     ref: str = ""
-    wire: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
+    wire: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def answered(self, results: Sequence[ToolResult]) -> Reply:
         """Return this reply closed with the results of its calls, in the order of the calls."""

@@ -62,12 +62,12 @@ async def ask(
         return await _inside_leaf(scope, client, request), Asked(request.blocks, "")
     path = scope.next("model")
     run = scope.run
-    run.check()
     ref = f"{run.number}:{path}"
     attempt = 1
     scope.busy = True
     try:
         if run.recorded or run.is_replay:
+            run.check()
             entries = run.recall(path)
             if run.is_replay:
                 _replay(run, client, request, path, entries)
@@ -79,9 +79,7 @@ async def ask(
             attempt += sum(1 for e in entries if e.kind == "call")
         if run.is_replay:
             raise run.missing(path, f"a call of {client.info.name}")
-        live = _Live(scope, path, ref, client, request, after)
-        answer, cost_usd = await live.ask(attempt, on_event)
-        return answer, Asked(request.blocks, ref, live.parts, cost_usd)
+        return await _live(scope, path, ref, client, request, after, attempt, on_event)
     finally:
         scope.busy = False
 
@@ -120,93 +118,89 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
     return answer
 
 
-class _Live:
-    """One model step that is really made."""
+async def _live(
+    scope: Scope,
+    path: str,
+    ref: str,
+    client: ModelClient,
+    request: ModelRequest,
+    after: Asked | None,
+    attempt: int,
+    on_event: OnEvent | None,
+) -> tuple[Answer, Asked]:
+    """Make a model step: as often as it may be tried, each attempt declared before and recorded after."""
+    run, info = scope.run, client.info
+    durable, price = run.journal.durable, price_of(info)
+    parts, size = standing(request)
+    bound = _bound(request, size)
+    last = attempt + info.attempts - 1
+    while True:
+        capped, worst = _capped(run, price, bound, request)
+        held = bound + capped.max_tokens
+        run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
+        run.meter.hold(held, worst)
+        if durable:
+            await run.journal.commit()
+        folding = Folding()
+        try:
+            await within(info.timeout_s, _streamed(client.stream(capped), folding, attempt, on_event))
+            answer = folding.answer(ref)
+        except (ModelError, TimeoutError) as raised:
+            error = raised if isinstance(raised, ModelError) else _too_slow(client)
+            refused = folding.empty and isinstance(raised, ModelError)  # nothing came, and nobody works on it
+            again = error.retryable and attempt < last
+            await _record_failure(scope, path, error, held, worst, refused=refused, again=again)
+            if not again:
+                blame(error, path)
+                if error is raised:
+                    raise
+                raise error from raised
+            await asyncio.sleep(error.retry_after_s or 0.25 * 2 ** min(attempt, 6))
+            attempt += 1
+            continue
+        except BaseException:
+            run.meter.forfeit(held, worst)
+            raise
+        used = answer.usage or Usage(bound, answer.reply.size_bytes)
+        prompt, completion, cached, _ = used
+        usd = 0.0 if price.free else price.usd(prompt, completion, cached)
+        run.meter.settle(held, worst, prompt, completion, cached, usd)
+        scope.at = run.append(path, "reply", _reply_payload(answer, used, usd)).at
+        if durable:
+            await run.journal.commit()
+        return answer, Asked(request.blocks, ref, parts, usd)
 
-    __slots__ = ("after", "bound", "client", "parts", "path", "price", "ref", "request", "run", "scope")
 
-    def __init__(
-        self, scope: Scope, path: str, ref: str, client: ModelClient, request: ModelRequest, after: Asked | None
-    ) -> None:
-        self.scope, self.run, self.path, self.ref = scope, scope.run, path, ref
-        self.client, self.request, self.after = client, request, after
-        self.price = price_of(client.info)
-        self.parts, size = standing(request)
-        self.bound = _bound(request, size)
+def _call_payload(
+    run: Run, model: str, request: ModelRequest, after: Asked | None, parts: str, bound: int, worst: float, attempt: int
+) -> Payload:
+    base, blocks = _difference(request.blocks, after)
+    said: Payload = {"model": model, "bound": bound, "cap": request.max_tokens, "blocks": blocks}
+    if base:
+        said["base"] = base
+    if not base or after is None or after.parts != parts:
+        said["parts"] = parts
+    if worst:
+        said["worst_usd"] = worst
+    if attempt > 1:
+        said["attempt"] = attempt
+    if run.journal.durable:
+        said["digest"] = request_digest(request, run.journal.fingerprint)
+    return said
 
-    async def ask(self, attempt: int, on_event: OnEvent | None) -> tuple[Answer, float | None]:
-        last = attempt + self.client.info.attempts - 1
-        while True:
-            request, worst = _capped(self.run, self.price, self.bound, self.request)
-            folding = Folding()
-            held = self.bound + request.max_tokens
-            self._declare(request, worst, attempt)
-            if self.run.journal.durable:
-                await self.run.journal.commit()
-            try:
-                stream = self.client.stream(request)
-                await within(self.client.info.timeout_s, _streamed(stream, folding, attempt, on_event))
-                answer = folding.answer(ref=self.ref)
-            except (ModelError, TimeoutError) as raised:
-                error = raised if isinstance(raised, ModelError) else _too_slow(self.client)
-                refused = folding.empty and isinstance(raised, ModelError)  # nothing came, and nobody works on it
-                used = None if refused else held
-                if not error.retryable or attempt >= last:
-                    await self._close("error", _failure(error, used), held, worst, used)
-                    blame(error, self.path)
-                    if error is raised:
-                        raise
-                    raise error from raised
-                await self._close("retry", _failure(error, used), held, worst, used)
-                await asyncio.sleep(error.retry_after_s or 0.25 * 2 ** min(attempt, 6))
-                attempt += 1
-                continue
-            except BaseException:
-                self.run.meter.forfeit(held, worst)
-                raise
-            usd = self._record(answer, held, worst)
-            if self.run.journal.durable:
-                await self.run.journal.commit()
-            return answer, usd
 
-    def _declare(self, request: ModelRequest, worst: float, attempt: int) -> None:
-        run = self.run
-        base, blocks = _difference(self.request.blocks, self.after)
-        said: Payload = {
-            "model": self.client.info.name,
-            "bound": self.bound,
-            "cap": request.max_tokens,
-            "blocks": blocks,
-        }
-        if base:
-            said["base"] = base
-        if not base or self.after is None or self.after.parts != self.parts:
-            said["parts"] = self.parts
-        if worst:
-            said["worst_usd"] = worst
-        if attempt > 1:
-            said["attempt"] = attempt
-        if run.journal.durable:
-            said["digest"] = request_digest(request, run.journal.fingerprint)
-        run.append(self.path, "call", said)
-        run.meter.hold(self.bound + request.max_tokens, worst)
-
-    def _record(self, answer: Answer, held: int, worst: float) -> float | None:
-        used = answer.usage or Usage(self.bound, answer.reply.size_bytes)
-        usd = self.price.usd(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
-        self.run.meter.settle(held, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
-        entry = self.run.append(self.path, "reply", _reply_payload(answer, used, usd))
-        self.scope.at = entry.at
-        return usd
-
-    async def _close(self, kind: str, payload: Payload, held: int, worst: float, used: int | None) -> None:
-        if used is None:
-            self.run.meter.settle(held, worst, 0, 0, 0, 0.0)
-        else:
-            self.run.meter.forfeit(held, worst)
-        self.scope.at = self.run.append(self.path, kind, payload).at
-        if self.run.journal.durable:
-            await self.run.journal.commit()
+async def _record_failure(
+    scope: Scope, path: str, error: ModelError, held: int, worst: float, *, refused: bool, again: bool
+) -> None:
+    """Record an attempt that failed: at its worst case, unless the provider refused it at once."""
+    run = scope.run
+    if refused:
+        run.meter.settle(held, worst, 0, 0, 0, 0.0)
+    else:
+        run.meter.forfeit(held, worst)
+    scope.at = run.append(path, "retry" if again else "error", _failure(error, None if refused else held)).at
+    if run.journal.durable:
+        await run.journal.commit()
 
 
 def _too_slow(client: ModelClient) -> ModelError:
@@ -221,8 +215,7 @@ async def _streamed(
     see = folding.see
     try:
         if on_event is None:
-            async for event in stream:
-                see(event)
+            await folding.take(stream)
             return
         seen = 0
         async for event in stream:

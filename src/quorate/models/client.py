@@ -160,14 +160,27 @@ class Folding:
         """Whether nothing has come yet."""
         return not (self._text or self._thought or self._calls)
 
+    async def take(self, stream: AsyncIterator[ModelEvent]) -> None:
+        """Take in a whole stream."""
+        text = self._text
+        async for event in stream:
+            if type(event) is TextDelta:  # nearly all are
+                text.append(event.text)
+            else:
+                self.see(event)
+
     def see(self, event: ModelEvent) -> None:
         """Take in the next event."""
         if type(event) is TextDelta:
             self._text.append(event.text)
         elif type(event) is CallDelta:
-            have = self._calls.get(event.index, CallDelta(event.index))
-            self._calls[event.index] = CallDelta(
-                event.index, have.id or event.id, have.name or event.name, have.arguments + event.arguments
+            have = self._calls.get(event.index)
+            self._calls[event.index] = (
+                event
+                if have is None
+                else CallDelta(
+                    event.index, have.id or event.id, have.name or event.name, have.arguments + event.arguments
+                )
             )
         elif type(event) is ReasoningDelta:
             self._thought.append(event.text)
@@ -177,7 +190,7 @@ class Folding:
         else:
             raise ModelError(f"The model client yielded {event!r}, which is no model event.")
 
-    def answer(self, *, ref: str = "") -> Answer:
+    def answer(self, ref: str = "") -> Answer:
         """Return the whole reply.
 
         Raises:
@@ -189,10 +202,10 @@ class Folding:
         if self._calls:
             pieces = sorted(self._calls.values())
             calls = tuple(ToolCall(c.id or f"call_{c.index}", c.name, c.arguments or "{}") for c in pieces)
-        thought = "".join(self._thought)
-        reasoning = (Reasoning(thought, self._signature),) if thought or self._signature else ()
-        reply = Reply("".join(self._text), calls, reasoning, (), ref)
-        return Answer(reply, self._end.usage, self._end.finish, self._end.model)
+        reasoning: tuple[Reasoning, ...] = ()
+        if self._thought or self._signature:
+            reasoning = (Reasoning("".join(self._thought), self._signature),)
+        return Answer(Reply("".join(self._text), calls, reasoning, (), ref), *self._end)
 
 
 async def collect(client: ModelClient, request: ModelRequest) -> Answer:
@@ -202,8 +215,7 @@ async def collect(client: ModelClient, request: ModelRequest) -> Answer:
         ModelError: The call failed or its stream was cut.
     """
     folding = Folding()
-    async for event in client.stream(request):
-        folding.see(event)
+    await folding.take(client.stream(request))
     return folding.answer()
 
 

@@ -190,6 +190,8 @@ def to_wire(request: ModelRequest, model: str, *, newest: bool = True) -> Wire:
 
 def _messages(block: Block) -> list[Wire]:
     """Return a block's messages, made once and kept with it."""
+    if block.wire is None:
+        block.wire = {}
     kept = block.wire.get("openai")
     if kept is None:
         kept = block.wire["openai"] = list(_rendered(block))

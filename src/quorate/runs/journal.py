@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, cast
 
 from quorate.errors import ConfigError, Conflict, StoreError
@@ -207,8 +208,9 @@ def check_size(kind: str, payload: Payload) -> None:
     Raises:
         StoreError: One of its texts is.
     """
-    for name, value in payload.items():
+    for value in payload.values():
         if type(value) is str and len(value) > MAX_ENTRY_BYTES:
+            name = next(name for name, said in payload.items() if said is value)
             raise StoreError(
                 f"The {name} of a {kind!r} entry has {len(value)} characters; an entry may hold {MAX_ENTRY_BYTES} "
                 "bytes. Keep large data in a file and pass its name."
@@ -271,6 +273,11 @@ class MemoryJournal:
 
     async def entries(self) -> list[Entry]:
         return list(self._entries)
+
+    def last_run(self) -> list[Entry]:
+        """Return the entries of the last run."""
+        number = self._entries[-1].run
+        return list(takewhile(lambda entry: entry.run == number, reversed(self._entries)))
 
     async def inbox(self) -> list[Note]:
         return list(self._inbox.values())

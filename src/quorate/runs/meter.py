@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -19,6 +20,11 @@ _UNITS = {
     "model_calls": "model calls",
     "tool_calls": "tool calls",
 }
+
+
+@lru_cache(maxsize=256)
+def _bounds(limits: Limits) -> SimpleNamespace:
+    return SimpleNamespace(**limits.complete())
 
 
 class Halt(QuorateError):
@@ -66,7 +72,7 @@ class Meter:
     )
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = SimpleNamespace(**limits.complete())
+        self.limits = _bounds(limits)
         self.turns = self.model_calls = self.tool_calls = 0
         self.tokens = self.prompt_tokens = self.completion_tokens = self.cached_tokens = 0
         self.held_tokens = self.unsettled_tokens = 0

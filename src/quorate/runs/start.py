@@ -48,7 +48,7 @@ async def begin(
             run = Run(conversation, journal, 1, limits)
         elif kept is not None and kept.of is of and kept.length == length:
             run = Run(conversation, journal, kept.run + 1, limits)
-            run.kept = kept.state
+            run.kept, run.past = kept.state, journal.last_run()
         else:
             runs = fold(await journal.entries())
             before = latest(runs)
