@@ -12,6 +12,7 @@ from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
 from quorate.core.lazy import lazy
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Block, Blocks
@@ -126,13 +127,14 @@ class AssistantAgent(Runnable, Agent):
     ) -> tuple[Answer, int]:
         info = client.info
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
-        request = ModelRequest(
-            blocks, self.system_message, self._specs, tool_choice, None, most, self.temperature, self.seed
+        request = filled(
+            ModelRequest,
+            (blocks, self.system_message, self._specs, tool_choice, None, most, self.temperature, self.seed),
         )
         step = turn.scope.count + 1
         show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
         answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
-        turn.steps[step] = Made(answer, turn.scope.at, turn.asked.cost_usd)
+        turn.steps[step] = filled(Made, (answer, turn.scope.at, turn.asked.cost_usd))
         if answer.reply.reasoning:
             turn.derive("thought", step)
         return answer, step
@@ -161,7 +163,8 @@ class AssistantAgent(Runnable, Agent):
         turn.derive("request", step)
         results = await call_tools(self.tools, answer.reply.calls)
         for i, result in enumerate(results):
-            turn.steps[step + 1 + i] = Made({"content": result.content, "error": result.is_error}, turn.scope.at)
+            said = {"content": result.content, "error": result.is_error}
+            turn.steps[step + 1 + i] = filled(Made, (said, turn.scope.at, 0.0))
         return turn.derive("results", step).block or answer.reply
 
 

@@ -42,7 +42,6 @@ class Fact:
 
     def __init__(
         self,
-        *,
         message: BaseChatMessage | None = None,
         event: BaseAgentEvent | None = None,
         choice: Choice | None = None,

@@ -7,7 +7,7 @@ import json
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat.facts import Choice, Fact
+from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
@@ -66,13 +66,12 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
 
 async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
-    scope = Scope(run, path, run.at)
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     if choice is None:
         run.check()
-        if not talk.chooses_purely:
+        if not talk.cast.chooses_purely:
             run.meter.check_turns()  # before the choice is paid for
-        chosen = await _choose(scope, talk)
+        chosen = await _choose(run, path, talk)
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)
         run.meter.add_turn()
@@ -80,12 +79,12 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
             raise run.missing(path, f"a choice of {', '.join(chosen.speakers)}")
         choice = run.append(path, "choice", _said_of(chosen))
     elif run.is_replay:
-        await _check_choice(scope, talk, choice)
+        await _check_choice(run, path, talk, choice)
         run.meter.add_turn()
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
             run.recall(step)
-    scope.at = choice.at
+    scope = Scope(run, path, choice.at)
     told = talk.see_choice(choice)
     if len(told.speakers) == 1:
         speeches = [await _speech(scope, 1, told.speakers[0], talk, feed)]
@@ -116,19 +115,20 @@ def _said_of(speak: Speak) -> Payload:
     return said
 
 
-async def _choose(scope: Scope, talk: Talk) -> Speak | Stop:
+async def _choose(run: Run, path: str, talk: Talk) -> Speak | Stop:
     """Ask the policy; its own steps get a scope of their own."""
-    if talk.chooses_purely:
-        chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
+    cast = talk.cast
+    if cast.chooses_purely:
+        chosen = await cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
     else:
-        with entered(Scope(scope.run, paths.child(scope.path, 0, "choose"), scope.at)):
-            chosen = await talk.cast.turns.next(talk.policy, talk.thread, talk.names)
+        with entered(Scope(run, paths.child(path, 0, "choose"), run.at)):
+            chosen = await cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
     if isinstance(chosen, Speak):
         speakers = chosen.speakers
         legal = speakers[0] in talk.members if len(speakers) == 1 else _legal(speakers, talk)
         if not legal:
             raise ConfigError(
-                f"The turn policy named {list(speakers)}; it must name members, each once: {', '.join(talk.names)}."
+                f"The turn policy named {list(speakers)}; it must name members, each once: {', '.join(cast.names)}."
             )
     return chosen
 
@@ -138,14 +138,14 @@ def _legal(speakers: tuple[str, ...], talk: Talk) -> bool:
     return bool(speakers) and len(set(speakers)) == len(speakers) and talk.members.keys() >= set(speakers)
 
 
-async def _check_choice(scope: Scope, talk: Talk, entry: Entry) -> None:
+async def _check_choice(run: Run, path: str, talk: Talk, entry: Entry) -> None:
     """In a replay: choose again and compare."""
-    chosen = await _choose(scope, talk)
+    chosen = await _choose(run, path, talk)
     got = _said_of(chosen) if isinstance(chosen, Speak) else {"stop": chosen.reason}
     if json.dumps(got, sort_keys=True) != json.dumps(entry.payload, sort_keys=True):
         raise Divergence(
-            f"{paths.shown(scope.path)}: the journal has {entry.payload}, the policy now says {got}.",
-            path=scope.path, expected=entry.payload, got=got,
+            f"{paths.shown(path)}: the journal has {entry.payload}, the policy now says {got}.",
+            path=path, expected=entry.payload, got=got,
         )  # fmt: skip
 
 
@@ -182,13 +182,16 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     member = talk.members.get(name)
     if member is None:
         raise Conflict(
-            f"{paths.shown(path)}: the journal says that {name} speaks, but the team has only {', '.join(talk.names)}. "
+            f"{paths.shown(path)}: the journal says that {name} speaks, but the team has only "
+            f"{', '.join(talk.cast.names)}. "
             f"{RESUME_ADVICE}"
         )
     scope = Scope(run, path, turn_scope.at)
     memory = talk.remembered(member)
     state = deepcopy(member.state) if member.state else {}
-    turn = Turn(name, scope, talk.thread, talk.news(member), memory, state, feed, talk.polls, member.asked)
+    turn = Turn(
+        name, scope, Thread(talk.messages), talk.news(member), memory, state, feed, talk.cast.polls, member.asked
+    )
     token = current.set(scope)
     try:
         message = await member.agent.speak(turn)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Speaker
-from quorate.chat.facts import Choice, Fact, Thread
+from quorate.chat.facts import Choice, Fact
 from quorate.chat.progress import Progress
-from quorate.chat.speech import derived, steps_of
+from quorate.chat.speech import steps_of
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
@@ -21,10 +21,11 @@ from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 
 if TYPE_CHECKING:
+    from quorate.chat import derived as deriving
     from quorate.chat import messages
     from quorate.chat.messages import BaseChatMessage, BaseMessage
 else:
-    messages = lazy("quorate.chat.messages")
+    deriving, messages = lazy("quorate.chat.derived"), lazy("quorate.chat.messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,21 @@ class Cast:
     condition: Condition[Any] = NEVER
     limits: Limits = field(default_factory=Limits)
     document: Payload | None = None
+    names: tuple[str, ...] = field(init=False, repr=False)
+    chooses_purely: bool = field(init=False, repr=False)
+    persons: frozenset[str] = field(init=False, repr=False)
+    polls: frozenset[str] = field(init=False, repr=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The members' names, in their order."""
-        return tuple(m.name for m in self.members)
+    def __post_init__(self) -> None:
+        """Note what follows from it, once for all its conversations."""
+        tools = [tool for m in self.members for tool in getattr(m, "tools", {}).values()]
+        for name, value in {
+            "names": tuple(m.name for m in self.members),
+            "chooses_purely": bool(getattr(self.turns, "pure", False)),
+            "persons": frozenset(m.name for m in self.members if getattr(m, "origin", "agent") == "person"),
+            "polls": frozenset(tool.name for tool in tools if tool.polls),
+        }.items():
+            object.__setattr__(self, name, value)
 
 
 class Member:
@@ -67,15 +78,9 @@ class Talk:
         self.facts: list[Fact] = []
         self.messages: list[BaseChatMessage] = []
         self.members = {m.name: Member(m) for m in cast.members}
-        self.names = cast.names
         self.policy: Any = cast.turns.begin()
-        self.chooses_purely = bool(getattr(cast.turns, "pure", False))
         self._see_policy = cast.turns.see
         self._see_condition = None if cast.condition is NEVER else cast.condition.see
-        self._persons = frozenset(name for name, m in self.members.items() if m.origin == "person")
-        self.polls = frozenset(
-            tool.name for m in cast.members for tool in getattr(m, "tools", {}).values() if tool.polls
-        )
         self.begin()
 
     def begin(self) -> None:
@@ -86,7 +91,7 @@ class Talk:
 
     def watch_anew(self) -> None:
         """Forget what repeated itself in an earlier attempt."""
-        self.progress = Progress(self._persons, self.polls)
+        self.progress = Progress(self.cast.persons, self.cast.polls)
 
     def see(self, fact: Fact) -> None:
         """Take in the next fact."""
@@ -119,11 +124,6 @@ class Talk:
         """Return from which message on a member has not heard yet, and count all as heard."""
         since, member.heard = member.heard, len(self.messages)
         return since
-
-    @property
-    def thread(self) -> Thread:
-        """The messages so far."""
-        return Thread(self.messages)
 
     def told(self) -> list[BaseMessage]:
         """Return the messages and events of this run."""
@@ -208,7 +208,7 @@ def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[
     """Return the facts of a closed speech from its closing entry and those of its steps."""
     made = steps_of(steps, entry.path)
     of: Any = run if entry.run == run.number else _Told(run.journal.conversation, entry.run)
-    facts = [derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
+    facts = [deriving.derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
     for fact in facts if "origin" in entry.payload else ():
         fact.origin = entry.payload["origin"]
     return facts

@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from quorate.chat import messages
+from quorate.chat.derived import derived
 from quorate.chat.messages import BaseMessage, FunctionCall, FunctionExecutionResult
-from quorate.chat.speech import derived, steps_of
+from quorate.chat.speech import steps_of
 from quorate.errors import ConfigError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id

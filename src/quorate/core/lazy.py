@@ -13,6 +13,8 @@ class LazyModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         module = importlib.import_module(self.__name__)
         self.__dict__.update({k: v for k, v in vars(module).items() if not k.startswith("__")})
+        # From here on an attribute is found as fast as in any module.
+        self.__class__ = ModuleType  # pyright: ignore[reportAttributeAccessIssue]: a module may become one
         return getattr(module, name)
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from quorate.core.tuples import filled
 from quorate.core.waiting import within
 from quorate.errors import Conflict, ModelError
 from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
@@ -168,7 +169,7 @@ async def _live(
         scope.at = run.append(path, "reply", _reply_payload(answer, used, usd)).at
         if durable:
             await run.journal.commit()
-        return answer, Asked(request.blocks, ref, parts, usd)
+        return answer, filled(Asked, (request.blocks, ref, parts, usd))
 
 
 def _call_payload(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from quorate.core.tuples import filled
 from quorate.errors import ModelError
 from quorate.models.blocks import Block, Blocks, Reasoning, Reply, ToolCall
 
@@ -200,12 +201,15 @@ class Folding:
             raise ModelError("The model's stream was cut before its end.", retryable=True)
         calls: tuple[ToolCall, ...] = ()
         if self._calls:
-            pieces = sorted(self._calls.values())
-            calls = tuple(ToolCall(c.id or f"call_{c.index}", c.name, c.arguments or "{}") for c in pieces)
+            pieces = sorted(self._calls.values()) if len(self._calls) > 1 else self._calls.values()
+            calls = tuple([
+                filled(ToolCall, (id or f"call_{index}", name, arguments or "{}"))
+                for index, id, name, arguments in pieces
+            ])  # fmt: skip
         reasoning: tuple[Reasoning, ...] = ()
         if self._thought or self._signature:
             reasoning = (Reasoning("".join(self._thought), self._signature),)
-        return Answer(Reply("".join(self._text), calls, reasoning, (), ref), *self._end)
+        return filled(Answer, (Reply("".join(self._text), calls, reasoning, (), ref), *self._end))
 
 
 async def collect(client: ModelClient, request: ModelRequest) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator
 
+from quorate.core.tuples import filled
 from quorate.errors import QuorateError
 from quorate.models.blocks import Reply, Said, ToolCall
 from quorate.models.client import CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
@@ -46,11 +47,11 @@ class ScriptedModel:
         prompt = request.blocks.size_bytes // 4
         if isinstance(line, str):
             if self._chunks <= 1:
-                yield TextDelta(line)
+                yield filled(TextDelta, (line,))
             else:
                 for piece in self._pieces(line):
                     yield TextDelta(piece)
-            yield Finished(Usage(prompt, len(line) // 4 + 1))
+            yield filled(Finished, (filled(Usage, (prompt, len(line) // 4 + 1, 0, 0)), "stop", ""))
             return
         if isinstance(line, BaseException):
             raise line

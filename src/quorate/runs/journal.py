@@ -10,8 +10,9 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Entry, Payload
 
@@ -217,7 +218,6 @@ def check_size(kind: str, payload: Payload) -> None:
             )
 
 
-_new = cast("Callable[[type[Entry], tuple[Any, ...]], Entry]", tuple.__new__)  # half the cost of calling the class
 WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
@@ -260,7 +260,7 @@ class MemoryJournal:
             payload = self._redact(path, kind, payload)
         entries, now = self._entries, self._now
         at = time.time_ns() // 1000 if now is None else now()  # a call less: five entries are written each turn
-        entry = _new(Entry, (len(entries) + 1, run, path, kind, at, payload, FORMAT))
+        entry = filled(Entry, (len(entries) + 1, run, path, kind, at, payload, FORMAT))
         entries.append(entry)
         return entry
 
@@ -273,6 +273,11 @@ class MemoryJournal:
 
     async def entries(self) -> list[Entry]:
         return list(self._entries)
+
+    def kept_for(self, of: Any) -> Kept | None:
+        """Return the fold that was kept for `of`, None where there is none or entries came after it."""
+        kept = self.kept
+        return kept if kept is not None and kept.of is of and kept.length == len(self._entries) else None
 
     def last_run(self) -> list[Entry]:
         """Return the entries of the last run."""

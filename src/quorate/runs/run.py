@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from quorate.core.waiting import TimedOut, within
@@ -16,9 +15,6 @@ from quorate.runs.journal import Conversation, Journal, Note
 from quorate.runs.meter import Halt, Meter
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.scope import Scope, current
-
-Append = Callable[[str, str, Payload], Entry]
-"""Is given path, kind and payload."""
 
 
 class Parked(QuorateError):
@@ -51,7 +47,6 @@ class Run:
         past: list[Entry] | None = None,
     ) -> None:
         self.conversation, self.journal, self.number = conversation, journal, number
-        self.append: Append = partial(journal.append, number)  # adds an entry of this run
         self.clock = conversation.store.clock
         self.id = run_id(journal.conversation, number)
         self.meter = Meter(limits)
@@ -70,6 +65,10 @@ class Run:
         self.at = self.clock.now_us()
 
     # -- the journal --------------------------------------------------------------------------------------------------
+
+    def append(self, path: str, kind: str, payload: Payload) -> Entry:
+        """Add an entry of this run; it is kept for sure only after the journal's `commit`."""
+        return self.journal.append(self.number, path, kind, payload)
 
     def recall(self, path: str) -> list[Entry]:
         """Return what the journal holds at a path of the open turn, and count it as met."""

@@ -43,10 +43,9 @@ async def begin(
     journal = await conversation.store.open(conversation.id, owner=conversation.owner)
     try:
         length = journal.head().length
-        kept = journal.kept if isinstance(journal, MemoryJournal) else None
         if length == 0:  # a new conversation: nothing to fold
             run = Run(conversation, journal, 1, limits)
-        elif kept is not None and kept.of is of and kept.length == length:
+        elif isinstance(journal, MemoryJournal) and (kept := journal.kept_for(of)) is not None:
             run = Run(conversation, journal, kept.run + 1, limits)
             run.kept, run.past = kept.state, journal.last_run()
         else:

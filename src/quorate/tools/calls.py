@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quorate.core.lazy import lazy
+from quorate.core.tuples import filled
 from quorate.errors import Conflict, Divergence, StoreError, ToolError
 from quorate.models.blocks import ToolCall, ToolResult
 from quorate.runs import paths
@@ -63,7 +64,7 @@ async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], cal
     if tool is not None and tool.scope:
         return await _scope(scope, path, tools, call)
     said = await perform(scope, path, _prepared(scope.run, path, tools, call))
-    return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+    return filled(ToolResult, (call.id, call.name, said["content"], bool(said.get("error"))))
 
 
 async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:

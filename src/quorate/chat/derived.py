@@ -1,0 +1,139 @@
+"""The messages and events that a speech's items stand for, made of what its steps came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from quorate.chat import messages
+from quorate.chat.facts import Fact
+from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
+from quorate.chat.speech import Item, Made
+from quorate.core.tuples import filled
+from quorate.errors import ConfigError
+from quorate.models.blocks import Reply, ToolResult
+from quorate.models.client import Usage
+from quorate.runs.run import Run
+
+# What a class's constructor does, without its detour: each of these is made in every turn.
+_text = messages.TextMessage.__pydantic_validator__.validate_python
+_requested = messages.ToolCallRequestEvent.__pydantic_validator__.validate_python
+_executed = messages.ToolCallExecutionEvent.__pydantic_validator__.validate_python
+
+
+def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) -> Fact:
+    """Make the message or event that an item of a speech stands for."""
+    kind, n = item[0], item[1]
+    ref = f"{run.number}:{path}"
+    if kind == "json":
+        return _loaded(n, name, ref)
+    make = _KINDS.get(kind)
+    if make is None:
+        raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
+    return make(steps, n, f"{run.id}/{path}/{n} model", name, ref)
+
+
+def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    answer, at, cost_usd = steps[n]
+    reply, usage = answer.reply, answer.usage
+    message = _text({
+        "content": reply.text, "source": name, "models_usage": _usage(usage), "metadata": _priced(cost_usd), "id": id,
+        "created_at": datetime.fromtimestamp(at / 1e6, UTC),
+    })  # fmt: skip
+    block = reply if not reply.calls else replace(reply, calls=())  # calls nobody makes
+    return Fact(message, None, None, "", name, at, usage, cost_usd, block, ref)
+
+
+def _thought(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    answer, at, _ = steps[n]
+    text = "".join(t.text for t in answer.reply.reasoning)
+    event = messages.ThoughtEvent(content=text, source=name, id=f"{id}#thought", created_at=messages.at(at))
+    return Fact(event=event, speaker=name, at=at)
+
+
+def _aside(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    answer, at, _ = steps[n]
+    text, when = answer.reply.text, messages.at(at)
+    event = messages.ThoughtEvent(content=text, source=name, id=f"{id}{messages.ASIDE}", created_at=when)
+    return Fact(event=event, speaker=name, at=at)
+
+
+def _request(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    answer, at, cost_usd = steps[n]
+    usage = answer.usage
+    event = _requested({
+        "content": _calls(answer.reply), "source": name, "models_usage": _usage(usage), "metadata": _priced(cost_usd),
+        "id": id, "created_at": datetime.fromtimestamp(at / 1e6, UTC),
+    })  # fmt: skip
+    return Fact(None, event, None, "", name, at, usage, cost_usd)
+
+
+def _results(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    atom, last = answered(steps, n)
+    event = _executed({
+        "content": _said(atom), "source": name, "id": f"{id}#results",
+        "created_at": datetime.fromtimestamp(last / 1e6, UTC),
+    })  # fmt: skip
+    return Fact(None, event, None, "", name, last, None, 0.0, atom)
+
+
+def _summary(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    atom, last = answered(steps, n)
+    message = messages.ToolCallSummaryMessage(
+        content="\n".join(r.content for r in atom.results), tool_calls=_calls(atom), results=_said(atom),
+        source=name, id=f"{id}#summary", created_at=messages.at(last),
+    )  # fmt: skip
+    return Fact(message=message, speaker=name, at=last, ref=ref)
+
+
+_KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
+    "reply": _reply,
+    "thought": _thought,
+    "aside": _aside,
+    "request": _request,
+    "results": _results,
+    "summary": _summary,
+}
+
+
+def answered(steps: dict[int, Made], n: int) -> tuple[Reply, int]:
+    """Return the reply of model step n with the results of its calls, one block, and when the last of them came."""
+    reply: Reply = steps[n].value.reply
+    results: list[ToolResult] = []
+    last = 0
+    for call in reply.calls:
+        n += 1
+        said, at, _ = steps[n]
+        results.append(filled(ToolResult, (call.id, call.name, said["content"], bool(said.get("error")))))
+        if at > last:
+            last = at
+    return reply.answered(results), last
+
+
+def _calls(reply: Reply) -> list[FunctionCall]:
+    return [FunctionCall(id, arguments, name) for id, name, arguments in reply.calls]
+
+
+def _said(atom: Reply) -> list[FunctionExecutionResult]:
+    return [FunctionExecutionResult(content, name, id, error) for id, name, content, error in atom.results]
+
+
+def _usage(usage: Usage | None) -> RequestUsage | None:
+    return None if usage is None else RequestUsage(usage.prompt_tokens, usage.completion_tokens)
+
+
+def _priced(cost_usd: float | None) -> dict[str, str]:
+    """Return what a message tells about its cost: nothing where it was free, or where no price is known."""
+    return {"cost_usd": f"{cost_usd:.9f}"} if cost_usd else {}
+
+
+def _loaded(data: dict[str, Any], name: str, ref: str) -> Fact:
+    found = messages.load(data)
+    when = int(found.created_at.timestamp() * 1e6)
+    if isinstance(found, messages.BaseChatMessage):
+        return Fact(message=found, speaker=name, at=when, ref=ref)
+    if isinstance(found, messages.BaseAgentEvent):
+        return Fact(event=found, speaker=name, at=when)
+    raise ConfigError(f"{data.get('type')!r} is neither a message nor an event.")
