@@ -2,14 +2,14 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quorate import open_store
-from quorate.errors import Conflict, StoreError
+from quorate.errors import StoreError
 from quorate.runs import sqlite as module
 from quorate.runs.chain import INLINE_BYTES
 from quorate.runs.journal import Note
@@ -41,25 +41,6 @@ def sql(store: SqliteStore, *statements: str) -> list[Any]:
 
 
 # -- the chain --------------------------------------------------------------------------------------------------------
-
-
-async def test_untouched_journal_verifies_and_its_head_counts_all_entries(store: SqliteStore) -> None:
-    # ENGINE 22
-    await write(store, "talk", *range(1, 6))
-
-    head = await store.verify("talk")
-
-    journal = await store.open("talk")
-    assert head == journal.head()
-    assert head.length == 5
-    assert len(bytes.fromhex(head.hash)) == 32
-
-
-async def test_conversation_without_entries_verifies(store: SqliteStore) -> None:
-    await (await store.open("talk")).release()
-
-    assert (await store.verify("talk")).length == 0
-    assert (await store.verify("nothing")).length == 0
 
 
 LAST = "(SELECT max(place) FROM entries)"
@@ -198,57 +179,6 @@ async def test_lost_artifact_is_named_and_nothing_else_is_lost(store: SqliteStor
 
 
 # -- writers ----------------------------------------------------------------------------------------------------------
-
-
-async def test_fenced_out_writer_cannot_append_and_changes_nothing(store: SqliteStore) -> None:
-    # ENGINE 15
-    late = await store.open("talk")
-    late.append(1, "1 turn", "value", {"value": "first"})
-    await late.commit()
-    sql(store, "UPDATE conversations SET holder = 'somebody', fence = fence + 1")
-    late.append(1, "2 turn", "value", {"value": "late"})
-
-    with pytest.raises(Conflict, match="talk was taken over"):
-        await late.commit()
-
-    assert [e.payload["value"] for e in await store.read("talk")] == ["first"]
-    assert (await store.verify("talk")).length == 1
-
-
-async def test_fenced_out_writer_does_not_take_others_down_that_commit_with_it(store: SqliteStore) -> None:
-    # ENGINE 15, 17
-    journals = [await store.open(id) for id in ("a", "late", "b")]
-    sql(store, "UPDATE conversations SET fence = fence + 1 WHERE id = 'late'")
-    for journal in journals:
-        journal.append(1, "1 turn", "value", {"value": 1})
-
-    found = await asyncio.gather(*(journal.commit() for journal in journals), return_exceptions=True)
-
-    assert [type(result) for result in found] == [type(None), Conflict, type(None)]
-    assert [len(await store.read(id)) for id in ("a", "late", "b")] == [1, 0, 1]
-
-
-async def test_journal_released_twice_lets_its_next_holder_be(store: SqliteStore) -> None:
-    # ENGINE 15
-    first = await store.open("talk")
-    await first.release()
-    second = await store.open("talk")
-
-    await first.release()
-
-    assert await store.is_held("talk")
-    await second.release()
-
-
-async def test_what_was_appended_but_not_committed_is_gone_with_its_holder(store: SqliteStore) -> None:
-    journal = await store.open("talk")
-    journal.append(1, "1 turn", "value", {"value": "lost"})
-    await journal.release()
-
-    await write(store, "talk", "kept")
-
-    assert [(e.seq, e.payload["value"]) for e in await store.read("talk")] == [(1, "kept")]
-    assert (await store.verify("talk")).length == 1
 
 
 async def test_many_conversations_share_one_commit(store: SqliteStore) -> None:
@@ -445,14 +375,3 @@ async def test_closed_store_says_so(store: SqliteStore) -> None:
         await store.read("talk")
     with pytest.raises(StoreError):
         await store.post("talk", Note("q", "answer", {}))
-
-
-@pytest.mark.parametrize("call", ["open", "read", "notes", "is_held", "verify"])
-async def test_every_call_takes_the_owner(store: SqliteStore, call: str) -> None:
-    # ENGINE 24
-    await write(store, "talk", 1)
-    function: Callable[..., Any] = getattr(store, call)
-
-    found = await function("talk", owner="acme/ann")
-
-    assert not found or getattr(found, "length", 0) == 0 or call == "open"

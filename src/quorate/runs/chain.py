@@ -47,10 +47,10 @@ def encode(kind: str, payload: Payload, keep: Callable[[str, str], str]) -> byte
     standing = payload.get("parts") if kind == "call" else None
     if standing is not None:
         payload = {**payload, "parts": _kept(standing, keep)}
-    data = _json(kind, payload)
+    data = plain(kind, payload)
     if len(data) <= INLINE_BYTES and (standing is not None or b'"$' not in data):
         return data
-    return _json(kind, {name: _moved(name, value, kind, keep) for name, value in payload.items()})
+    return plain(kind, {name: _moved(name, value, kind, keep) for name, value in payload.items()})
 
 
 def _kept(text: str, keep: Callable[[str, str], str], media_type: str = "text/plain") -> Payload:
@@ -62,7 +62,7 @@ def _moved(name: str, value: Any, kind: str, keep: Callable[[str, str], str]) ->
     """Return a field as it is stored: long ones as artifacts, those that look like our own marks as literals."""
     if name == "parts" and kind == "call":
         return value
-    size = len(_json(kind, value))
+    size = len(plain(kind, value))
     if size > MAX_ENTRY_BYTES:
         raise StoreError(
             f"The {name} of a {kind!r} entry has {size} bytes; at most {MAX_ENTRY_BYTES} are kept. "
@@ -70,13 +70,18 @@ def _moved(name: str, value: Any, kind: str, keep: Callable[[str, str], str]) ->
         )
     if size > INLINE_BYTES:
         text = isinstance(value, str)
-        return _kept(value if text else _json(kind, value).decode(), keep, "text/plain" if text else "application/json")
+        return _kept(value if text else plain(kind, value).decode(), keep, "text/plain" if text else "application/json")
     fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     looks_like_ours = "$artifact" in fields or "$literal" in fields
     return {"$literal": fields} if looks_like_ours else cast("Any", value)
 
 
-def _json(kind: str, value: Any) -> bytes:
+def plain(kind: str, value: Any) -> bytes:
+    """Return plain data as JSON bytes.
+
+    Raises:
+        StoreError: It is something else.
+    """
     try:
         data = to_json(value, inf_nan_mode="constants")
         if b"NaN" not in data and b"Infinity" not in data:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError, Conflict, StoreError
+from quorate.runs import chain
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Entry, Payload
 
 LOCAL_OWNER = "local/me"
@@ -142,19 +143,53 @@ class Store(Protocol):
         """
         ...
 
-    async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
-        """Return a conversation's entries, of some kinds only when any are named; empty if there is none."""
+    async def read(
+        self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = (), after: int = 0, limit: int | None = None
+    ) -> list[Entry]:
+        """Return a conversation's entries as they were written; empty if there is none.
+
+        Args:
+            id: Of the conversation.
+            owner: Whose it is.
+            kinds: Only these; empty for all.
+            after: Only those with a higher sequence.
+            limit: At most so many, the first of them.
+        """
         ...
 
-    async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
-        """Return the owner's conversations, the latest last."""
+    async def conversations(
+        self,
+        *,
+        owner: str = LOCAL_OWNER,
+        starting: str = "",
+        before: Summary | None = None,
+        limit: int | None = None,
+    ) -> list[Summary]:
+        """Return the owner's conversations that have entries, the latest last.
+
+        Args:
+            owner: Whose they are.
+            starting: Only those whose id begins so.
+            before: Only those that come before this one in the list: with `limit`, the page before.
+            limit: At most so many, the latest of them.
+        """
+        ...
+
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
+        """Recompute the chain of a conversation and return its head; that of one in memory is made now.
+
+        Raises:
+            StoreError: It is broken; names the first entry that is not what was written.
+        """
         ...
 
     async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
         """Put a note in a conversation's inbox.
 
         Raises:
+            ConfigError: There is no such conversation.
             Conflict: There is one with this id, or there was.
+            StoreError: It is no plain data, or too large.
         """
         ...
 
@@ -218,6 +253,23 @@ def check_size(kind: str, payload: Payload) -> None:
             )
 
 
+def ready(note: Note, redact: Redact | None) -> tuple[Note, bytes]:
+    """Return a note as it may be kept, redacted as an entry is, and the bytes of its payload.
+
+    Raises:
+        StoreError: It is no plain data, or too large.
+    """
+    if redact is not None:
+        note = note._replace(payload=redact("", note.kind, note.payload))
+    data = chain.plain(note.kind, note.payload)
+    if len(data) > MAX_ENTRY_BYTES:
+        raise StoreError(
+            f"A {note.kind!r} note has {len(data)} bytes; at most {MAX_ENTRY_BYTES} are kept. Keep large data in a "
+            "file and pass its name."
+        )
+    return note, data
+
+
 WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
@@ -250,6 +302,7 @@ class MemoryJournal:
         self._entries: list[Entry] = []
         self._inbox: dict[str, Note] = {}
         self._spent: set[str] = set()
+        self._links: list[tuple[bytes, bytes]] = []
         self.held = False
         self.kept: Kept | None = None
 
@@ -268,6 +321,13 @@ class MemoryJournal:
         """Take in entries that were recorded elsewhere."""
         self._entries = list(entries)
 
+    def opened(self) -> MemoryJournal:
+        """Return the same journal for its next holder, whom the release of an earlier one does not concern."""
+        journal = object.__new__(type(self))
+        journal.__dict__.update(self.__dict__)
+        journal.held = True
+        return journal
+
     async def commit(self, *, sync: bool = False) -> None:
         pass
 
@@ -284,14 +344,19 @@ class MemoryJournal:
         number = self._entries[-1].run
         return list(takewhile(lambda entry: entry.run == number, reversed(self._entries)))
 
+    def last(self) -> Entry | None:
+        """Return the last entry, None if there is none."""
+        return self._entries[-1] if self._entries else None
+
     async def inbox(self) -> list[Note]:
         return list(self._inbox.values())
 
     def post(self, note: Note) -> None:
+        """Put a note in the inbox."""
         if note.id in self._spent:
             raise Conflict(f"{note.id} has been answered already.")
+        self._inbox[note.id] = ready(note, self._redact)[0]._replace(at=self._clock.now_us())
         self._spent.add(note.id)
-        self._inbox[note.id] = note._replace(at=self._clock.now_us())
 
     def take(self, note: Note) -> None:
         self._inbox.pop(note.id, None)
@@ -302,8 +367,30 @@ class MemoryJournal:
     def head(self) -> Head:
         return Head(len(self._entries), "")
 
+    def verify(self) -> Head:
+        """Hash what was not yet, compare the rest with its hash, and return the head.
+
+        Raises:
+            StoreError: An entry was altered since it was hashed, or is no plain data.
+        """
+        last = chain.GENESIS
+        for at, (seq, run, path, kind, when, payload, version) in enumerate(self._entries):
+            salt, known = self._links[at] if at < len(self._links) else (chain.fresh_salt(), b"")
+            body = chain.digest(salt, chain.plain(kind, payload))
+            last = chain.link(last, self.conversation, seq, run, path, kind, when, body, version)
+            if not known:
+                self._links.append((salt, last))
+            elif last != known:
+                raise StoreError(f"Entry {seq} of {self.conversation} was altered.")
+        return Head(len(self._entries), last.hex())
+
     async def release(self) -> None:
         self.held = False
+
+
+def _age(summary: Summary) -> tuple[int, str]:
+    """Return the sort key of the list of conversations."""
+    return summary.last_at, summary.id
 
 
 class MemoryStore:
@@ -331,33 +418,53 @@ class MemoryStore:
         journal.load(entries)
 
     async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> Journal:
-        journal = self._journal(id, owner)
-        if journal.held:
+        before = self._journal(checked_id(id), owner)
+        if before.held:
             raise Conflict(f"A run of conversation {id} is going on. Wait for it, or use another conversation.")
-        journal.held = True
+        journal = self._journals[owner, id] = before.opened()
         return journal
 
-    async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
+    async def read(
+        self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = (), after: int = 0, limit: int | None = None
+    ) -> list[Entry]:
         journal = self._journals.get((owner, id))
-        entries = await journal.entries() if journal else []
-        return [e for e in entries if e.kind in kinds] if kinds else entries
+        entries = (await journal.entries())[after:] if journal else []
+        return [e for e in entries if e.kind in kinds][:limit] if kinds else entries[:limit]
 
-    async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
+    async def conversations(
+        self,
+        *,
+        owner: str = LOCAL_OWNER,
+        starting: str = "",
+        before: Summary | None = None,
+        limit: int | None = None,
+    ) -> list[Summary]:
         found: list[Summary] = []
         for (of, id), journal in self._journals.items():
-            entries = await journal.entries()
-            if of == owner and entries:
-                found.append(Summary(id, of, entries[-1].run, entries[-1].at))
-        return sorted(found, key=lambda s: s.last_at)
+            if of == owner and id.startswith(starting) and (last := journal.last()):
+                found.append(Summary(id, of, last.run, last.at))
+        found.sort(key=_age)
+        if before is not None:
+            found = [s for s in found if _age(s) < _age(before)]
+        return found if limit is None else found[max(0, len(found) - limit) :]
+
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
+        journal = self._journals.get((owner, id))
+        return journal.verify() if journal else Head(0, "")
 
     async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
-        self._journal(id, owner).post(note)
+        journal = self._journals.get((owner, id))
+        if journal is None:
+            raise ConfigError(f"There is no conversation {id} in this store in memory.")
+        journal.post(note)
 
     async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
-        return await self._journal(id, owner).inbox()
+        journal = self._journals.get((owner, id))
+        return await journal.inbox() if journal else []
 
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
-        return self._journal(id, owner).held
+        journal = self._journals.get((owner, id))
+        return journal is not None and journal.held
 
     async def close(self) -> None:
         pass

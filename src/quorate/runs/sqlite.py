@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import sqlite3
 import threading
@@ -27,6 +28,7 @@ from quorate.runs.journal import (
     SystemClock,
     check_size,
     checked_id,
+    ready,
 )
 from quorate.runs.portable import Artifact, Stored, references
 
@@ -53,7 +55,7 @@ _IN_CONVERSATION = f"e.place > c.key << {SEQ_BITS} AND e.place < (c.key + 1) << 
 _SEQ = f"e.place & {(1 << SEQ_BITS) - 1}"
 _ENTRIES = (
     f"SELECT {_SEQ}, run, path, kind, at, payload, version FROM conversations c JOIN entries e ON {_IN_CONVERSATION} "  # noqa: S608  # made of constants
-    "WHERE c.owner = ? AND c.id = ?{chosen} ORDER BY e.place"
+    f"AND e.place > (c.key << {SEQ_BITS}) + ? WHERE c.owner = ? AND c.id = ?{{chosen}} ORDER BY e.place LIMIT ?"
 )
 _LINKS = (
     f"SELECT {_SEQ}, run, path, kind, at, version, payload, salt, hash, digest FROM conversations c "  # noqa: S608  # made of constants
@@ -61,9 +63,10 @@ _LINKS = (
 )
 _HEAD = "SELECT count, head FROM conversations WHERE owner = ? AND id = ?"
 _CONVERSATIONS = (
-    f"SELECT c.id, e.run, e.at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "  # noqa: S608  # made of constants
-    "WHERE c.owner = ? ORDER BY e.at"
+    f"SELECT id, owner, run, at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "  # noqa: S608  # made of constants
+    "WHERE c.owner = ? AND substr(c.id, 1, ?) = ? AND (e.at, c.id) < (?, ?) ORDER BY e.at DESC, c.id DESC LIMIT ?"
 )
+_END = 2**63 - 1
 Durability = Literal["process", "power"]
 
 
@@ -278,6 +281,8 @@ class SqliteStore:
 
     async def commit(self, journal: SqliteJournal, *, sync: bool) -> None:
         """Write what journals have appended; whoever asks in the same turn of the loop shares one transaction."""
+        if self._open.get(journal.key) is not journal:
+            raise Conflict(f"The journal of {journal.conversation} was released: who writes on has to open it again.")
         if sync:
             await asyncio.sleep(0)  # calls side by side append first: they share one sync
             await asyncio.to_thread(self._flush, [journal], "FULL")
@@ -349,12 +354,12 @@ class SqliteStore:
                     [(owner, digest, kind, data) for (owner, digest), (kind, data) in artifacts.items()],
                 )
             for journal, rows, taken in written:
-                if rows:
-                    self._write_rows(journal, rows)
-                elif synced:  # another commit wrote them, without a sync: only a transaction that writes syncs
-                    db.execute("UPDATE conversations SET fence = fence WHERE key = ?", (journal.key,))
-                for id in taken:
-                    db.execute("UPDATE inbox SET taken = 1 WHERE conversation = ? AND id = ?", (journal.key, id))
+                self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
+                db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
+                for id in taken:  # what it said is in an entry now; the id stays used up
+                    db.execute(
+                        "UPDATE inbox SET taken = 1, payload = x'' WHERE conversation = ? AND id = ?", (journal.key, id)
+                    )
 
         self._transaction(write, patient=patient)
         for key in artifacts:
@@ -365,14 +370,15 @@ class SqliteStore:
             del journal.taken[: len(taken)]
             journal.unsynced = not synced and (journal.unsynced or bool(rows))
 
-    def _write_rows(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
-        moved = self._db.execute(
-            "UPDATE conversations SET count = ?, head = ? WHERE key = ? AND fence = ?",
-            (rows[-1][0] & (1 << SEQ_BITS) - 1, rows[-1][8], journal.key, journal.fence),
-        )
-        if moved.rowcount != 1:
+    def _move_head(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
+        """Count in the entries that are written now, if the journal is still this process's to write."""
+        if rows:
+            sql = "UPDATE conversations SET count = ?, head = ? WHERE key = ? AND fence = ?"
+            values: tuple[Any, ...] = (rows[-1][0] & (1 << SEQ_BITS) - 1, rows[-1][8])
+        else:
+            sql, values = "UPDATE conversations SET fence = fence WHERE key = ? AND fence = ?", ()
+        if self._db.execute(sql, (*values, journal.key, journal.fence)).rowcount != 1:
             raise Conflict(f"Conversation {journal.conversation} was taken over by another process; this one stops.")
-        self._db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
 
     def _transaction(self, work: Callable[[], Any], *, patient: bool = True) -> Any:
         """Do work in one transaction, all or nothing. The caller holds the guard; if patient, it is no event loop."""
@@ -434,10 +440,12 @@ class SqliteStore:
             raise StoreError(f"{self.path}: the content {digest} of {owner} was altered.")
         return data
 
-    async def read(self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = ()) -> list[Entry]:
-        return await asyncio.to_thread(self._entries, id, owner, kinds)
+    async def read(
+        self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = (), after: int = 0, limit: int | None = None
+    ) -> list[Entry]:
+        return await asyncio.to_thread(self._entries, id, owner, kinds, after, limit)
 
-    def _entries(self, id: str, owner: str, kinds: Sequence[str]) -> list[Entry]:
+    def _entries(self, id: str, owner: str, kinds: Sequence[str], after: int, limit: int | None) -> list[Entry]:
         chosen = f" AND e.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
         sql = _ENTRIES.format(chosen=chosen)
         contents: dict[str, bytes] = {}
@@ -447,7 +455,7 @@ class SqliteStore:
                 contents[digest] = self._artifact(owner, digest)
             return contents[digest]
 
-        [rows] = self._read((sql, (owner, id, *kinds)))
+        [rows] = self._read((sql, (after, owner, id, *kinds, -1 if limit is None else limit)))
         newer = next((row for row in rows if row[6] > FORMAT), None)
         if newer:
             raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
@@ -470,9 +478,18 @@ class SqliteStore:
         found = self._read(*[(sql, (owner, digest)) for digest in references(stored)])
         return stored, [Artifact(*row) for rows in found for row in rows]
 
-    async def conversations(self, *, owner: str = LOCAL_OWNER) -> list[Summary]:
-        [rows] = await asyncio.to_thread(self._read, (_CONVERSATIONS, (owner,)))
-        return [Summary(id, owner, run, at) for id, run, at in rows]
+    async def conversations(
+        self,
+        *,
+        owner: str = LOCAL_OWNER,
+        starting: str = "",
+        before: Summary | None = None,
+        limit: int | None = None,
+    ) -> list[Summary]:
+        end = (_END, "") if before is None else (before.last_at, before.id)
+        values = (owner, len(starting), starting, *end, -1 if limit is None else limit)
+        [rows] = await asyncio.to_thread(self._read, (_CONVERSATIONS, values))
+        return [Summary(*row) for row in reversed(rows)]
 
     async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
         """Recompute the chain of a conversation and return its head.
@@ -512,7 +529,7 @@ class SqliteStore:
 
     def post_now(self, id: str, note: Note, owner: str = LOCAL_OWNER) -> None:
         """Post from any thread."""
-        data = chain._json(note.kind, note.payload)  # pyright: ignore[reportPrivateUsage]: the same bytes as an entry's
+        note, data = ready(note, self.redact)
 
         def insert() -> None:
             row = self._db.execute("SELECT key FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
@@ -535,7 +552,7 @@ class SqliteStore:
             "WHERE c.owner = ? AND c.id = ? AND taken = 0 ORDER BY i.at, i.id"
         )
         [rows] = await asyncio.to_thread(self._read, (sql, (owner, id)))
-        return [Note(i, kind, chain.decode(data, lambda d: self._artifact(owner, d)), at) for i, kind, data, at in rows]
+        return [Note(i, kind, json.loads(data), at) for i, kind, data, at in rows]
 
     async def close(self) -> None:
         """Give everything back and close the file. May be called twice."""

@@ -1,8 +1,9 @@
-"""Doubles that users need in their own tests too."""
+"""Doubles that users need in their own tests too, and suites for what they implement."""
 
 from __future__ import annotations
 
 from quorate.models.scripted import ScriptedModel, Unscripted
 from quorate.testing.clock import FakeClock
+from quorate.testing.stores import StoreCase, check_store, store_cases
 
-__all__ = ["FakeClock", "ScriptedModel", "Unscripted"]
+__all__ = ["FakeClock", "ScriptedModel", "StoreCase", "Unscripted", "check_store", "store_cases"]
