@@ -48,7 +48,7 @@ class Gapped(MemoryJournal):
 
 class Answering(MemoryJournal):
     def post(self, note: Note) -> None:
-        self._spent.discard(note.id)
+        self._spent.pop(note.id, None)
         super().post(note)
 
 

@@ -5,10 +5,14 @@ A *store* keeps conversations. To work on one, a process opens its *journal*, an
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import secrets
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
@@ -48,6 +52,23 @@ class Note(NamedTuple):
     kind: str
     payload: Payload
     at: int = 0
+
+    def same(self) -> bytes:
+        """Return what all notes have in common that say the same, whoever says it."""
+        said = {name: value for name, value in self.payload.items() if name != "by"}
+        return json.dumps([self.kind, said], sort_keys=True).encode()
+
+
+Deliver = Callable[[Sequence[Note]], None]
+"""Is told notes that wait in an inbox."""
+
+
+class OpenQuestion(NamedTuple):
+    """A question that waits for an answer: its entry, and what waits in the inbox about it."""
+
+    conversation: str
+    entry: Entry
+    notes: tuple[Note, ...] = ()
 
 
 class Head(NamedTuple):
@@ -101,6 +122,21 @@ class Journal(Protocol):
 
     def take(self, note: Note) -> None:
         """Remove a note from the inbox together with the next commit."""
+        ...
+
+    def watch(self, deliver: Deliver) -> None:
+        """Tell what waits in the inbox, now and as it comes, in the running loop, until the journal is released.
+
+        A note may be told more than once.
+        """
+        ...
+
+    async def end(self, last: Callable[[], object], known: Collection[str]) -> list[Note]:
+        """Add what `last` appends, in one commit with the check that no notes wait but those whose ids are `known`.
+
+        Returns:
+            The others. If there are any, `last` was not called.
+        """
         ...
 
     def fingerprint(self, data: bytes) -> str:
@@ -184,17 +220,35 @@ class Store(Protocol):
         ...
 
     async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
-        """Put a note in a conversation's inbox.
+        """Put a note in a conversation's inbox; once for each id, so that saying the same again changes nothing.
 
         Raises:
             ConfigError: There is no such conversation.
-            Conflict: There is one with this id, or there was.
+            Conflict: There is one with this id, or there was, that says something else.
             StoreError: It is no plain data, or too large.
         """
         ...
 
     async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
         """Return what waits in a conversation's inbox, oldest first."""
+        ...
+
+    async def questions(
+        self,
+        *,
+        owner: str = LOCAL_OWNER,
+        conversation: str | None = None,
+        after: OpenQuestion | None = None,
+        most: int = 1000,
+    ) -> list[OpenQuestion]:
+        """Return the open questions, of one conversation if it is named, those of each in the order they were asked.
+
+        Args:
+            owner: Whose.
+            conversation: Of which conversation only.
+            after: The last of the page before.
+            most: How many at most.
+        """
         ...
 
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
@@ -301,8 +355,9 @@ class MemoryJournal:
         self._redact = redact
         self._entries: list[Entry] = []
         self._inbox: dict[str, Note] = {}
-        self._spent: set[str] = set()
+        self._spent: dict[str, Note] = {}
         self._links: list[tuple[bytes, bytes]] = []
+        self._watcher: Watcher | None = None
         self.held = False
         self.kept: Kept | None = None
 
@@ -353,13 +408,32 @@ class MemoryJournal:
 
     def post(self, note: Note) -> None:
         """Put a note in the inbox."""
-        if note.id in self._spent:
-            raise Conflict(f"{note.id} has been answered already.")
-        self._inbox[note.id] = ready(note, self._redact)[0]._replace(at=self._clock.now_us())
-        self._spent.add(note.id)
+        note = ready(note, self._redact)[0]._replace(at=self._clock.now_us())
+        before = self._spent.setdefault(note.id, note)
+        if before is not note:
+            if before.same() != note.same():
+                raise Conflict(f"{note.id} has been answered already.")
+            return
+        self._inbox[note.id] = note
+        if self._watcher is not None:
+            self._watcher.tell(self._waiting)
 
     def take(self, note: Note) -> None:
         self._inbox.pop(note.id, None)
+
+    def _waiting(self) -> list[Note]:
+        return list(self._inbox.values())
+
+    def watch(self, deliver: Deliver) -> None:
+        self._watcher = Watcher(deliver)
+        if self._inbox:
+            deliver(self._waiting())
+
+    async def end(self, last: Callable[[], object], known: Collection[str]) -> list[Note]:
+        left = [note for note in self._waiting() if note.id not in known] if self._inbox else []
+        if not left:
+            last()
+        return left
 
     def fingerprint(self, data: bytes) -> str:
         return ""
@@ -385,7 +459,54 @@ class MemoryJournal:
         return Head(len(self._entries), last.hex())
 
     async def release(self) -> None:
-        self.held = False
+        self.held, self._watcher = False, None
+
+
+CLOSE_QUESTIONS = ("answer", "result", "value", "reply", "error", "settled")
+"""Kinds that close a question at their path."""
+
+
+def open_questions(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the questions that are open, in the order they were asked."""
+    found: dict[tuple[int, str], Entry] = {}
+    for entry in entries:
+        if entry.kind == "question":
+            found[entry.run, entry.path] = entry
+        elif entry.kind in CLOSE_QUESTIONS:
+            found.pop((entry.run, entry.path), None)
+        elif entry.kind == "turn" and found:
+            inside = entry.path + "/"
+            found = {at: q for at, q in found.items() if at[0] != entry.run or not at[1].startswith(inside)}
+    return list(found.values())
+
+
+def about(question: Entry, notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Return the notes that are about a question."""
+    id = question.payload["id"]
+    return tuple(note for note in notes if note.id == id or note.payload.get("question") == id)
+
+
+class Watcher:
+    """Who wants to know what waits in an inbox, in the loop that it was made in."""
+
+    __slots__ = ("deliver", "loop", "thread")
+
+    def __init__(self, deliver: Deliver) -> None:
+        self.deliver, self.loop, self.thread = deliver, asyncio.get_running_loop(), threading.get_ident()
+
+    def tell(self, waiting: Callable[[], Sequence[Note]]) -> None:
+        """Tell what waits: at once from within the loop, soon from another thread."""
+
+        def now() -> None:
+            notes = waiting()
+            if notes:
+                self.deliver(notes)
+
+        if threading.get_ident() == self.thread:
+            now()
+            return
+        with suppress(RuntimeError):  # the loop has ended: whoever opens the journal next is told
+            self.loop.call_soon_threadsafe(now)
 
 
 def _age(summary: Summary) -> tuple[int, str]:
@@ -461,6 +582,24 @@ class MemoryStore:
     async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
         journal = self._journals.get((owner, id))
         return await journal.inbox() if journal else []
+
+    async def questions(
+        self,
+        *,
+        owner: str = LOCAL_OWNER,
+        conversation: str | None = None,
+        after: OpenQuestion | None = None,
+        most: int = 1000,
+    ) -> list[OpenQuestion]:
+        found: list[OpenQuestion] = []
+        for (of, id), journal in list(self._journals.items()):
+            if of == owner and conversation in {None, id}:
+                notes = await journal.inbox()
+                asked = open_questions(await journal.entries())
+                found.extend(OpenQuestion(id, entry, about(entry, notes)) for entry in asked)
+        places = [(q.conversation, q.entry.seq) for q in found]
+        start = 0 if after is None else places.index((after.conversation, after.entry.seq)) + 1
+        return found[start : start + most]
 
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
         journal = self._journals.get((owner, id))

@@ -7,7 +7,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -18,14 +18,19 @@ from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Entry, Payload, tombstone
 from quorate.runs.journal import (
+    CLOSE_QUESTIONS,
     LOCAL_OWNER,
     Clock,
     Conversation,
+    Deliver,
     Head,
     Note,
+    OpenQuestion,
     Redact,
     Summary,
     SystemClock,
+    Watcher,
+    about,
     check_size,
     checked_id,
     ready,
@@ -47,7 +52,11 @@ CREATE TABLE IF NOT EXISTS artifacts (
 CREATE TABLE IF NOT EXISTS inbox (
     conversation INTEGER NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL,
     taken INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (conversation, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiting ON inbox (conversation) WHERE taken = 0;
+CREATE INDEX IF NOT EXISTS questions ON entries (kind) WHERE kind = 'question';
 """
+LOOK_S = 0.1
+"""How often a store with runs going on looks whether another process has posted to them."""
 BUSY_MS = 10_000
 SEQ_BITS = 32
 """An entry's `place` is the conversation's key and, in the lower bits, its sequence: one tree, in order."""
@@ -67,6 +76,17 @@ _CONVERSATIONS = (
     "WHERE c.owner = ? AND substr(c.id, 1, ?) = ? AND (e.at, c.id) < (?, ?) ORDER BY e.at DESC, c.id DESC LIMIT ?"
 )
 _END = 2**63 - 1
+_CLOSING = ", ".join(f"'{kind}'" for kind in CLOSE_QUESTIONS)
+_QUESTIONS = (
+    f"SELECT c.id, {_SEQ}, e.run, e.path, e.kind, e.at, e.payload, e.version "  # noqa: S608  # made of constants
+    f"FROM entries e JOIN conversations c ON c.key = e.place >> {SEQ_BITS} "
+    "WHERE e.kind = 'question' AND c.owner = ?{chosen} AND e.place > ? AND NOT EXISTS ("
+    f"SELECT 1 FROM entries l WHERE l.place > e.place AND l.place < (c.key + 1) << {SEQ_BITS} AND l.run = e.run AND ("
+    f"(l.path = e.path AND l.kind IN ({_CLOSING}, 'question')) OR (l.kind = 'turn' AND l.path = "
+    "CASE instr(e.path, '/') WHEN 0 THEN '' ELSE substr(e.path, 1, instr(e.path, '/') - 1) END))) "
+    "ORDER BY e.place LIMIT ?"
+)
+_NOTES = "SELECT id, kind, payload, at FROM inbox WHERE conversation = ? AND taken = 0 ORDER BY at, id"
 Durability = Literal["process", "power"]
 
 
@@ -120,6 +140,12 @@ class SqliteJournal:
     def take(self, note: Note) -> None:
         self.taken.append(note.id)
 
+    def watch(self, deliver: Deliver) -> None:
+        self._store.watch(self, Watcher(deliver))
+
+    async def end(self, last: Callable[[], object], known: Collection[str]) -> list[Note]:
+        return await self._store.end(self, last, known)
+
     def fingerprint(self, data: bytes) -> str:
         return chain.keyed(self._secret, data)
 
@@ -166,6 +192,10 @@ class SqliteStore:
         self._artifacts: dict[tuple[str, str], tuple[str, bytes]] = {}
         self._kept: set[tuple[str, str]] = set()
         self._secrets: dict[str, bytes] = {}
+        self._watchers: dict[int, tuple[SqliteJournal, Watcher]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        self._seen_version = 0
         self.holder = secrets.token_hex(8)
         self._lock: FileLock | None = None
         self._db = self._connect()
@@ -255,6 +285,8 @@ class SqliteStore:
 
     async def release(self, journal: SqliteJournal) -> None:
         """Give a conversation back. Whatever was not committed is dropped."""
+        if self._watchers.get(journal.key, (None,))[0] is journal:
+            del self._watchers[journal.key]
         if self._open.get(journal.key) is journal:
             del self._open[journal.key]
             await asyncio.to_thread(self._give_back, journal)
@@ -342,12 +374,23 @@ class SqliteStore:
                 with suppress(sqlite3.Error):
                     self._db.execute(f"PRAGMA synchronous={self._normal}")
 
-    def _flush_held(self, journals: list[SqliteJournal], *, patient: bool = True, synced: bool = False) -> None:
-        artifacts = dict(self._artifacts)
-        written = [(journal, list(journal.rows), list(journal.taken)) for journal in journals]
+    def _flush_held(
+        self,
+        journals: list[SqliteJournal],
+        *,
+        patient: bool = True,
+        synced: bool = False,
+        first: Callable[[], Any] | None = None,
+    ) -> Any:
+        """Write what journals have appended and what `first`, called within the transaction, appends."""
+        artifacts: dict[tuple[str, str], tuple[str, bytes]] = {}
+        written: list[tuple[SqliteJournal, list[tuple[Any, ...]], list[str]]] = []
 
-        def write() -> None:
+        def write() -> Any:
             db = self._db
+            result = None if first is None else first()
+            artifacts.update(self._artifacts)
+            written.extend((journal, list(journal.rows), list(journal.taken)) for journal in journals)
             if artifacts:
                 db.executemany(
                     "INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?, ?)",
@@ -356,12 +399,11 @@ class SqliteStore:
             for journal, rows, taken in written:
                 self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
                 db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
-                for id in taken:  # what it said is in an entry now; the id stays used up
-                    db.execute(
-                        "UPDATE inbox SET taken = 1, payload = x'' WHERE conversation = ? AND id = ?", (journal.key, id)
-                    )
+                for id in taken:
+                    self._use_up(journal, id)
+            return result
 
-        self._transaction(write, patient=patient)
+        result = self._transaction(write, patient=patient)
         for key in artifacts:
             self._artifacts.pop(key, None)
             self._kept.add(key)
@@ -369,6 +411,7 @@ class SqliteStore:
             del journal.rows[: len(rows)]
             del journal.taken[: len(taken)]
             journal.unsynced = not synced and (journal.unsynced or bool(rows))
+        return result
 
     def _move_head(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
         """Count in the entries that are written now, if the journal is still this process's to write."""
@@ -530,8 +573,9 @@ class SqliteStore:
     def post_now(self, id: str, note: Note, owner: str = LOCAL_OWNER) -> None:
         """Post from any thread."""
         note, data = ready(note, self.redact)
+        self.secret(owner)
 
-        def insert() -> None:
+        def insert() -> int:
             row = self._db.execute("SELECT key FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
             if row is None:
                 raise ConfigError(f"There is no conversation {id} in {self.path}.")
@@ -540,19 +584,128 @@ class SqliteStore:
                     "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, 0)",
                     (row[0], note.id, note.kind, data, self.clock.now_us()),
                 )
-            except sqlite3.IntegrityError as error:
-                raise Conflict(f"{note.id} has been answered already.") from error
+            except sqlite3.IntegrityError:
+                sql = "SELECT kind, payload, at, taken FROM inbox WHERE conversation = ? AND id = ?"
+                kind, said, at, taken = self._db.execute(sql, (row[0], note.id)).fetchone()
+                same = said if taken else self._same(owner, Note(note.id, kind, json.loads(said), at))
+                if same != self._same(owner, note):
+                    raise Conflict(f"{note.id} has been answered already.") from None
+            return row[0]
 
         with self._guard:
-            self._transaction(insert)
+            key = self._transaction(insert)
+        self._tell(key)
+
+    def _same(self, owner: str, note: Note) -> bytes:
+        """Return a digest that two notes of an id share only if they say the same."""
+        return chain.keyed(self.secret(owner), note.same()).encode()
+
+    def _use_up(self, journal: SqliteJournal, id: str) -> None:
+        """Remove a note: what it said is in an entry now; its id, and a digest of what it said, stay."""
+        at = journal.key, id
+        sql = "SELECT kind, payload, at FROM inbox WHERE conversation = ? AND id = ? AND taken = 0"
+        for kind, data, when in self._db.execute(sql, at).fetchall():
+            same = self._same(journal.owner, Note(id, kind, json.loads(data), when))
+            self._db.execute("UPDATE inbox SET taken = 1, payload = ? WHERE conversation = ? AND id = ?", (same, *at))
 
     async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
-        sql = (
-            "SELECT i.id, i.kind, i.payload, i.at FROM inbox i JOIN conversations c ON i.conversation = c.key "
-            "WHERE c.owner = ? AND c.id = ? AND taken = 0 ORDER BY i.at, i.id"
-        )
-        [rows] = await asyncio.to_thread(self._read, (sql, (owner, id)))
-        return [Note(i, kind, json.loads(data), at) for i, kind, data, at in rows]
+        return await asyncio.to_thread(self._notes, id, owner)
+
+    def _notes(self, id: str, owner: str) -> list[Note]:
+        [keys] = self._read(("SELECT key FROM conversations WHERE owner = ? AND id = ?", (owner, id)))
+        return self._untaken(keys[0][0], owner) if keys else []
+
+    def _untaken(self, key: int, owner: str) -> list[Note]:
+        [rows] = self._read((_NOTES, (key,)))
+        return _noted(rows)
+
+    def watch(self, journal: SqliteJournal, watcher: Watcher) -> None:
+        """Tell a run what waits for it and, as long as it is going on, what comes."""
+        self._watchers[journal.key] = journal, watcher
+        if self._timer is None or self._timer.cancelled() or watcher.loop is not self._timer_loop:
+            self._timer_loop = watcher.loop
+            self._seen_version = -1
+            self._timer = watcher.loop.call_later(LOOK_S, self._look)
+        self._tell(journal.key)
+
+    def _look(self) -> None:
+        """Look whether another process has posted to a run of ours. The one poll there is, and a cheap one."""
+        self._timer = None
+        if not self._watchers:
+            return
+        if self._guard.acquire(blocking=False):  # else it is being written: the next look will do
+            try:
+                version = self._db.execute("PRAGMA data_version").fetchone()[0]  # changes when others write
+            except sqlite3.Error:
+                return  # closed, or broken: who writes next says so
+            finally:
+                self._guard.release()
+            if version != self._seen_version:
+                self._seen_version = version
+                with suppress(StoreError):
+                    [rows] = self._read(("SELECT DISTINCT conversation FROM inbox WHERE taken = 0", ()))
+                    for (key,) in rows:
+                        self._tell(key)
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _tell(self, key: int) -> None:
+        journal, watcher = self._watchers.get(key, (None, None))
+        if journal is not None and watcher is not None:
+            watcher.tell(lambda: self._untaken(key, journal.owner))
+
+    async def end(self, journal: SqliteJournal, last: Callable[[], object], known: Collection[str]) -> list[Note]:
+        """Write the entry that ends an attempt, unless there is something in the inbox that the run does not know."""
+
+        def check() -> list[Note]:
+            rows = self._db.execute(_NOTES, (journal.key,)).fetchall()
+            unknown = [row for row in rows if row[0] not in known and row[0] not in journal.taken]
+            if not unknown:
+                last()
+            return _noted(unknown)
+
+        def patiently() -> list[Note]:
+            with self._guard:
+                return self._flush_held([journal], first=check)
+
+        if self._guard.acquire(blocking=False):
+            try:
+                return self._flush_held([journal], patient=False, first=check)
+            except _Busy:
+                pass
+            finally:
+                self._guard.release()
+        return await asyncio.to_thread(patiently)
+
+    async def questions(
+        self,
+        *,
+        owner: str = LOCAL_OWNER,
+        conversation: str | None = None,
+        after: OpenQuestion | None = None,
+        most: int = 1000,
+    ) -> list[OpenQuestion]:
+        return await asyncio.to_thread(self._questions, owner, conversation, after, most)
+
+    def _questions(
+        self, owner: str, conversation: str | None, after: OpenQuestion | None, most: int
+    ) -> list[OpenQuestion]:
+        last = 0
+        if after is not None:
+            sql = "SELECT key FROM conversations WHERE owner = ? AND id = ?"
+            [[(key,)]] = self._read((sql, (owner, after.conversation)))
+            last = key << SEQ_BITS | after.entry.seq
+        chosen = "" if conversation is None else " AND c.id = ?"
+        of = () if conversation is None else (conversation,)
+        [rows] = self._read((_QUESTIONS.format(chosen=chosen), (owner, *of, last, most)))
+        found: list[OpenQuestion] = []
+        notes: dict[str, list[Note]] = {}
+        for id, seq, run, path, kind, at, data, version in rows:
+            payload = tombstone(kind) if data is None else chain.decode(data, lambda d: self._artifact(owner, d))
+            entry = Entry(seq, run, path, kind, at, payload, version)
+            if id not in notes:
+                notes = {id: self._notes(id, owner)}
+            found.append(OpenQuestion(id, entry, about(entry, notes[id])))
+        return found
 
     async def close(self) -> None:
         """Give everything back and close the file. May be called twice."""
@@ -574,6 +727,10 @@ class SqliteStore:
 
     async def __aexit__(self, *error: Any) -> None:
         await self.close()
+
+
+def _noted(rows: Sequence[tuple[Any, ...]]) -> list[Note]:
+    return [Note(id, kind, json.loads(data), at) for id, kind, data, at in rows]
 
 
 class _Busy(StoreError):

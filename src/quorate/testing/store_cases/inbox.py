@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs.entries import MAX_ENTRY_BYTES
@@ -64,13 +65,90 @@ async def of_many_answers_at_once_one_is_the_answer(open: Open) -> None:
     await written(store, "talk", 1)
 
     found = await asyncio.gather(
-        *(store.post("talk", Note("q1", "answer", {"by": n})) for n in range(10)), return_exceptions=True
+        *(store.post("talk", Note("q1", "answer", {"value": n})) for n in range(10)), return_exceptions=True
     )
 
     same(sum(result is None for result in found), 1, "How many were taken")
     same(sum(isinstance(result, Conflict) for result in found), 9, "How many were refused")
     [note] = await store.notes("talk")
-    same(found[int(note.payload["by"])], None, "What the one who was taken was told")
+    same(found[int(note.payload["value"])], None, "What the one who was taken was told")
+
+
+async def same_answer_again_changes_nothing_whoever_gives_it(open: Open) -> None:
+    """ENGINE 16: also after it was taken."""
+    store = await open()
+    journal = await store.open("talk")
+    await store.post("talk", Note("q1", "answer", {"value": {"a": [1], "b": 2}, "by": "ann"}))
+    await store.post("talk", Note("q1", "answer", {"value": {"b": 2, "a": [1]}, "by": "bob"}))
+    [note] = await journal.inbox()
+    journal.take(note)
+    await journal.commit()
+
+    await store.post("talk", Note("q1", "answer", {"value": {"a": [1], "b": 2}}))
+
+    same(note.payload["by"], "ann")
+    same(await journal.inbox(), [])
+
+
+async def watcher_is_told_what_waits_and_what_comes_until_release(open: Open) -> None:
+    """ENGINE 16."""
+    store = await open()
+    await written(store, "talk", 1)
+    await store.post("talk", Note("n1", "steer", {"text": "a"}))
+    journal = await store.open("talk")
+    told: asyncio.Queue[list[str]] = asyncio.Queue()
+
+    journal.watch(lambda notes: told.put_nowait([note.id for note in notes]))
+    same(await _next(told), ["n1"])
+    await store.post("talk", Note("n2", "steer", {"text": "b"}))
+    same(await _next(told), ["n1", "n2"])
+    await journal.release()
+    await store.post("talk", Note("n3", "steer", {"text": "c"}))
+    await asyncio.sleep(0)
+
+    same(told.empty(), True, "Whether nobody is told after the release")
+
+
+async def attempt_ends_only_over_an_inbox_in_which_there_is_nothing_new(open: Open) -> None:
+    """ENGINE 16: the entry that ends an attempt is committed only together with the check that the inbox is empty."""
+    store = await open()
+    journal = await store.open("talk")
+    await write(journal, 1)
+    await store.post("talk", Note("n1", "steer", {"text": "a"}))
+    await store.post("talk", Note("n2", "steer", {"text": "b"}))
+    journal.take((await journal.inbox())[0])
+
+    def last() -> None:
+        journal.append(1, "", "value", {"value": "last"})
+
+    same([note.id for note in await journal.end(last, set())], ["n2"])
+    same(values(await store.read("talk")), [1])
+    same(await journal.end(last, {"n2"}), [])
+
+    same(values(await store.read("talk")), [1, "last"])
+    same([note.id for note in await store.notes("talk")], ["n2"])
+
+
+async def open_questions_are_listed_page_by_page(open: Open) -> None:
+    """What was answered, and what is in a turn that was closed, is no open question."""
+    store = await open()
+    for id in ("a", "b", "c"):
+        journal = await store.open(id)
+        for turn in (1, 2, 3):
+            journal.append(1, f"{turn} turn/1 ann/1 ask", "question", {"id": f"{id}.1-q{turn}", "text": "?"})
+        journal.append(1, "1 turn/1 ann/1 ask", "answer", {"value": 1})
+        journal.append(1, "2 turn", "turn", {"given_up": True})
+        await journal.commit()
+        await journal.release()
+    await store.post("b", Note("b.1-q3", "answer", {"value": 2}))
+
+    first = await store.questions(most=2)
+    rest = await store.questions(after=first[-1])
+
+    same([q.entry.payload["id"] for q in (*first, *rest)], ["a.1-q3", "b.1-q3", "c.1-q3"])
+    same([note.payload for q in first for note in q.notes], [{"value": 2}])
+    same([q.conversation for q in await store.questions(conversation="c")], ["c"])
+    same(await store.questions(owner="acme/bob"), [])
 
 
 async def note_to_nobody_is_refused(open: Open) -> None:
@@ -152,6 +230,23 @@ async def note_of_another_process_is_there_at_once(open: Open) -> None:
 
 
 @lasting
+async def holder_is_told_what_another_process_posts(open: Open) -> None:
+    """ENGINE 16: by one timer a store on SQLite, by LISTEN on PostgreSQL."""
+    first, second = await open(), await open()
+    told: asyncio.Queue[list[Note]] = asyncio.Queue()
+    for id in ("a", "b"):
+        journal = await first.open(id)
+        await write(journal, 1)
+        journal.watch(lambda notes: told.put_nowait(list(notes)))
+
+    await second.post("b", Note("n1", "steer", {"text": "shorter"}))
+    [note] = await _next(told)
+
+    same((note.id, note.payload), ("n1", {"text": "shorter"}))
+    same(told.empty(), True, "Whether nobody else is told")
+
+
+@lasting
 async def note_taken_by_a_process_that_died_before_its_commit_waits_still(open: Open) -> None:
     """ENGINE 16: the row becomes an entry and is removed in one commit, so it is never lost and never seen twice."""
     first, second = await open(), await open()
@@ -180,3 +275,8 @@ async def late_holder_takes_nothing_out_of_the_inbox(open: Open) -> None:
         await late.commit()
 
     same([note.id for note in await taken.inbox()], ["q1"])
+
+
+async def _next(told: asyncio.Queue[Any]) -> Any:
+    async with asyncio.timeout(5):
+        return await told.get()
