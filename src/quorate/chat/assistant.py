@@ -107,37 +107,32 @@ class AssistantAgent(Runnable, Agent):
         client = self.model_client
         if isinstance(client, str):
             client = await self._opened(client, turn.run)
+        info, scope = client.info, turn.scope
         blocks: Blocks = turn.memory
-        for _ in range(self.max_tool_iterations):
-            answer, step = await self._ask(turn, client, blocks)
-            if not answer.reply.calls:
+        most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
+        left = self.max_tool_iterations
+        while True:
+            choice = "auto" if left else "none"
+            request = filled(
+                ModelRequest,
+                (blocks, self.system_message, self._specs, choice, None, most, self.temperature, self.seed),
+            )
+            step = scope.count + 1
+            show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
+            answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
+            turn.steps[step] = filled(Made, (answer, scope.at, turn.asked.cost_usd))
+            if answer.reply.reasoning:
+                turn.derive("thought", step)
+            if not left or not answer.reply.calls:
                 return _message(turn, "reply", step)
             atom = await self._use_tools(turn, answer, step)
             if not self.reflect_on_tool_use:
                 return _message(turn, "summary", step)
-            blocks = blocks.plus(atom)
-        answer, step = await self._ask(turn, client, blocks, tool_choice="none")
-        return _message(turn, "reply", step)
+            blocks = blocks.plus_one(atom)
+            left -= 1
 
     async def _opened(self, model: str, run: Run) -> ModelClient:
         return await run.resource(model, lambda: registry.open_model(model))
-
-    async def _ask(
-        self, turn: Turn, client: ModelClient, blocks: Blocks, tool_choice: str = "auto"
-    ) -> tuple[Answer, int]:
-        info = client.info
-        most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
-        request = filled(
-            ModelRequest,
-            (blocks, self.system_message, self._specs, tool_choice, None, most, self.temperature, self.seed),
-        )
-        step = turn.scope.count + 1
-        show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
-        answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
-        turn.steps[step] = filled(Made, (answer, turn.scope.at, turn.asked.cost_usd))
-        if answer.reply.reasoning:
-            turn.derive("thought", step)
-        return answer, step
 
     def _chunks(self, turn: Turn, step: int) -> Callable[[ModelEvent, int], None]:
         id = f"{turn.run.id}/{turn.scope.path}/{step} model"

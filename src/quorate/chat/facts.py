@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from quorate.models.blocks import Block, Origin, Said
 
@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from quorate.models.client import Usage
 
 
-class Choice:
+class Choice(NamedTuple):
     """Who was chosen to speak, and why."""
 
-    __slots__ = ("note", "reason", "speakers")
-
-    def __init__(self, speakers: tuple[str, ...], reason: str, note: object = None) -> None:
-        self.speakers, self.reason, self.note = speakers, reason, note
+    speakers: tuple[str, ...]
+    reason: str
+    note: Any = None
 
 
 class Fact:

@@ -13,6 +13,7 @@ from quorate.chat.speech import steps_of
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
+from quorate.core.tuples import filled
 from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
 from quorate.runs import paths
@@ -108,7 +109,7 @@ class Talk:
         if self.facts:
             self.begin()
         for i, message in enumerate(task):
-            self.see(Fact(message=message, at=at, ref=f"{ref}:#{i}"))
+            self.see(Fact(message, None, None, "", "", at, None, 0.0, None, f"{ref}:#{i}"))
 
     def remembered(self, member: Member) -> Any:
         """Return what a member remembers, brought up to date."""
@@ -171,9 +172,9 @@ class Talk:
     def see_choice(self, entry: Entry) -> Choice:
         """Begin the next turn, now that it was chosen who speaks."""
         said = entry.payload
-        choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
+        choice = filled(Choice, (tuple(said["speakers"]), said["reason"], said.get("note")))
         self.turn += 1
-        self.policy = self._see_policy(self.policy, Fact(choice=choice, at=entry.at))
+        self.policy = self._see_policy(self.policy, Fact(None, None, choice, "", "", entry.at))
         return choice
 
     def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run, named_at: int) -> None:

@@ -12,7 +12,17 @@ from quorate.core.tuples import filled
 from quorate.core.waiting import within
 from quorate.errors import Conflict, ModelError
 from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
-from quorate.models.client import Answer, Folding, ModelClient, ModelEvent, ModelRequest, ToolSpec, Usage, collect
+from quorate.models.client import (
+    Answer,
+    Folding,
+    ModelClient,
+    ModelEvent,
+    ModelRequest,
+    ToolSpec,
+    Usage,
+    closed,
+    collect,
+)  # fmt: skip
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import FLOOR_TOKENS, Spent
@@ -144,7 +154,9 @@ async def _live(
             await run.journal.commit()
         folding = Folding()
         try:
-            await within(info.timeout_s, _streamed(client.stream(capped), folding, attempt, on_event))
+            stream = client.stream(capped)
+            taken = folding.take(stream) if on_event is None else _shown(stream, folding, attempt, on_event)
+            await within(info.timeout_s, taken)
             answer = folding.answer(ref)
         except (ModelError, TimeoutError) as raised:
             error = raised if isinstance(raised, ModelError) else _too_slow(client)
@@ -209,16 +221,10 @@ def _too_slow(client: ModelClient) -> ModelError:
     return ModelError(f"{info.name} did not answer within {info.timeout_s:g} s.", retryable=True)
 
 
-async def _streamed(
-    stream: AsyncIterator[ModelEvent], folding: Folding, attempt: int, on_event: OnEvent | None
-) -> None:
-    """Take a stream in, to its end."""
-    see = folding.see
+async def _shown(stream: AsyncIterator[ModelEvent], folding: Folding, attempt: int, on_event: OnEvent) -> None:
+    """Take a stream in, to its end, and show it piece by piece."""
+    see, seen = folding.see, 0
     try:
-        if on_event is None:
-            await folding.take(stream)
-            return
-        seen = 0
         async for event in stream:
             see(event)
             on_event(event, attempt)
@@ -226,9 +232,7 @@ async def _streamed(
             if seen % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # a model that never waits must not keep viewers from seeing it
     except BaseException:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
+        await closed(stream)
         raise
 
 

@@ -162,13 +162,17 @@ class Folding:
         return not (self._text or self._thought or self._calls)
 
     async def take(self, stream: AsyncIterator[ModelEvent]) -> None:
-        """Take in a whole stream."""
+        """Take in a whole stream; one that breaks off is closed."""
         text = self._text
-        async for event in stream:
-            if type(event) is TextDelta:  # nearly all are
-                text.append(event.text)
-            else:
-                self.see(event)
+        try:
+            async for event in stream:
+                if type(event) is TextDelta:  # nearly all are
+                    text.append(event.text)
+                else:
+                    self.see(event)
+        except BaseException:
+            await closed(stream)
+            raise
 
     def see(self, event: ModelEvent) -> None:
         """Take in the next event."""
@@ -212,6 +216,13 @@ class Folding:
         return filled(Answer, (Reply("".join(self._text), calls, reasoning, (), ref), *self._end))
 
 
+async def closed(stream: AsyncIterator[ModelEvent]) -> None:
+    """Let a stream that nobody reads to its end give back what it holds."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
+
+
 async def collect(client: ModelClient, request: ModelRequest) -> Answer:
     """Ask and return the whole answer at once, outside of any run.
 
@@ -238,5 +249,6 @@ __all__ = [
     "TextDelta",
     "ToolSpec",
     "Usage",
+    "closed",
     "collect",
 ]

@@ -37,7 +37,10 @@ class ScriptedModel:
         self._chunks = chunks
         self._calls = 0
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        return _Events(self._answered(request))
+
+    def _answered(self, request: ModelRequest) -> Iterator[ModelEvent]:
         self.requests.append(request)
         line = next(self._lines, _END)
         if line is _END:
@@ -62,8 +65,7 @@ class ScriptedModel:
                 yield CallDelta(index, call.id, call.name, call.arguments)
             yield Finished(Usage(prompt, 8 * len(parts)), "tool_calls")
             return
-        for event in parts:
-            yield event  # pyright: ignore[reportReturnType]: model events, as documented
+        yield from parts  # pyright: ignore[reportReturnType]: model events, as documented
 
     def _pieces(self, text: str) -> Iterator[str]:
         size = -(-len(text) // self._chunks) or 1
@@ -89,6 +91,23 @@ class ScriptedModel:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
             self.check()
+
+
+class _Events:
+    """What an async generator would be, without what the event loop does for each of those."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Iterator[ModelEvent]) -> None:
+        self._events = events
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> ModelEvent:
+        for event in self._events:
+            return event
+        raise StopAsyncIteration
 
 
 _END = object()

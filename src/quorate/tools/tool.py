@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -91,13 +91,14 @@ class Tool(Generic[P, R]):
         """
         return self.arguments.read(text)
 
-    async def run(self, values: dict[str, Any], key: str, late: Callable[[Any], None] | None = None) -> Any:
-        """Call the function with values that were read."""
+    def run(
+        self, values: dict[str, Any], key: str, late: Callable[[Any], None] | None = None
+    ) -> Coroutine[Any, Any, Any]:
+        """Call the function with values that were read; await what is returned."""
         for name in self.arguments.keyed:
             values = {**values, name: OperationKey(key)}
-        if self.is_async:
-            return await cast("Callable[..., Awaitable[Any]]", self.fn)(**values)
-        return await in_thread(lambda: cast("Callable[..., Any]", self.fn)(**values), late=late)
+        call = cast("Callable[..., Any]", self.fn)
+        return call(**values) if self.is_async else in_thread(lambda: call(**values), late=late)
 
     def __repr__(self) -> str:
         return f"<tool {self.name} ({self.effect})>"
