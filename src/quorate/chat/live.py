@@ -91,6 +91,14 @@ class LiveRun:
             await asyncio.wait([self._worker])
             if self._worker.cancelled() and self._result is None:
                 raise asyncio.CancelledError
+        return self.came_to()
+
+    def came_to(self) -> TaskResult:
+        """Return what the run, which has ended, came to.
+
+        Raises:
+            RunFailed: It failed; `__cause__` is the original error.
+        """
         self._raise()
         assert self._result is not None
         return self._result
@@ -190,7 +198,7 @@ class Runnable(ABC):
         live = await self._begun(task, conversation, limits, None)
         await live.work()
         self._keep(live)
-        return await live.result()
+        return live.came_to()
 
     async def run_stream(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         run.check()
         if not talk.cast.chooses_purely:
             run.meter.check_turns()  # before the choice is paid for
-        chosen = await _choose(run, path, talk)
+        chosen = _checked(await _choose(run, path, talk), talk)
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)
         run.meter.add_turn()
@@ -115,20 +116,32 @@ def _said_of(speak: Speak) -> Payload:
     return said
 
 
-async def _choose(run: Run, path: str, talk: Talk) -> Speak | Stop:
-    """Ask the policy; its own steps get a scope of their own."""
+def _choose(run: Run, path: str, talk: Talk) -> Awaitable[Speak | Stop]:
+    """Ask the policy who is next."""
     cast = talk.cast
-    if cast.chooses_purely:
-        chosen = await cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-    else:
-        with entered(Scope(run, paths.child(path, 0, "choose"), run.at)):
-            chosen = await cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
+    asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
+    return asked if cast.chooses_purely else _choosing(run, path, asked)
+
+
+async def _choosing(run: Run, path: str, asked: Awaitable[Speak | Stop]) -> Speak | Stop:
+    """Give the policy's own steps a scope of their own."""
+    with entered(Scope(run, paths.child(path, 0, "choose"), run.at)):
+        return await asked
+
+
+def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:
+    """Return what a policy chose, if it may.
+
+    Raises:
+        ConfigError: It named somebody who is no member, or somebody twice.
+    """
     if isinstance(chosen, Speak):
-        speakers = chosen.speakers
+        speakers = chosen[0]
         legal = speakers[0] in talk.members if len(speakers) == 1 else _legal(speakers, talk)
         if not legal:
             raise ConfigError(
-                f"The turn policy named {list(speakers)}; it must name members, each once: {', '.join(cast.names)}."
+                f"The turn policy named {list(speakers)}; it must name members, each once: "
+                f"{', '.join(talk.cast.names)}."
             )
     return chosen
 
@@ -140,7 +153,7 @@ def _legal(speakers: tuple[str, ...], talk: Talk) -> bool:
 
 async def _check_choice(run: Run, path: str, talk: Talk, entry: Entry) -> None:
     """In a replay: choose again and compare."""
-    chosen = await _choose(run, path, talk)
+    chosen = _checked(await _choose(run, path, talk), talk)
     got = _said_of(chosen) if isinstance(chosen, Speak) else {"stop": chosen.reason}
     if json.dumps(got, sort_keys=True) != json.dumps(entry.payload, sort_keys=True):
         raise Divergence(

@@ -100,7 +100,7 @@ class BaseMessage(BaseModel):
 
     def dump(self) -> dict[str, Any]:
         """Return the message as plain data."""
-        return self.model_dump(mode="json")
+        return self.__pydantic_serializer__.to_python(self, mode="json")
 
     @classmethod
     def load(cls, data: dict[str, Any]) -> Self:

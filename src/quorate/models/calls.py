@@ -295,9 +295,8 @@ def _standing(
 
 def standing(request: ModelRequest) -> tuple[str, int]:
     """Return the parts of a request that do not change from turn to turn, as JSON text, and their size in bytes."""
-    return _standing(
-        request.system, request.tools, request.tool_choice, request.output_schema, request.temperature, request.seed
-    )
+    _, system, tools, choice, schema, _, temperature, seed = request  # a named field of a tuple is slow to look up
+    return _standing(system, tools, choice, schema, temperature, seed)
 
 
 def request_digest(request: ModelRequest, fingerprint: Callable[[bytes], str]) -> str:
@@ -308,11 +307,12 @@ def request_digest(request: ModelRequest, fingerprint: Callable[[bytes], str]) -
 
 def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ...]]:
     """Return the request to add to, and references to the blocks that are new, in order."""
-    if after is not None and after.ref and blocks.continues(after.blocks):
-        own = "=" + after.ref
-        new = [reference(block) for block in blocks.since(len(after.blocks))]
-        return after.ref, tuple(["=" if ref == own else ref for ref in new])
-    return "", tuple([reference(block) for block in blocks])
+    before, base = (None, "") if after is None else after[:2]
+    if before is not None and base and blocks.continues(before):
+        own = "=" + base
+        new = [reference(block) for block in blocks.since(len(before))]
+        return base, tuple(["=" if ref == own else ref for ref in new])
+    return "", tuple([reference(block) for block in blocks.since(0)])
 
 
 def reference(block: Said | Reply) -> str:

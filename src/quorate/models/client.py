@@ -167,7 +167,7 @@ class Folding:
         try:
             async for event in stream:
                 if type(event) is TextDelta:  # nearly all are
-                    text.append(event.text)
+                    text.append(event[0])
                 else:
                     self.see(event)
         except BaseException:
@@ -179,14 +179,11 @@ class Folding:
         if type(event) is TextDelta:
             self._text.append(event.text)
         elif type(event) is CallDelta:
-            have = self._calls.get(event.index)
-            self._calls[event.index] = (
-                event
-                if have is None
-                else CallDelta(
-                    event.index, have.id or event.id, have.name or event.name, have.arguments + event.arguments
-                )
-            )
+            index, id, name, arguments = event
+            have = self._calls.get(index)
+            if have is not None:
+                event = CallDelta(index, have.id or id, have.name or name, have.arguments + arguments)
+            self._calls[index] = event
         elif type(event) is ReasoningDelta:
             self._thought.append(event.text)
             self._signature = event.signature or self._signature

@@ -251,7 +251,8 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
             await run.journal.commit()
     finally:
         try:
-            await run.close_resources()
+            if run.resources:
+                await run.close_resources()
         finally:
             await run.journal.release()
 

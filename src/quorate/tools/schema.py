@@ -33,16 +33,17 @@ class Arguments:
             raise ConfigError(f"Tool {name}: a type in its signature cannot be resolved: {error}.") from error
         self._name = name
         self.keyed = tuple(p.name for p in parameters if hints.get(p.name) is OperationKey)
-        self._names = [p.name for p in parameters if p.name not in self.keyed]
-        fields: dict[str, Any] = {
-            f"a{i}": _field(p, hints[p.name]) for i, p in enumerate(p for p in parameters if p.name not in self.keyed)
-        }
+        asked = [p for p in parameters if p.name not in self.keyed]
+        self._fields = [(p.name, f"a{i}") for i, p in enumerate(asked)]
+        fields: dict[str, Any] = {f"a{i}": _field(p, hints[p.name]) for i, p in enumerate(asked)}
         try:
             self._model: type[BaseModel] = create_model(
                 name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields
             )
             self.json_schema = _schema_text(self._model)
             self._nested = self.json_schema.count('"object"') > 1
+            self._validated = self._model.__pydantic_validator__.validate_json
+            self._dumped = self._model.__pydantic_serializer__.to_json
         except (PydanticUserError, TypeError) as error:
             raise ConfigError(f"Tool {name}: its signature has no JSON schema: {str(error).splitlines()[0]}") from error
 
@@ -53,7 +54,7 @@ class Arguments:
             ToolError: The text is no JSON object or does not fit.
         """
         try:
-            found = self._model.model_validate_json(text or "{}")
+            found: BaseModel = self._validated(text or "{}")
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors(include_url=False)
@@ -64,8 +65,9 @@ class Arguments:
         if self._nested:  # a model may write the keys of an inner object in any order
             canonical = _canonical(found.model_dump(mode="json", by_alias=True))
         else:
-            canonical = found.model_dump_json(by_alias=True)
-        return {name: getattr(found, f"a{i}") for i, name in enumerate(self._names)}, canonical
+            canonical = self._dumped(found, by_alias=True).decode()
+        values = found.__dict__
+        return {name: values[field] for name, field in self._fields}, canonical
 
 
 def _hinted(fn: Callable[..., Any]) -> Any:
