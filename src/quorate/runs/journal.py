@@ -268,6 +268,8 @@ def checked_id(id: str) -> str:
     Raises:
         ConfigError: It holds white space or a slash, is too long, or looks like the id of a run.
     """
+    if id.isalnum() and len(id) <= 200:  # as those that are drawn
+        return id
     if not _ID.fullmatch(id) or id.startswith("-"):
         raise ConfigError(f"{id!r} cannot name a conversation: 1 to 200 characters, no white space, no / \\ ? *.")
     if _RUN_LIKE.fullmatch(id):
@@ -539,10 +541,14 @@ class MemoryStore:
         journal.load(entries)
 
     async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> Journal:
-        before = self._journal(checked_id(id), owner)
-        if before.held:
+        journal = self._journals.get((owner, id))
+        if journal is None:
+            journal = self._journal(checked_id(id), owner)
+            journal.held = True
+        elif journal.held:
             raise Conflict(f"A run of conversation {id} is going on. Wait for it, or use another conversation.")
-        journal = self._journals[owner, id] = before.opened()
+        else:
+            journal = self._journals[owner, id] = journal.opened()
         return journal
 
     async def read(
