@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from quorate import Agent, TextMessage, Turn, open_store
 from quorate.runs.entries import Entry
 from quorate.runs.journal import Conversation
 from quorate.testing import FakeClock
+from quorate.testing.postgres import postgres_server as server
+from quorate.testing.postgres import server_folder
 
 settings.register_profile("quorate", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("quorate")
 
+NUMBERS = count(1)
 JOURNEYS = Path(__file__).parent / "journeys"
 
 
@@ -24,6 +28,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(JOURNEYS):
             item.add_marker("journey")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this test process; where there is none the test is skipped, but not in CI."""
+    if server_folder() is None and "CI" not in os.environ:
+        pytest.skip("NO POSTGRESQL: the PostgreSQL store was NOT tested. On Debian: apt-get install postgresql")
+    with server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """The URL of an empty store in PostgreSQL."""
+    return f"{postgres_server}&schema=t{next(NUMBERS)}"
 
 
 @pytest.fixture(autouse=True)

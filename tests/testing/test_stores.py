@@ -24,6 +24,11 @@ async def test_sqlite_store_keeps_its_promises(case: StoreCase, tmp_path: Path) 
     await case(lambda place, **options: open_store(tmp_path / f"{place}.db", **options))
 
 
+@pytest.mark.parametrize("case", store_cases(), ids=str)
+async def test_postgres_store_keeps_its_promises(case: StoreCase, postgres: str) -> None:
+    await case(lambda place, **options: open_store(f"{postgres}_{place.replace('-', '_')}", **options))
+
+
 def in_memory(place: str, **options: Any) -> Store:
     return MemoryStore(**options)
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from quorate.errors import ConfigError
 from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import RunRecord, fold
-from quorate.runs.open import open_store
+from quorate.runs.open import POSTGRES, open_store
 
 if TYPE_CHECKING:
     from quorate.cli.project import Project
-    from quorate.runs.journal import MemoryStore, Store, Summary
-    from quorate.runs.sqlite import SqliteStore
+    from quorate.runs.journal import Store, Summary
 
 HERE = ".quorate/quorate.db"
 MOST_NAMED = 8
@@ -45,6 +44,11 @@ class Place:
         return cls(HERE if project.root == Path.cwd() else str(project.root / HERE))
 
     @property
+    def told(self) -> str:
+        """The URL as it may be printed: a password in it is left out."""
+        return open_store(self.url).url if self.url.startswith(POSTGRES) else self.url
+
+    @property
     def file(self) -> Path | None:
         """The file, None for a store that has none."""
         path = self.url.removeprefix("sqlite:///")
@@ -53,15 +57,15 @@ class Place:
     @property
     def name(self) -> str:
         """What people call it."""
-        return str(self.file or self.url)
+        return str(self.file or self.told)
 
     def command(self, *words: str) -> str:
         """Return a command that can be pasted into a shell."""
-        store = ("--store", self.url) if self.asked else ()
+        store = ("--store", self.told) if self.asked else ()
         return shlex.join(["quorate", *words, *store])
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[SqliteStore | MemoryStore]:
+    async def opened(self) -> AsyncGenerator[Store]:
         """Open the store, a new one if there is none."""
         file = self.file
         if file is not None and not self.asked:
@@ -70,7 +74,7 @@ class Place:
             yield store
 
     @asynccontextmanager
-    async def there(self) -> AsyncGenerator[SqliteStore]:
+    async def there(self) -> AsyncGenerator[Store]:
         """Open a store that exists.
 
         Raises:
@@ -78,12 +82,16 @@ class Place:
         """
         file = self.file
         if file is None:
-            open_store(self.url)  # a URL of no known kind says so itself
+            store = open_store(self.url)  # a URL of no known kind says so itself
+            if store.url:
+                async with store:
+                    yield store
+                return
             raise ConfigError(f"{self.url} keeps nothing after its process. Name the file of a store: --store work.db.")
         if not file.is_file():
             raise ConfigError(f"There is no store {file}. `quorate run` makes one here; --store names another.")
         async with open_store(self.url) as store:
-            yield store  # pyright: ignore[reportReturnType]: what has a file is SQLite
+            yield store
 
 
 def _keep_out_of_git(folder: Path) -> None:

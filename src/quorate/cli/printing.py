@@ -67,7 +67,7 @@ class JsonPrinter(Printer):
     def begin(self, live: LiveRun, conversation: str, before: Sequence[BaseMessage] | None = None) -> None:
         print_json(
             self.file, type="run", run_id=live.id, conversation=conversation, pid=os.getpid(),
-            store=self.place.url if self.place else None, resumed=before is not None,
+            store=self.place.told if self.place else None, resumed=before is not None,
         )  # fmt: skip
 
     def see(self, item: BaseMessage) -> None:

@@ -22,8 +22,7 @@ from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
 from quorate.errors import Divergence, StoreError
 from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
-from quorate.runs.journal import Head
-from quorate.runs.sqlite import SqliteStore
+from quorate.runs.journal import Head, Store
 
 FIGURES = ("turns", "model_calls", "tool_calls", "prompt_tokens", "completion_tokens", "tokens", "cost_usd", "active_s")
 
@@ -62,13 +61,13 @@ def _show_runs(found: Found, place: Place, *, held: bool, head: Head | None, now
             view.tell([(f"journal of {shown.inline(found.conversation)}: {entries}, head {head.hash}", "dim")])
 
 
-async def _print_entries(store: SqliteStore, found: Found) -> None:
+async def _print_entries(store: Store, found: Found) -> None:
     for entry in await store.read(found.conversation):
         if entry.run in found.numbers:
             print_json(**entry._asdict())
 
 
-async def _verified(store: SqliteStore, conversation: str) -> tuple[Head | None, str]:
+async def _verified(store: Store, conversation: str) -> tuple[Head | None, str]:
     """Return the head of a journal whose chain holds, else what is wrong with it."""
     try:
         return await store.verify(conversation), ""

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from quorate.errors import ConfigError
 from quorate.runs.journal import Clock, MemoryStore, Redact
 
 if TYPE_CHECKING:
+    from quorate.runs.postgres import PostgresStore
     from quorate.runs.sqlite import SqliteStore
+
+POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_store(
     url: str | Path, *, durability: str = "process", clock: Clock | None = None, redact: Redact | None = None
-) -> SqliteStore | MemoryStore:
-    """Open the store at a URL: `sqlite:///work.db` (relative), `sqlite:////var/work.db` (absolute), or `memory:`.
+) -> SqliteStore | PostgresStore | MemoryStore:
+    """Open the store at a URL.
 
     Args:
-        url: Or the path of a SQLite file.
+        url: `sqlite:///work.db` (relative), `sqlite:////var/work.db` (absolute), the path of a SQLite file,
+            `postgresql://user@host/database`, or `memory:`.
         durability: What a commit survives: `process`, a killed process; `power`, a power cut too.
         clock: Where time comes from.
         redact: Sees every entry before it is kept.
 
     Raises:
         ConfigError: The URL is of no kind that is known.
-        StoreError: It cannot be opened.
+        StoreError: It cannot be opened. PostgreSQL is connected to at `async with`, or at the first call.
     """
     text = str(url)
     options: dict[str, Any] = {"clock": clock, "redact": redact}
+    if durability not in {"process", "power"}:
+        raise ConfigError(f"durability={durability!r} is neither 'process' nor 'power'.")
+    level: Literal["process", "power"] = "power" if durability == "power" else "process"
     if text == "memory:":
         return MemoryStore(**options)
+    if text.startswith(POSTGRES):
+        from quorate.runs.postgres import PostgresStore
+
+        return PostgresStore(text, durability=level, **options)
     if isinstance(url, Path) or "://" not in text:
         path = text
     elif text.startswith("sqlite:///"):
         path = text.removeprefix("sqlite:///")
     else:
-        raise ConfigError(f"{text!r} is no store. Write sqlite:///work.db (a file here) or memory:.")
-    if durability not in {"process", "power"}:
-        raise ConfigError(f"durability={durability!r} is neither 'process' nor 'power'.")
+        raise ConfigError(
+            f"{text!r} is no store. Write sqlite:///work.db (a file here), postgresql://user@host/database or memory:."
+        )
     if not path:
         raise ConfigError("The store's URL names no file. Write sqlite:///work.db.")
     from quorate.runs.sqlite import SqliteStore
 
-    return SqliteStore(path, durability="power" if durability == "power" else "process", **options)
+    return SqliteStore(path, durability=level, **options)

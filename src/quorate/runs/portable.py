@@ -157,13 +157,13 @@ class Recording:
         return store
 
 
-def references(stored: Iterable[Stored]) -> list[str]:
-    """Return the digests of the artifacts that entries refer to, each once, in the order they are needed."""
-    return list(dict.fromkeys(found.decode() for s in stored for found in _REFERENCE.findall(s.data or b"")))
+def references(payloads: Iterable[bytes | None]) -> list[str]:
+    """Return the digests of the artifacts that payloads refer to, each once, in the order they are needed."""
+    return list(dict.fromkeys(found.decode() for data in payloads for found in _REFERENCE.findall(data or b"")))
 
 
 def _used(stored: Iterable[Stored], artifacts: dict[str, Artifact]) -> dict[str, Artifact]:
-    return {digest: artifacts[digest] for digest in references(stored) if digest in artifacts}
+    return {digest: artifacts[digest] for digest in references(s.data for s in stored) if digest in artifacts}
 
 
 async def record(store: Store, id: str, *, run: int | None = None, owner: str = LOCAL_OWNER) -> Recording:

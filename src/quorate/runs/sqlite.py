@@ -518,7 +518,7 @@ class SqliteStore:
             for seq, run, path, kind, at, version, payload, *hashed in links
         ]
         sql = "SELECT digest, type, data FROM artifacts WHERE owner = ? AND digest = ?"
-        found = self._read(*[(sql, (owner, digest)) for digest in references(stored)])
+        found = self._read(*[(sql, (owner, digest)) for digest in references(s.data for s in stored)])
         return stored, [Artifact(*row) for rows in found for row in rows]
 
     async def conversations(
