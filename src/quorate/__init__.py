@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quorate.chat.console import Console
     from quorate.chat.document import load_team
     from quorate.chat.messages import StopMessage, TaskResult, TextMessage
+    from quorate.chat.person import answering
     from quorate.chat.replay import replay
     from quorate.chat.selector import SelectorGroupChat
     from quorate.chat.speech import Turn
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from quorate.runs.journal import conversation
     from quorate.runs.open import open_store
     from quorate.runs.outcome import Limits, Outcome
+    from quorate.runs.questions import Expiry, Question, ask
     from quorate.runs.steps import step
-    from quorate.tools.tool import OperationKey, Tool, tool
+    from quorate.tools.tool import Approval, OperationKey, Tool, tool
 
 _HOMES = {
     "quorate.chat.agent": ["Agent"],
@@ -49,6 +51,7 @@ _HOMES = {
     "quorate.chat.console": ["Console"],
     "quorate.chat.document": ["load_team"],
     "quorate.chat.messages": ["StopMessage", "TaskResult", "TextMessage"],
+    "quorate.chat.person": ["answering"],
     "quorate.chat.replay": ["replay"],
     "quorate.chat.selector": ["SelectorGroupChat"],
     "quorate.chat.speech": ["Turn"],
@@ -58,22 +61,26 @@ _HOMES = {
     "quorate.runs.journal": ["conversation"],
     "quorate.runs.open": ["open_store"],
     "quorate.runs.outcome": ["Limits", "Outcome"],
+    "quorate.runs.questions": ["Expiry", "Question", "ask"],
     "quorate.runs.steps": ["step"],
-    "quorate.tools.tool": ["OperationKey", "Tool", "tool"],
+    "quorate.tools.tool": ["Approval", "OperationKey", "Tool", "tool"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Agent",
+    "Approval",
     "AssistantAgent",
     "Condition",
     "Console",
+    "Expiry",
     "ExternalTermination",
     "FunctionCallTermination",
     "Limits",
     "MaxMessageTermination",
     "OperationKey",
     "Outcome",
+    "Question",
     "RoundRobinGroupChat",
     "SelectorGroupChat",
     "SourceMatchTermination",
@@ -88,6 +95,8 @@ __all__ = [
     "Tool",
     "Turn",
     "UserProxyAgent",
+    "answering",
+    "ask",
     "conversation",
     "load_team",
     "open_store",

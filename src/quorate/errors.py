@@ -5,7 +5,8 @@
     │   └── MissingExtra   (ImportError)   an optional package is not installed
     ├── ModelError                         a model call failed; `retryable` says whether trying again may help
     ├── ToolError                          raise it in a tool to tell the model what to do differently
-    │   └── Denied         (PermissionError)  the call was refused
+    │   ├── Denied         (PermissionError)  the call was refused
+    │   └── Expired        (TimeoutError)  nobody answered a question in time
     ├── OutcomeUnknown                     raise it in a tool that cannot tell whether its effect happened
     ├── RunFailed          (RuntimeError)  a run ended `failed`; `__cause__` is why, `result` what it had
     ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`
@@ -25,6 +26,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "Divergence",
+    "Expired",
     "LimitExceeded",
     "MissingExtra",
     "ModelError",
@@ -69,6 +71,10 @@ class ToolError(QuorateError):
 
 class Denied(ToolError, PermissionError):
     """The call was refused by a person or a policy."""
+
+
+class Expired(ToolError, TimeoutError):
+    """Nobody answered a question before its deadline."""
 
 
 class OutcomeUnknown(QuorateError):

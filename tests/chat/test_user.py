@@ -20,6 +20,7 @@ from quorate import (
 from quorate.chat.messages import UserInputRequestedEvent
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import Said
+from quorate.runs.questions import answer, find
 from quorate.testing import ScriptedModel
 
 
@@ -130,16 +131,40 @@ async def test_answer_that_is_no_text_is_refused() -> None:
         await team(lambda _: 7, "Well?").run(task="Help.")
 
 
-async def test_terminal_without_input_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+class AtTerminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
-    with pytest.raises((ConfigError, RunFailed), match="Give UserProxyAgent an input_func"):
-        await team(None, "Well?").run(task="Help.")
+
+@pytest.mark.parametrize("stdin", [io.StringIO("piped\n"), AtTerminal(""), None], ids=["a pipe", "an end", "none"])
+async def test_without_a_terminal_the_run_waits_and_the_answer_is_what_the_person_says(
+    monkeypatch: pytest.MonkeyPatch, stdin: Any
+) -> None:
+    monkeypatch.setattr("sys.stdin", stdin)
+    talk = conversation("talk")
+    working = team(None, "Which colour?")
+    waits = await working.run(task="Help.", conversation=talk)
+    assert waits.outcome is not None
+    (id,) = waits.outcome.questions
+    question, _ = await find(talk.store, id)
+
+    await answer(talk.store, id, "Blue.")
+    result = await working.continue_run("talk", store=talk.store)
+
+    assert (question.text, question.to) == ("clerk: Which colour?", "ann")
+    assert (result.messages[-1].source, result.messages[-1].to_text()) == ("ann", "Blue.")
+    assert (await replay("talk", team=working, store=talk.store)).identical
 
 
 async def test_terminal_is_asked_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("From the terminal.\n"))
+    monkeypatch.setattr("sys.stdin", AtTerminal("From the terminal.\n"))
 
     result = await team(None, "Well?").run(task="Help.")
 
     assert result.messages[-1].to_text() == "From the terminal."
+
+
+async def test_who_answers_the_questions_of_a_run_is_asked_rather_than_the_terminal() -> None:
+    result = await team(None, "Well?").run(task="Help.", answer=lambda question: f"to {question.text}")
+
+    assert result.messages[-1].to_text() == "to clerk: Well?"

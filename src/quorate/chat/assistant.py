@@ -111,7 +111,10 @@ class AssistantAgent(Runnable, Agent):
         blocks: Blocks = turn.memory
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         left = self.max_tool_iterations
+        run = scope.run
         while True:
+            if run.mail or run.recorded:
+                blocks = turn.hear(blocks)
             choice = "auto" if left else "none"
             request = filled(
                 ModelRequest,

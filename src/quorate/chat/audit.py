@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from quorate.chat import messages
+from quorate.chat.facts import Fact
+from quorate.chat.hearing import words_of
 from quorate.chat.speech import steps_of
 from quorate.chat.talk import facts_of
 from quorate.errors import StoreError
@@ -43,7 +45,11 @@ class Rebuilding:
             for i, message in enumerate(entry.payload["task"]):
                 place = f"{entry.run}:#{i}"
                 self._said[place] = Said(_text(message), message["source"], "person", place)
-        elif entry.kind in {"reply", "result"}:
+        elif entry.kind in {"heard", "interrupt"}:
+            self._hear(entry, ref)
+        elif entry.kind in {"reply", "result", "steer"}:
+            if entry.kind == "steer":
+                self._hear(entry, ref)
             self._speech.setdefault(f"{entry.run}:{paths.parent(entry.path)}", []).append(entry)
             if entry.kind == "reply":
                 self._replies[ref] = answer_of(entry, ref).reply
@@ -52,11 +58,16 @@ class Rebuilding:
         elif entry.kind == "call":
             self._see_call(entry, ref)
 
+    def _hear(self, entry: Entry, ref: str) -> None:
+        text, by = words_of(entry.payload)
+        self._said[ref] = Said(text, by, "person", ref)
+
     def _see_speech(self, entry: Entry, ref: str) -> None:
         name = paths.elements(entry.path)[-1][1]
         told: Any = _Run(run_id(self._conversation, entry.run), entry.run)
-        last = facts_of(entry, self._speech.get(ref, []), name, told)[-1]
-        if last.message is not None:
+        facts = facts_of(entry, self._speech.get(ref, []), name, told)
+        last = facts[-1] if facts else Fact()
+        if last.message is not None and not entry.payload.get("interrupted"):
             self._said[ref] = Said(last.message.to_model_text(), last.message.source, last.origin, ref)
 
     def _see_call(self, entry: Entry, ref: str) -> None:

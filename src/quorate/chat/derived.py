@@ -9,6 +9,7 @@ from typing import Any
 
 from quorate.chat import messages
 from quorate.chat.facts import Fact
+from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
 from quorate.chat.speech import Item, Made
 from quorate.core.tuples import filled
@@ -88,6 +89,10 @@ def _summary(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fa
     return Fact(message=message, speaker=name, at=last, ref=ref)
 
 
+def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    return fact_of(steps[n].value, steps[n].at, f"{id.removesuffix('model')}steer", f"{ref}/{n} steer")
+
+
 _KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
     "reply": _reply,
     "thought": _thought,
@@ -95,6 +100,7 @@ _KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
     "request": _request,
     "results": _results,
     "summary": _summary,
+    "steer": _steer,
 }
 
 

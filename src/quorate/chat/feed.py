@@ -21,10 +21,11 @@ class Feed:
         pending: The events of the turn that is open, for who comes later.
     """
 
-    __slots__ = ("_viewers", "ended", "pending")
+    __slots__ = ("_told", "_viewers", "ended", "pending")
 
     def __init__(self) -> None:
         self.pending: list[BaseMessage] = []
+        self._told: frozenset[str] = frozenset()
         self._viewers: list[_Viewer] = []
         self.ended = False
 
@@ -46,7 +47,13 @@ class Feed:
     def happens(self, event: BaseMessage) -> None:
         """Show an event of the open turn, and remember it for who comes before the turn is closed."""
         self.pending.append(event)
-        self.tell(event)
+        if event.id not in self._told:
+            self.tell(event)
+
+    def again(self) -> None:
+        """Begin the open turn again; what was told of it already is not told twice."""
+        self._told = self._told | {event.id for event in self.pending}
+        self.pending.clear()
 
     def end(self) -> None:
         """Let every viewer finish with what it has."""

@@ -10,17 +10,19 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.feed import Feed
+from quorate.chat.hearing import post
 from quorate.chat.loop import converse
+from quorate.chat.person import Answers, answering_at_once
 from quorate.chat.talk import Cast, Talk
 from quorate.core.lazy import lazy
-from quorate.errors import ConfigError, RunFailed
+from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.models import registry
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
 from quorate.runs.journal import Conversation, Kept, MemoryJournal, Store, conversation
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.prices import price_of
-from quorate.runs.run import Parked, Run, drive
+from quorate.runs.run import Again, Parked, Run, drive
 from quorate.runs.scope import Scope, current
 from quorate.runs.steps import Settlement
 
@@ -72,6 +74,56 @@ class LiveRun:
         """Return the messages and events of the run so far; of one that goes on, also those before."""
         return self.talk.told()
 
+    # -- steering -----------------------------------------------------------------------------------------------------
+
+    async def steer(self, text: str, *, to: str = "", by: str = "user") -> None:
+        """Tell an agent something, by default whichever asks its model next: it reads it in its next model call.
+
+        Raises:
+            ConfigError: There is nothing in `text`, or nobody of that name.
+            Conflict: The run is over.
+        """
+        if to and to not in self._cast.names:
+            raise ConfigError(f"Nobody here is named {to!r}. There are: {', '.join(self._cast.names)}.")
+        await self._post("steer", text, to=to, by=by)
+
+    async def queue(self, text: str, *, by: str = "user") -> None:
+        """Tell everybody something before the next turn."""
+        await self._post("queue", text, by=by)
+
+    async def interrupt(self, text: str = "", *, by: str = "user") -> None:
+        """Cut the present turn short, keep what was done in it, and go on, with `text` heard by everybody."""
+        await self._post("interrupt", text, by=by, wordless=True)
+
+    async def pause(self, *, by: str = "user") -> None:
+        """Make no further step: what is under way finishes, then the attempt ends `waiting`."""
+        await self._post("pause", by=by, wordless=True)
+
+    async def resume(self, *, by: str = "user") -> None:
+        """Take a pause back; go on with an attempt that ended, such as one that waited for an answer.
+
+        Raises:
+            Conflict: It is completed.
+        """
+        if self.outcome is None:
+            await self._post("unpause", by=by, wordless=True)
+            return
+        where = self.run.conversation
+        answerer = self.run.answerer
+        self._take_up(await starting.go_on(where, self.run.number))
+        self.run.answerer = answerer
+        self._feed = Feed()
+        self.outcome = self._result = self._error = None
+        self.begin()
+
+    async def _post(self, kind: str, text: str = "", *, to: str = "", by: str, wordless: bool = False) -> None:
+        if not wordless and not text.strip():
+            raise ConfigError(f"{kind}: say something.")
+        if self.outcome is not None and (self.outcome.kind == "completed" or kind in {"pause", "interrupt"}):
+            raise Conflict(f"Run {self.id} has ended: {self.outcome.kind}. Give the conversation a new task.")
+        where = self.run.conversation
+        await post(where.store, (where.id, self.run.number), kind, text, to=to, by=by, owner=where.owner)
+
     def stop(self, reason: str = "") -> None:
         """End the run after its present turn."""
         self.run.stop(reason)
@@ -109,6 +161,16 @@ class LiveRun:
                 raise self._error
             raise RunFailed(f"Run {self.id} failed: {self._error}", result=self._result) from self._error
 
+    def begin(self) -> None:
+        """Begin to work, in a task of its own."""
+        self._worker = asyncio.get_running_loop().create_task(self.work(), name=f"quorate {self.id}")
+
+    async def leave(self) -> None:
+        """Cancel what is unfinished and wait for its end."""
+        while self._worker is not None and not self._worker.done():
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+
     async def work(self) -> None:
         """Do the run, in a task and a context of its own."""
         outer = current.get()
@@ -116,7 +178,13 @@ class LiveRun:
             self.run.meter.inside = outer.run.meter
         outcome: Outcome | None = None
         try:
-            outcome, self._error = await drive(self.run, self._body)
+            while True:
+                try:
+                    outcome, self._error = await drive(self.run, self._body)
+                    break
+                except Again:
+                    self._take_up(await starting.again(self.run))
+                    self._feed.again()
         except asyncio.CancelledError:
             outcome = self.run.outcome
             raise
@@ -129,6 +197,13 @@ class LiveRun:
             if outcome is not None:
                 self._result = result_of(self.run, self.talk, outcome)
             self._feed.end()
+
+    def _take_up(self, run: Run) -> None:
+        """Go on with another attempt at the run."""
+        talk = Talk(self._cast)
+        talk.fold(run.past, run)
+        talk.watch_anew()
+        self.run, self.talk, self._task = run, talk, None
 
     async def _body(self, scope: Scope) -> Outcome:
         talk, run = self.talk, self.run
@@ -180,6 +255,7 @@ class Runnable(ABC):
         *,
         conversation: Conversation | None = None,
         limits: Limits | None = None,
+        answer: Answers | None = None,
     ) -> TaskResult:
         """Work on a task to its end.
 
@@ -187,6 +263,7 @@ class Runnable(ABC):
             task: A text, a message, or several.
             conversation: Where it belongs; by default the team's own, in memory, which goes on from run to run.
             limits: What it may use; replaces the team's own.
+            answer: Answers questions to people at once: is given a `Question`. Without it the run ends `waiting`.
 
         Returns:
             What it came to, for the outcomes `completed`, `limit`, `stalled`, `waiting` and `cancelled`.
@@ -195,7 +272,7 @@ class Runnable(ABC):
             RunFailed: It failed.
             Conflict: A run of this conversation is going on.
         """
-        live = await self._begun(task, conversation, limits, None)
+        live = await self._begun(task, conversation, limits, None, answer)
         await live.work()
         self._keep(live)
         return live.came_to()
@@ -206,12 +283,13 @@ class Runnable(ABC):
         *,
         conversation: Conversation | None = None,
         limits: Limits | None = None,
+        answer: Answers | None = None,
     ) -> AsyncGenerator[BaseMessage | TaskResult]:
         """Work on a task and yield messages, events and chunks as they come, the `TaskResult` last.
 
         Leaving the iterator early cancels the run.
         """
-        async with self.start(task, conversation=conversation, limits=limits) as run:
+        async with self.start(task, conversation=conversation, limits=limits, answer=answer) as run:
             async with aclosing(run.events()) as items:
                 async for item in items:
                     yield item
@@ -225,9 +303,10 @@ class Runnable(ABC):
         conversation: Conversation | None = None,
         limits: Limits | None = None,
         definition: Payload | None = None,
+        answer: Answers | None = None,
     ) -> AsyncGenerator[LiveRun]:
         """Start working on a task; leaving the block cancels what is unfinished."""
-        live = await self._begun(task, conversation, limits, definition)
+        live = await self._begun(task, conversation, limits, definition, answer)
         async with running(live):
             yield live
         self._keep(live)
@@ -238,6 +317,7 @@ class Runnable(ABC):
         conversation: Conversation | None,
         limits: Limits | None,
         definition: Payload | None,
+        answer: Answers | None,
     ) -> LiveRun:
         cast = self.cast()
         given: list[BaseChatMessage] = []
@@ -251,6 +331,7 @@ class Runnable(ABC):
         if definition is None:
             definition = {"document": deepcopy(cast.document)} if cast.document else {}
         run = await starting.begin(self._where(conversation), dumped, limits, definition, of=self)
+        run.answerer = answering_at_once(answer)
         try:
             return LiveRun(run, cast, _folded(run, cast), given)
         except BaseException:
@@ -296,6 +377,7 @@ class Runnable(ABC):
         definition: Payload | None = None,
         give_up_turn: bool = False,
         take_over: bool = False,
+        answer: Answers | None = None,
     ) -> AsyncGenerator[LiveRun]:
         """Go on with a run where it stopped; leaving the block cancels what is unfinished.
 
@@ -307,6 +389,7 @@ class Runnable(ABC):
             definition: What to journal as the definition from here on.
             give_up_turn: Close the open turn instead of finishing it.
             take_over: Take the run from a process that lives but does not answer.
+            answer: Answers questions to people at once.
 
         Raises:
             ConfigError: There is no such run.
@@ -320,6 +403,7 @@ class Runnable(ABC):
         run = await starting.go_on(
             where, number, limits=limits, definition=definition, give_up_turn=give_up_turn, take_over=take_over
         )
+        run.answerer = answering_at_once(answer)
         try:
             talk = Talk(cast)
             talk.fold(run.past, run)
@@ -345,9 +429,12 @@ class Runnable(ABC):
         owner: str | None = None,
         limits: Limits | None = None,
         give_up_turn: bool = False,
+        answer: Answers | None = None,
     ) -> TaskResult:
         """Go on with a run to its end; see `going_on`."""
-        async with self.going_on(run_id, store=store, owner=owner, limits=limits, give_up_turn=give_up_turn) as run:
+        async with self.going_on(
+            run_id, store=store, owner=owner, limits=limits, give_up_turn=give_up_turn, answer=answer
+        ) as run:
             return await run.result()
 
 
@@ -391,11 +478,8 @@ def check_money(cast: Cast, limits: Limits) -> None:
 @asynccontextmanager
 async def running(live: LiveRun) -> AsyncGenerator[LiveRun]:
     """Work in a task of its own while the block runs; leaving it cancels and awaits what is unfinished."""
-    worker = asyncio.get_running_loop().create_task(live.work(), name=f"quorate {live.id}")
-    live._worker = worker  # pyright: ignore[reportPrivateUsage]: this is where it gets its worker
+    live.begin()
     try:
         yield live
     finally:
-        while not worker.done():
-            worker.cancel()
-            await asyncio.wait([worker])
+        await live.leave()

@@ -10,26 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed
+from quorate.chat.hearing import fact_heard, hear
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
 from quorate.core.lazy import lazy
+from quorate.core.waiting import TimedOut, within
 from quorate.errors import ConfigError, Conflict, Divergence
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
-from quorate.runs.run import Parked, Run
+from quorate.runs.run import Again, Interrupted, Parked, Run
 from quorate.runs.scope import Scope, current, entered
 from quorate.runs.steps import RESUME_ADVICE
 
 if TYPE_CHECKING:
     from quorate.chat import messages
+    from quorate.chat.agent import Speaker
+    from quorate.chat.messages import BaseChatMessage
 else:
     messages = lazy("quorate.chat.messages")
 
 
 YIELD_EVERY = 32
+CUT_S = 1.0
 
 
 async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
@@ -45,6 +50,10 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         if path in run.resumed_at:
             talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
+        if (run.mail or run.is_replay) and hear(run, path, entries, talk, feed):
+            continue
+        if run.gate is not None:
+            run.check_gate()
         reason = condition.reason(talk.condition)
         if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
@@ -68,6 +77,10 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
 async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
+    cut = next((e for e in entries if e.kind == "interrupt"), None) if entries else None
+    run.open_turn = path
+    if cut is not None:
+        return await _cut_turn(run, path, entries, choice, cut, talk, feed)
     if choice is None:
         run.check()
         if not talk.cast.chooses_purely:
@@ -86,7 +99,21 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
             run.recall(step)
     scope = Scope(run, path, choice.at)
-    told = talk.see_choice(choice)
+    await _speeches(scope, talk.see_choice(choice), talk, feed)
+    if run.is_cut:
+        raise Again
+    if run.stop_reason:
+        talk.see(Fact(stop=run.stop_reason, at=scope.at))
+    if not entries or not any(e.kind == "turn" for e in entries):
+        run.append(path, "turn", {})
+    run.open_turn = ""
+    run.at = scope.at
+    return None
+
+
+async def _speeches(scope: Scope, told: Choice, talk: Talk, feed: Feed) -> None:
+    """Let those speak who were chosen, and take in what they said."""
+    run = scope.run
     if len(told.speakers) == 1:
         speeches = [await _speech(scope, 1, told.speakers[0], talk, feed)]
     else:
@@ -100,13 +127,33 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
             feed.tell(facts[-1].message)
     feed.pending.clear()
     if run.recorded:
-        run.check_all_met(path)
-    if run.stop_reason:
-        talk.see(Fact(stop=run.stop_reason, at=scope.at))
-    if not entries or not any(e.kind == "turn" for e in entries):
-        run.append(path, "turn", {})
-    run.at = scope.at
-    return None
+        run.check_all_met(scope.path)
+
+
+async def _cut_turn(
+    run: Run, path: str, entries: list[Entry], choice: Entry | None, cut: Entry, talk: Talk, feed: Feed
+) -> None:
+    """Close a turn that a person cut short: what was done is kept, nothing more is made, what they said is heard."""
+    for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
+        run.recall(step)
+    scope = Scope(run, path, run.at if choice is None else choice.at)
+    if choice is not None:
+        if run.is_replay:
+            run.meter.add_turn()
+        run.gate = Interrupted
+        try:
+            await _speeches(scope, talk.see_choice(choice), talk, feed)
+        finally:
+            run.gate = Parked if run.paused_by else None
+    else:
+        talk.turn += 1
+    said = fact_heard(cut, run.journal.conversation)
+    talk.see(said)
+    feed.tell(said.message)
+    if not any(e.kind == "turn" for e in entries):
+        run.append(path, "turn", {"interrupted": True})
+    run.open_turn = ""
+    run.at = max(scope.at, cut.at)
 
 
 def _said_of(speak: Speak) -> Payload:
@@ -206,21 +253,50 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
         name, scope, Thread(talk.messages), talk.news(member), memory, state, feed, talk.cast.polls, member.asked
     )
     token = current.set(scope)
+    cut = False
     try:
-        message = await member.agent.speak(turn)
+        if run.gate is Interrupted and not _finished(run, path):
+            message = await _cut_short(member.agent, turn)
+        else:
+            message = await member.agent.speak(turn)
         if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
         turn.close(message)
+    except Interrupted:
+        cut = True
+        turn.leave()
     finally:
         current.reset(token)
     run.check()
+    if run.waiting:
+        run.check_questions(path)
     if run.open_intents:
         await run.check_effects(path)
-    _close(run, path, turn, member)
+    _close(run, path, turn, member, cut=cut)
     return turn.facts
 
 
-def _close(run: Run, path: str, turn: Turn, member: Member) -> None:
+def _finished(run: Run, path: str) -> bool:
+    """Whether, in a replay, a speech of a turn that was cut short had come to its end before."""
+    return any(e.kind == "said" and not e.payload.get("interrupted") for e in run.recorded.get(path, ()))
+
+
+async def _cut_short(agent: Speaker, turn: Turn) -> BaseChatMessage:
+    """Let an agent come to where it was interrupted: its steps answer from the journal, and no other is made.
+
+    Raises:
+        Interrupted: There it is. What it does outside of steps gets a second for that, not as long as it takes.
+    """
+    inside = turn.scope.path
+    if not any(paths.below(path, inside) for path in turn.run.recorded):
+        raise Interrupted("It had done nothing yet.")
+    try:
+        return await within(CUT_S, agent.speak(turn))
+    except TimedOut as error:
+        raise Interrupted("It was waiting for something that is no step.") from error
+
+
+def _close(run: Run, path: str, turn: Turn, member: Member, *, cut: bool) -> None:
     """Write the closing entry of a speech."""
     if run.recorded:
         run.check_all_met(path)
@@ -230,7 +306,10 @@ def _close(run: Run, path: str, turn: Turn, member: Member) -> None:
     if member.origin != "agent":
         said["origin"] = member.origin
         for fact in turn.facts:
-            fact.origin = member.origin
+            if fact.speaker == turn.name:
+                fact.origin = member.origin
+    if cut:
+        said["interrupted"] = True
     run.append(path, "said", said)
     member.asked = turn.asked
 

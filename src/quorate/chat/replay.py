@@ -117,7 +117,7 @@ def _prepared(
         if entry.path == paths.ROOT or turn in given or turn in gone:
             if entry.kind == "run" or entry.path != paths.ROOT:
                 past.append(entry)
-        elif entry.kind not in {"question", "answer", "retry"} and not (entry.seq in record.void and final is None):
+        elif not _beside(entry) and not (entry.seq in record.void and final is None):
             recorded.setdefault(entry.path, []).append(entry)
     run = _Replay(where, record.number, record.limits, recorded=recorded, past=sorted_entries(past))
     turns = {entry.path.partition("/")[0] for entry in record.entries if entry.path}
@@ -127,6 +127,13 @@ def _prepared(
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
     run.at = record.started_at
     return run, final
+
+
+def _beside(entry: Entry) -> bool:
+    """Whether an entry is no outcome of a step: it tells how the attempts went, and a replay does not meet it."""
+    said = entry.payload
+    about_effect = (entry.kind == "question" and "name" in said and "approval" not in said) or "happened" in said
+    return entry.kind in {"retry", "assigned"} or (entry.kind in {"question", "answer"} and about_effect)
 
 
 def _taken_up(record: RunRecord) -> Iterator[str]:

@@ -13,9 +13,12 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.feed import Feed
 from quorate.chat.progress import REPEATS, Progress
 from quorate.core.lazy import lazy
+from quorate.models.blocks import Blocks
 from quorate.models.calls import Asked, answer_of
+from quorate.runs import paths
 from quorate.runs.entries import Entry
-from quorate.runs.run import Run
+from quorate.runs.journal import Note
+from quorate.runs.run import Run, said_by
 from quorate.runs.scope import Scope
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ else:
 
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
+`("steer", n)` (what a person said on the way),
 `("summary", n)`, of model step n and the tool steps after it; or `("json", data)`, a message or event dumped whole."""
 
 
@@ -116,6 +120,41 @@ class Turn:
             self._emit.happens(fact.event)
         return fact
 
+    def hear(self, blocks: Blocks) -> Blocks:
+        """Return `blocks` with what people told this agent meanwhile behind them; ask before each call of a model."""
+        run, scope = self.run, self.scope
+        while True:
+            path = paths.child(scope.path, scope.count + 1, "steer")
+            if path in run.recorded:
+                entry = run.recall(path)[0]
+            else:
+                note = self._steered()
+                if note is None:
+                    return blocks
+                run.take(note)
+                entry = run.append(path, "steer", said_by(note))
+            scope.next("steer")
+            scope.at = max(scope.at, entry.at)
+            self.steps[scope.count] = Made(entry.payload, entry.at)
+            fact = self.derive("steer", scope.count)
+            if fact.message is not None:
+                self._emit.happens(fact.message)
+            blocks = blocks.plus(fact.said())
+
+    def _steered(self) -> Note | None:
+        """Return what waits for this agent, None while steps of an earlier attempt are still to be met."""
+        run = self.run
+        if run.gate is not None or any(paths.below(path, self.scope.path) for path in run.recorded):
+            return None
+        to = {"", self.name}
+        return next((n for n in run.mail.values() if n.kind == "steer" and n.payload.get("to", "") in to), None)
+
+    def leave(self) -> None:
+        """End a speech that was cut short with what was done; a call that nobody answered is left out."""
+        while self.items and self.items[-1][0] in {"request", "aside", "thought"}:
+            self.items.pop()
+            self.facts.pop()
+
     def _keep(self, item: Item, fact: Fact) -> None:
         self.items.append(item)
         self.facts.append(fact)
@@ -145,6 +184,6 @@ def steps_of(entries: Sequence[Entry], path: str) -> dict[int, Made]:
         if entry.kind == "reply":
             cost = entry.payload.get("cost", 0.0)
             found[n] = Made(answer_of(entry, f"{entry.run}:{entry.path}"), entry.at, cost)
-        elif entry.kind == "result":
+        elif entry.kind in {"result", "steer"}:
             found[n] = Made(entry.payload, entry.at)
     return found

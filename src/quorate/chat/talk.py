@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Choice, Fact
+from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import Progress
 from quorate.chat.speech import steps_of
 from quorate.chat.stopping import NEVER, Condition
@@ -133,6 +134,7 @@ class Talk:
     def renew(self, entries: Sequence[Entry], run: Run) -> None:
         """Make this run's facts again from its entries: whoever has its result may have changed the messages."""
         facts, steps = list[Fact](), list[Entry]()
+        cut: Entry | None = None
         for entry in sorted(entries, key=canonical_order):
             if entry.kind == "run":
                 task = [messages.load(m) for m in entry.payload["task"]]
@@ -140,8 +142,14 @@ class Talk:
             elif entry.kind == "said":
                 facts += facts_of(entry, steps, _speaker(entry), run)
                 steps.clear()
-            elif entry.kind in {"reply", "result"}:
+            elif entry.kind in {"reply", "result", "steer"}:
                 steps.append(entry)
+            elif entry.kind == "heard":
+                facts.append(fact_heard(entry, run.journal.conversation))
+            elif entry.kind == "interrupt":
+                cut = entry
+            elif entry.kind == "turn" and entry.payload.get("interrupted") and cut is not None:
+                facts.append(fact_heard(cut, run.journal.conversation))
         said = [fact.message for fact in facts if fact.message is not None]
         self.facts[self.first :] = facts
         self.messages[len(self.messages) - len(said) :] = said
@@ -152,6 +160,7 @@ class Talk:
         """Take in closed entries, in canonical order."""
         steps: list[Entry] = []
         named_at = 0
+        cut: Entry | None = None
         for entry in entries:
             kind = entry.kind
             if kind == "run":
@@ -166,8 +175,14 @@ class Talk:
             elif kind == "turn":
                 steps.clear()
                 self.turn = int(entry.path.partition(" ")[0])  # one that was given up may have no choice
-            elif kind in {"reply", "result"}:
+                if entry.payload.get("interrupted") and cut is not None:
+                    self.see(fact_heard(cut, run.journal.conversation))
+            elif kind in {"reply", "result", "steer"}:
                 steps.append(entry)
+            elif kind == "heard":
+                self.see(fact_heard(entry, run.journal.conversation))
+            elif kind == "interrupt":
+                cut = entry
 
     def see_choice(self, entry: Entry) -> Choice:
         """Begin the next turn, now that it was chosen who speaks."""
@@ -211,5 +226,6 @@ def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[
     of: Any = run if entry.run == run.number else _Told(run.journal.conversation, entry.run)
     facts = [deriving.derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
     for fact in facts if "origin" in entry.payload else ():
-        fact.origin = entry.payload["origin"]
+        if fact.speaker == name:
+            fact.origin = entry.payload["origin"]
     return facts

@@ -71,7 +71,7 @@ class Once:
     def see(self, memory: bool, fact: Fact) -> bool:
         if fact.choice is not None:
             return True
-        return memory and not (fact.message is not None and not fact.speaker)  # a new task begins anew
+        return memory if fact.message is None else bool(fact.speaker)  # after a new task, or a person's word: anew
 
     async def next(self, memory: bool, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         return Stop("It has answered.") if memory else Speak(tuple(members), "asked")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from quorate.chat.agent import Agent
+from quorate.chat.person import is_terminal
 from quorate.chat.speech import Turn
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models.blocks import Origin
+from quorate.runs.entries import Payload
+from quorate.runs.questions import Question, put
+from quorate.runs.run import question_id
+from quorate.runs.shapes import Shape
 from quorate.runs.steps import step
 from quorate.tools.threads import in_thread
 
@@ -32,8 +36,9 @@ class UserProxyAgent(Agent):
     Args:
         name: Who it is in the thread.
         description: What the person is for, as others are told.
-        input_func: Asks the person: is given the prompt and returns the answer, sync (in a thread) or async. By default
-            the terminal is asked.
+        input_func: Asks the person: is given the prompt and returns the answer, sync (in a thread) or async. Without it
+            the terminal is asked; where there is none, the run ends `waiting` with a question, and its answer is what
+            the person says.
     """
 
     origin: Origin = "person"
@@ -46,14 +51,23 @@ class UserProxyAgent(Agent):
         """Ask, and say what was answered. The answer is a step: it is asked for once, whatever crashes after."""
         request_id = f"{turn.run.id}/{turn.scope.path}"
         turn.emit(messages.UserInputRequestedEvent(source=self.name, request_id=request_id))
-        answer = await step("input", self._ask, effect="read")
+        if self.input_func is None:
+            answer = await self._asked(turn)
+        else:
+            answer = await step("input", self._ask, effect="read")
         return messages.TextMessage(content=answer, source=self.name)
+
+    async def _asked(self, turn: Turn) -> str:
+        """Put a question to the person, as a step that may wait for days."""
+        scope, last = turn.scope, turn.thread[-1] if turn.thread else None
+        path = scope.next("ask")
+        said: Payload = {"text": f"{last.source}: {last.to_text()}" if last else PROMPT, "to": self.name}
+        live = _typed if is_terminal() else None
+        return await put(scope, path, question_id(turn.run.id, path), said, Shape(), live=live)
 
     async def _ask(self) -> str:
         ask = self.input_func
-        if ask is None:
-            await asyncio.sleep(0)  # whoever shows the run in this terminal gets out of the way
-            return await in_thread(_from_terminal)
+        assert ask is not None
         if inspect.iscoroutinefunction(ask):
             answer = await ask(PROMPT)
         else:
@@ -65,13 +79,16 @@ class UserProxyAgent(Agent):
         return answer
 
 
-def _from_terminal() -> str:
-    if sys.stdin is None or sys.stdin.closed:
-        raise ConfigError("There is no terminal to ask a person at. Give UserProxyAgent an input_func.")
+async def _typed(question: Question) -> str | None:
+    await asyncio.sleep(0)  # whoever shows the run in this terminal gets out of the way
+    return await in_thread(_from_terminal)
+
+
+def _from_terminal() -> str | None:
     try:
         return input(PROMPT)
-    except EOFError as error:
-        raise ConfigError("The input ended before the person answered. Give UserProxyAgent an input_func.") from error
+    except EOFError:
+        return None
 
 
 __all__ = ["InputFunc", "UserProxyAgent"]

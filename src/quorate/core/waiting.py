@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,10 +17,11 @@ class TimedOut(TimeoutError):
         self.work = work
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def within(seconds: float, work: Coroutine[Any, Any, T], *, spare: Callable[[], float] | None = None) -> T:
     """Await `work` for at most so many seconds.
 
-    A timer is set only once the work really waits: setting and cancelling one costs more than many a call.
+    A timer is set only once the work really waits: setting and cancelling one costs more than many a call. When it
+    fires, `spare` says how many seconds did not count; the work then has these once more.
 
     Raises:
         TimedOut: It took longer; the work was cancelled.
@@ -29,14 +30,37 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         waits_for = work.send(None)
     except StopIteration as done:
         return done.value
-    timer = asyncio.timeout(seconds)
+    timer = asyncio.timeout(seconds if spare is None else None)
     try:
         async with timer:
-            return await _Rest(work, waits_for)
+            if spare is None:
+                return await _Rest(work, waits_for)
+            bell = _Bell(seconds, timer, spare)
+            try:
+                return await _Rest(work, waits_for)
+            finally:
+                bell.handle.cancel()
     except TimeoutError as error:
         if timer.expired():
             raise TimedOut(work) from error
         raise
+
+
+class _Bell:
+    """Ends a timer when the time is up that counts."""
+
+    __slots__ = ("handle", "loop", "spare", "timer")
+
+    def __init__(self, seconds: float, timer: asyncio.Timeout, spare: Callable[[], float]) -> None:
+        self.timer, self.spare, self.loop = timer, spare, asyncio.get_running_loop()
+        self.handle = self.loop.call_later(seconds, self.ring)
+
+    def ring(self) -> None:
+        more = self.spare()
+        if more > 0:
+            self.handle = self.loop.call_later(more, self.ring)
+        else:
+            self.timer.reschedule(self.loop.time())
 
 
 class _Rest(Generic[T]):

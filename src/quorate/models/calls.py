@@ -88,6 +88,8 @@ async def ask(
                     request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
                 )
             attempt += sum(1 for e in entries if e.kind == "call")
+        if run.gate is not None:
+            run.check_gate()
         if run.is_replay:
             raise run.missing(path, f"a call of {client.info.name}")
         return await _live(scope, path, ref, client, request, after, attempt, on_event)

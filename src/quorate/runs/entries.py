@@ -15,10 +15,16 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `value` | step | what any other step came to: `value` |
 | `error` | step | it raised: `type`, `message` |
 | `settled` | step | an open intent did not happen: `by` |
-| `question`, `answer` | step | asked of a person, and what they said |
+| `question` | step | asked of a person: `id`, `text`, `schema`, `to`, `deadline`, `on_expiry`; `name`, `arguments` |
+| `answer` | step | what they said: `value`, `by`; or `expired`, `withdrawn`; of an unknown effect `happened` |
+| `assigned` | step | a question was given to somebody else: `to`, `by` |
+| `steer` | step of a speech | a person told an agent something on the way: `id`, `text`, `by`, `to` |
+| `heard` | in a turn of its own | a person told everybody something between turns: `id`, `text`, `by`, `to` |
+| `interrupt` | turn | a person cut the turn short: `id`, `by`, `text` |
 | `said` | speech | a speech is closed: `items`, `state`, `origin` where its words are no agent's |
-| `turn` | turn | a turn is closed: `given_up` if nobody will finish it |
-| `stop` | root | somebody outside asked to stop: `reason` |
+| `turn` | turn | a turn is closed: `given_up` if nobody will finish it, `interrupted` if a person cut it short |
+| `stop` | root | somebody outside asked to stop: `reason`, empty with `late`, where the attempt had ended already |
+| `pause`, `unpause` | root | a person paused the attempt, or took that back: `id`, `by` |
 | `ended` | root | an attempt ended: `outcome`, `reason`, figures |
 
 An erased entry is read with the payload of `tombstone`: `erased`, and what every reader of its kind needs.
@@ -55,7 +61,11 @@ _TOMBSTONES: dict[str, Payload] = {
     "error": {"type": "QuorateError", "message": ERASED},
     "settled": {"by": ERASED},
     "question": {"id": "", "text": ERASED},
-    "answer": {"happened": False},
+    "answer": {"happened": False, "value": None},
+    "assigned": {"to": ""},
+    "steer": {"id": "", "text": ERASED},
+    "heard": {"id": "", "text": ERASED},
+    "interrupt": {"id": "", "text": ERASED},
     "said": {"items": []},
     "stop": {"reason": ERASED},
     "ended": {"outcome": "cancelled", "reason": ERASED, "active_s": 0.0},

@@ -85,7 +85,7 @@ class RunRecord:
         self.questions.pop(entry.path, None)
 
     def _see_stop(self, entry: Entry) -> None:
-        self.stop_reason = entry.payload["reason"]
+        self.stop_reason = entry.payload["reason"] or self.stop_reason
 
     def _see_ended(self, entry: Entry) -> None:
         said = entry.payload
@@ -182,11 +182,13 @@ def check_settled(conversation: str, record: RunRecord) -> None:
         if entry.kind == "intent" and entry.payload["effect"] != "unsafe":
             continue
         run = run_id(conversation, record.number)
-        what = (
-            f"{entry.payload['name']}({entry.payload['arguments']})"
-            if "name" in entry.payload
-            else entry.payload["text"]
-        )
+        if "name" not in entry.payload or "approval" in entry.payload:
+            id = entry.payload["id"]
+            raise Conflict(
+                f"Run {run} is not settled: question {id} is open ({entry.payload['text']}). `quorate answer {id}` "
+                f"answers it, `quorate expire {id}` ends its time; then resume the run, or give it the new task."
+            )
+        what = f"{entry.payload['name']}({entry.payload['arguments']})"
         raise Conflict(
             f"Run {run} is not settled: the outcome of {what} at {paths.shown(path)} is open. "
             f"`quorate resume {run}` settles it, or asks; then give it the new task."

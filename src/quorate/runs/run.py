@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from quorate.core.waiting import TimedOut, within
@@ -19,6 +20,14 @@ from quorate.runs.scope import Scope, current
 
 class Parked(QuorateError):
     """A branch cannot go on before a person has answered. The run remembers the question anyway."""
+
+
+class Interrupted(Parked):
+    """A person cut the turn short: no step of it is made any more, what was done is kept."""
+
+
+class Again(Parked):
+    """Something came that the attempt has to see: it is taken up again from its journal, without being given back."""
 
 
 class Run:
@@ -56,7 +65,17 @@ class Run:
         self.waiting: dict[str, str] = {}
         self.attempts: dict[str, int] = {}
         self.open_intents: dict[str, tuple[str, str]] = {}
-        self.stop_reason = ""
+        self.stop_reason = self.paused_by = ""
+        self.mail: dict[str, Note] = {}  # what waits in the inbox and is not taken in yet, by id
+        self.met: set[str] = set()  # what was taken in
+        self.gate: type[Parked] | None = None  # if set: no step is made any more, this is raised instead
+        self.open_turn = ""
+        self.task: asyncio.Task[Any] | None = None
+        self.deaf = False  # it is being taken up again: the next attempt is told
+        self.is_cut = False  # its turn is being cancelled, since a person interrupted it
+        self.answerer: Callable[[Any], Awaitable[Any]] | None = None  # who answers questions at once
+        self.waiters: dict[str, asyncio.Future[Note]] = {}
+        self.idle_us, self._idle_s, self._idle, self._idle_from = 0, 0.0, 0, (0, 0.0)  # while a person was waited for
         self.outcome: Outcome | None = None
         self.is_replay = self.ended = False
         self.kept: Any = None
@@ -123,6 +142,98 @@ class Run:
             self.stop_reason = reason or "Somebody asked to stop."
             self.append(paths.ROOT, "stop", {"reason": self.stop_reason})
 
+    # -- what comes from outside --------------------------------------------------------------------------------------
+
+    def deliver(self, notes: Sequence[Note]) -> None:
+        """Take in what waits in the inbox, as far as it needs no scope to take it in; keep the rest in `mail`."""
+        for note in () if self.deaf else notes:
+            if note.id in self.met or note.id in self.mail:
+                continue
+            if note.kind in _CONTROLS and note.payload.get("run", self.number) != self.number:
+                self.take(note)  # of a run that is over
+            elif note.kind in _CONTROLS and (note.kind != "interrupt" or (self.open_turn and not self.is_cut)):
+                self.take(note)
+                _CONTROLS[note.kind](self, note)
+            else:
+                self.mail[note.id] = note
+                if note.kind == "answer":
+                    self.answered(note)
+
+    def take(self, note: Note) -> None:
+        """Take a note out of the inbox, together with the next commit."""
+        self.met.add(note.id)
+        self.mail.pop(note.id, None)
+        self.journal.take(note)
+
+    def answered(self, note: Note) -> None:
+        """Let who waits for an answer in this process have it."""
+        waiter = self.waiters.get(note.id)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(note)
+
+    def _stopped(self, note: Note) -> None:
+        if self.task is None:  # it was meant for an attempt that has ended meanwhile
+            self.append(paths.ROOT, "stop", {"id": note.id, "by": _who(note), "reason": "", "late": True})
+        elif not self.stop_reason:
+            self.stop_reason = note.payload.get("text") or f"{_who(note)} asked to stop."
+            self.append(paths.ROOT, "stop", {"id": note.id, "by": _who(note), "reason": self.stop_reason})
+
+    def _paused(self, note: Note) -> None:
+        self.append(paths.ROOT, "pause", said_by(note))
+        if self.task is not None:
+            self.paused_by, self.gate = _who(note), Parked
+
+    def _unpaused(self, note: Note) -> None:
+        self.append(paths.ROOT, "unpause", said_by(note))
+        if self.gate is Parked:
+            self.paused_by, self.gate = "", None
+
+    def _interrupted(self, note: Note) -> None:
+        self.append(self.open_turn, "interrupt", said_by(note))
+        self.is_cut = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def check_gate(self) -> None:
+        """Make no step any more once a person has paused the run or cut the turn short.
+
+        Raises:
+            Parked: One has.
+        """
+        if self.gate is not None:
+            raise self.gate(f"{self.paused_by or 'A person'} asked for no further step.")
+
+    @contextmanager
+    def idle(self) -> Generator[None]:
+        """Count what passes in the block as time in which a person was waited for, not as work."""
+        loop = asyncio.get_running_loop()
+        if not self._idle:
+            self._idle_from = self.clock.now_us(), loop.time()
+        self._idle += 1
+        try:
+            yield
+        finally:
+            self._idle -= 1
+            if not self._idle:
+                self.idle_us += self.clock.now_us() - self._idle_from[0]
+                self._idle_s += loop.time() - self._idle_from[1]
+
+    def spare_s(self) -> float:
+        """Return how many seconds of waiting for people the timer of the attempt has counted and must give back."""
+        if self._idle:
+            return 1.0
+        spare, self._idle_s = self._idle_s, 0.0
+        return spare
+
+    def check_questions(self, scope: str) -> None:
+        """Refuse to close a scope over a question that is open, whatever code caught that.
+
+        Raises:
+            Parked: There is one.
+        """
+        if any(paths.below(path, scope) for path in self.waiting):
+            raise Parked("A question in it is open.")
+
     async def ask_about(self, path: str, name: str, arguments: str, why: str) -> Parked:
         """Journal the question whether a call with an unknown outcome happened, and return what to raise."""
         question = question_id(self.id, path, self.attempts.get(path, 1))
@@ -147,6 +258,27 @@ class Run:
         """Close what the attempt owns, the latest first."""
         while self._closers:
             await self._closers.pop()()
+
+
+_CONTROLS: dict[str, Callable[[Run, Note], None]] = {
+    "stop": Run._stopped,  # pyright: ignore[reportPrivateUsage]: its own
+    "pause": Run._paused,  # pyright: ignore[reportPrivateUsage]: its own
+    "unpause": Run._unpaused,  # pyright: ignore[reportPrivateUsage]: its own
+    "interrupt": Run._interrupted,  # pyright: ignore[reportPrivateUsage]: its own
+}
+"""Notes that need no scope to take them in; an interrupt only needs a turn that is going on."""
+
+MESSAGES = frozenset({"steer", "queue", "interrupt"})
+"""Notes that are messages to the conversation; an interrupt becomes one where there is no turn to cut short."""
+
+
+def _who(note: Note) -> str:
+    return note.payload.get("by") or "Somebody"
+
+
+def said_by(note: Note) -> Payload:
+    """Return what the entry of a note holds: the note, but not of which run, which the entry knows."""
+    return {"id": note.id} | {name: value for name, value in note.payload.items() if name != "run"}
 
 
 def question_id(run: str, path: str, attempt: int = 1) -> str:
@@ -182,6 +314,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
         The outcome, and the error for `failed`.
 
     Raises:
+        Again: It is to be taken up again: the journal is still held.
         asyncio.CancelledError: After `cancelled` was journaled.
         StoreError: The journal could not be written.
     """
@@ -193,13 +326,18 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     work = body(root)
     token = current.set(root)
     try:
+        run.journal.watch(run.deliver)
+        run.task = asyncio.current_task()
         if left <= 0:
             work.close()
             raise run.meter.reached("active_s")
-        outcome = await within(left, work)
+        outcome = await within(left, work, spare=run.spare_s)
         outcome = run.meter.halted or outcome
     except Halt as halt:
         outcome = run.meter.halted or halt.outcome
+    except Again:
+        await _give_up_attempt(run)
+        raise
     except Parked:
         outcome = Outcome("waiting", "")
     except asyncio.CancelledError as raised:
@@ -211,11 +349,26 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=cause_of(raised))
     finally:
         current.reset(token)
+    if run.is_cut and run.task is not None and not run.task.uncancel() and outcome.kind in {"cancelled", "waiting"}:
+        cancelled = None
+        await _give_up_attempt(run)
     outcome = run.outcome = _with_open_ends(run, outcome)
     await _end(run, outcome, began)
     if cancelled is not None:
         raise cancelled
     return outcome, error
+
+
+async def _give_up_attempt(run: Run) -> None:
+    """Leave an attempt that will be taken up again from its journal.
+
+    Raises:
+        Again: Always.
+    """
+    run.deaf = True
+    await run.journal.commit()
+    await run.close_resources()
+    raise Again
 
 
 def _with_open_ends(run: Run, outcome: Outcome) -> Outcome:
@@ -228,12 +381,31 @@ def _with_open_ends(run: Run, outcome: Outcome) -> Outcome:
     if kind == "waiting" or (kind == "completed" and (questions or intents)):
         asked = ", ".join(questions)
         kind, reason = "waiting", f"It waits for an answer to {asked}." if asked else "The effect of a call is unknown."
+        if not asked and not intents and run.paused_by:
+            reason = f"{run.paused_by} paused it."
     return Outcome(kind, reason, outcome.limit, questions, intents, outcome.cause)
+
+
+def _answers(run: Run, path: str, id: str) -> bool:
+    """Whether an answer came that the question at a path can use."""
+    return id in run.mail and (path not in run.open_intents or "happened" in run.mail[id].payload)
+
+
+def _must_see(run: Run, outcome: Outcome) -> bool:
+    """Whether something came that the attempt has to see before it may end.
+
+    An answer to a question that it waits for, the end of a pause, or a message to a conversation that would otherwise
+    be over. Messages wait for the next attempt where the run is cut short, and where nobody could hear them now.
+    """
+    if outcome.kind == "waiting":
+        waits = run.waiting or run.open_intents or run.paused_by
+        return not waits or any(_answers(run, path, id) for path, id in run.waiting.items())
+    return outcome.kind in {"completed", "stalled"} and any(note.kind in MESSAGES for note in run.mail.values())
 
 
 async def _end(run: Run, outcome: Outcome, began: int) -> None:
     """Journal the outcome and give the journal and all resources back, even while being cancelled."""
-    active = run.active_before_s + (run.clock.now_us() - began) / 1e6
+    active = run.active_before_s + (run.clock.now_us() - began - run.idle_us) / 1e6
     payload: Payload = {"outcome": outcome.kind, "reason": outcome.reason}
     for name in ("limit", "cause"):
         if getattr(outcome, name):
@@ -244,17 +416,34 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
     payload |= run.meter.figures()
     payload["active_s"] = round(active, 6)
 
-    try:
-        run.ended = True
+    def last() -> None:
         run.append(paths.ROOT, "ended", payload)
-        if run.journal.durable:
-            await run.journal.commit()
+
+    try:
+        run.open_turn = ""
+        while True:
+            if (run.mail or outcome.kind == "waiting") and _must_see(run, outcome):
+                await _give_up_attempt(run)
+            left = await run.journal.end(last, run.mail.keys())
+            if not left:
+                break
+            run.deliver(left)
+        run.ended = True
+    except Again:
+        raise
+    except BaseException:
+        run.ended = True
+        await _give_back(run)
+        raise
+    await _give_back(run)
+
+
+async def _give_back(run: Run) -> None:
+    try:
+        if run.resources:
+            await run.close_resources()
     finally:
-        try:
-            if run.resources:
-                await run.close_resources()
-        finally:
-            await run.journal.release()
+        await run.journal.release()
 
 
 async def answers(journal: Journal) -> dict[str, Note]:

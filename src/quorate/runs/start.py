@@ -153,6 +153,14 @@ def _reopened(
     return run
 
 
+async def again(run: Run) -> Run:
+    """Take an attempt up again from its journal, which is still held."""
+    runs = fold(await run.journal.entries())
+    new = _reopened(run.journal, runs, runs[run.number], {}, run.conversation)
+    new.task, new.answerer, new.meter.inside = run.task, run.answerer, run.meter.inside
+    return new
+
+
 async def settle(run: Run, reconcile: Reconcile) -> None:
     """Settle the open intents of a run that was opened again, before anything else runs.
 
@@ -178,7 +186,7 @@ async def _settle_one(
     question = next((e for e in entries if e.kind == "question" and e.seq > last.seq), None)
     note = said.get(question_id(run.id, path, run.attempts.get(path, 1)))  # a late result comes without being asked for
     if note:
-        run.journal.take(note)
+        run.take(note)
         entries.append(run.append(path, "answer", note.payload))
         by = "a late result" if note.payload.get("late") else "a person"
         happened, result = note.payload["happened"], note.payload.get("result")

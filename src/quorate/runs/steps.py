@@ -16,11 +16,11 @@ from typing import Any, Literal, NewType, TypeVar
 
 import quorate.errors as errors
 from quorate.core.waiting import within
-from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError
+from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError, ToolError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
-from quorate.runs.run import Parked, Run, blame
+from quorate.runs.run import Interrupted, Parked, Run, blame
 from quorate.runs.scope import Scope, current
 
 Effect = Literal["read", "idempotent", "unsafe"]
@@ -147,6 +147,8 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
             call = replace(call, effect=intents[-1].payload["effect"])
         if intents and call.effect == "unsafe" and not settled:
             raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
+    if run.gate is not None:
+        return await _barred(scope, path, call, again=bool(intents))
     if call.counts and not intents:
         run.meter.add_tool_call()
     if run.is_replay:
@@ -157,6 +159,22 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
     elif run.journal.durable:
         await run.journal.commit()  # what was said before, to a person who is asked now, is not said otherwise later
     return await _made(scope, path, call, key)
+
+
+async def _barred(scope: Scope, path: str, call: Call, *, again: bool) -> Payload:
+    """End a step that is not made any more: a tool call in a turn that was cut short gets a result that says so.
+
+    Raises:
+        Parked: It is another step, or the run is paused.
+    """
+    run = scope.run
+    if run.gate is not Interrupted or call.failed is None or run.is_replay:
+        run.check_gate()
+    assert call.failed is not None
+    if call.counts and not again:
+        run.meter.tool_calls += 1
+    said = call.failed(ToolError(f"{call.name} was not finished: a person interrupted the turn."))
+    return await _close(scope, path, call.kind, {**said, "given_up": True}, replace(call, effect="read"))
 
 
 def _count_again(run: Run, call: Call, outcome: Entry) -> None:

@@ -6,19 +6,21 @@ import asyncio
 import json
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
-from quorate.errors import Conflict, Divergence, StoreError, ToolError
+from quorate.errors import ConfigError, Conflict, Denied, Divergence, StoreError, ToolError
 from quorate.models.blocks import ToolCall, ToolResult
 from quorate.runs import paths
 from quorate.runs.entries import MAX_ENTRY_BYTES, Payload
 from quorate.runs.journal import Note
 from quorate.runs.meter import Halt
-from quorate.runs.run import Parked, Run, question_id
+from quorate.runs.run import Interrupted, Parked, Run, question_id
 from quorate.runs.scope import Scope, current, entered
 from quorate.runs.steps import Call, perform
+from quorate.tools.approving import is_approved, refusing
 from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -61,9 +63,13 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
 
 async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
     tool = tools.get(call.name)
-    if tool is not None and tool.scope:
+    approved = tool is None or tool.approval is None or await is_approved(scope, path, tool, call)
+    if tool is not None and tool.scope and approved:
         return await _scope(scope, path, tools, call)
-    said = await perform(scope, path, _prepared(scope.run, path, tools, call))
+    todo = _prepared(scope.run, path, tools, call)
+    if approved is not True:
+        todo = replace(todo, effect="read", make=refusing(Denied(approved)))
+    said = await perform(scope, path, todo)
     return filled(ToolResult, (call.id, call.name, said["content"], bool(said.get("error"))))
 
 
@@ -78,7 +84,10 @@ async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], c
     else:
         run.meter.add_tool_call()
         with entered(Scope(run, path, scope.at)):
-            result = await _directly(tools, call)
+            try:
+                result = await _directly(tools, call)
+            except Interrupted as cut:
+                result = ToolResult(call.id, call.name, f"{call.name} was not finished: {cut}", is_error=True)
         run.check_all_met(path)
         entry = run.append(path, "result", {"name": call.name, "content": result.content, "error": result.is_error})
         said, scope.at = entry.payload, max(scope.at, entry.at)
@@ -92,14 +101,9 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
             raise ToolError(f"There is no tool {call.name!r}. There are: {', '.join(sorted(tools)) or 'none'}.")
         values, canonical = tool.read(call.arguments)
     except ToolError as error:
-        refusal = error
-
-        async def refuse(key: str) -> Any:
-            raise refusal
-
         return Call(
-            name=call.name, arguments=call.arguments, effect="read", make=refuse, outcome=_content, kind="result",
-            failed=_problem, counts=True,
+            name=call.name, arguments=call.arguments, effect="read", make=refusing(error), outcome=_content,
+            kind="result", failed=_problem, counts=True,
         )  # fmt: skip
 
     def make(key: str) -> Coroutine[Any, Any, Any]:
@@ -124,6 +128,11 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
 
 async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
     """Call without a step of its own: outside a run, inside a leaf, and for tools that are scopes."""
+    if call.name in tools and tools[call.name].approval is not None and not _asked_already():
+        raise ConfigError(
+            f"A call of {call.name} has to be approved by a person, and inside a step nobody can be asked. Declare the "
+            "tool around it @tool(scope=True)."
+        )
     try:
         if call.name not in tools:
             raise ToolError(f"There is no tool {call.name!r}. There are: {', '.join(sorted(tools)) or 'none'}.")
@@ -135,6 +144,12 @@ async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Tool
     except Exception as error:
         said = _problem(error)
     return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+
+
+def _asked_already() -> bool:
+    """Whether this is the inside of a tool that is a scope, whose call was approved before."""
+    scope = current.get()
+    return scope is not None and not scope.leaf
 
 
 def _content(value: Any) -> Payload:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -24,6 +26,19 @@ R = TypeVar("R")
 DEFAULT_TIMEOUT_S = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who has to approve a call.
+
+    Args:
+        to: Who is asked; empty for anybody.
+        deadline: How long they have; a call that nobody approved in time is refused.
+    """
+
+    to: str = ""
+    deadline: timedelta | None = None
+
+
 class Tool(Generic[P, R]):
     """A function a model may call. Made by `@tool`.
 
@@ -37,6 +52,7 @@ class Tool(Generic[P, R]):
         reconcile: For `unsafe`: given operation key and canonical arguments, finds out what happened to a call.
         scope: The tool is made of steps of its own and asks people; it has no entry of its own.
         polls: Calling it again and again with one result is no sign of a loop.
+        approval: Whether a person has to approve each call that a model asks for, before it is made.
 
     Raises:
         ConfigError: It has no description, a parameter without a type, or options that do not go together.
@@ -53,6 +69,7 @@ class Tool(Generic[P, R]):
         reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None,
         scope: bool = False,
         polls: bool = False,
+        approval: bool | Approval = False,
     ) -> None:
         self.fn = fn
         self.name = name or getattr(fn, "__name__", type(fn).__name__)
@@ -60,6 +77,7 @@ class Tool(Generic[P, R]):
         self.effect: Effect = effect
         self.timeout_s = timeout_s
         self.reconcile, self.scope, self.polls = reconcile, scope, polls
+        self.approval = (approval if isinstance(approval, Approval) else Approval()) if approval else None
         self.parameters = _parameters(self.name, fn)
         self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # an object with an async call
         if effect not in EFFECTS:
@@ -135,6 +153,7 @@ def tool(
     reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None,
     scope: bool = False,
     polls: bool = False,
+    approval: bool | Approval = False,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a tool that models may call; it stays callable.
@@ -170,4 +189,4 @@ def as_tool(thing: Tool[..., Any] | Callable[..., Any]) -> Tool[..., Any]:
     return Tool(thing)
 
 
-__all__ = ["OperationKey", "Tool", "ToolError", "as_tool", "tool"]
+__all__ = ["Approval", "OperationKey", "Tool", "ToolError", "as_tool", "tool"]
