@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["run", "resume", "runs", "conversations", "show", "questions", "answer", "replay", "schema", "models"]
+COMMANDS = [
+    "run", "resume", "runs", "conversations", "show", "answer", "steer", "queue", "interrupt", "pause", "stop",
+    "replay", "schema", "models", "questions",
+]  # fmt: skip
 
 
 def test_without_arguments_it_prints_help(cli: Any) -> None:

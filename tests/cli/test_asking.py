@@ -118,3 +118,67 @@ def test_new_task_over_an_open_question_is_refused(cli: Any, question: str) -> N
 
     assert ran.code == 1
     assert "quorate resume gone.1" in ran.err
+
+
+# -- questions of agents ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(cli: Any, project: Any) -> str:
+    """The id of the question that a person is asked in a run that waits."""
+    assert cli("run", f"{project.module}:asking", "x").code == 4
+    return cli("questions", "--json").json[0]["id"]
+
+
+def test_question_is_shown_reassigned_and_answered(cli: Any, asked: str) -> None:
+    shown = cli("questions", "show", asked)
+    given = cli("questions", "reassign", asked, "--to", "bob")
+    listed = cli("questions", "--to", "bob").out
+    nobody = cli("questions", "--to", "ann").out
+    noted = cli("answer", asked[:-2], "I am Ann.", "--by", "bob")
+
+    assert shown.out.splitlines()[1:] == ["analyst: Who are you?", f"  Answer: quorate answer {asked} ANSWER"]
+    assert given.out == f"{asked} is now for bob.\n"
+    assert asked in listed
+    assert nobody == "No question waits for an answer of ann.\n"
+    assert noted.out.startswith("Noted. Go on with: quorate resume ")
+    assert "answered: resume the run" in cli("questions").out
+    assert cli("answer", asked, "I am Ann.").code == 0
+    again = cli("answer", asked, "I am Bob.")
+    assert (again.code, again.err) == (1, f"quorate: {asked} has been answered already.\n")
+
+
+def test_expired_question_cannot_be_answered(cli: Any, asked: str, project: Any) -> None:
+    ended = cli("questions", "expire", asked)
+    late = cli("answer", asked, "x")
+    state = cli("questions").out
+    resumed = cli("resume", asked.partition("-q")[0], "--app", f"{project.module}:asking")
+
+    assert ended.out.startswith("Expired. Go on with: quorate resume ")
+    assert late.code == 1
+    assert "expired: resume the run" in state
+    assert resumed.code == 1
+    assert "Nobody answered" in resumed.out + resumed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("answer", "{}"), 2, "Say what to answer: quorate answer {} ANSWER"),
+        (("answer", "{}", "x", "--happened"), 2, "{} asks for an answer, not whether a call happened."),
+        (("answer", "{}", " "), 2, "An answer in words is asked for, not ' '."),
+        (("answer", "nope", "x"), 2, "There is no question 'nope'. `quorate questions` lists those that are open."),
+        (("questions", "reassign", "{}", "--to", " "), 2, "Say to whom: --to NAME."),
+    ],
+)
+def test_wrong_words_about_a_question_say_what_to_do(
+    cli: Any, asked: str, words: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = cli(*(word.format(asked) for word in words))
+
+    assert ran.code == code
+    assert ran.err.startswith(f"quorate: {said.format(asked)}")
+
+
+def test_unknown_effect_does_not_expire(cli: Any, question: str) -> None:
+    assert "That does not expire" in cli("questions", "expire", question).err

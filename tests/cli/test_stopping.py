@@ -1,6 +1,7 @@
 """Real processes that are stopped, killed and cut off."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -142,7 +143,8 @@ def test_killed_run_goes_on_where_it_stopped(start: Any, cli: Any) -> None:
 
 
 def test_ctrl_c_while_a_person_is_asked(start: Any, project: Any) -> None:
-    process = start("run", f"{project.module}:asking", "x", stdin=subprocess.PIPE)
+    _, terminal = pty.openpty()
+    process = start("run", f"{project.module}:asking", "x", stdin=terminal)
     seen = ""
     while "is asked for an answer" not in seen:
         seen = process.process.stdout.readline()
@@ -153,15 +155,32 @@ def test_ctrl_c_while_a_person_is_asked(start: Any, project: Any) -> None:
 
     assert code == 130
     assert "cancelled: " in out
-    assert err == f"Go on with: quorate resume {process.run_id} --app {project.module}:asking\n"
+    assert f"  Answer: quorate answer {process.run_id}-q" in err
+    assert err.endswith(f"Go on with: quorate resume {process.run_id} --app {project.module}:asking\n")
 
 
 def test_person_answers_at_the_terminal(start: Any, project: Any) -> None:
-    process = start("run", f"{project.module}:asking", "x", stdin=subprocess.PIPE)
+    person, terminal = pty.openpty()
+    process = start("run", f"{project.module}:asking", "x", stdin=terminal)
 
-    out, _ = process.process.communicate("I am Ann.\n", timeout=DEADLINE_S)
+    os.write(person, b"I am Ann.\n")
+    out, _ = process.process.communicate(timeout=DEADLINE_S)
 
     assert "ann: I am Ann." in out
+
+
+def test_without_a_terminal_the_run_waits_and_is_answered_from_elsewhere(start: Any, cli: Any, project: Any) -> None:
+    process = start("run", f"{project.module}:asking", "x", stdin=subprocess.DEVNULL)
+
+    code, _, err = process.end()
+    (asked,) = cli("questions", "--json").json
+    cli("answer", asked["id"], "I am Ann.")
+    resumed = cli("resume", process.run_id, "--app", f"{project.module}:asking")
+
+    assert code == 4
+    assert f"  Answer: quorate answer {asked['id']} ANSWER\n" in err
+    assert (asked["text"], asked["to"]) == ("analyst: Who are you?", "ann")
+    assert "ann: I am Ann." in resumed.out
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
@@ -188,3 +207,85 @@ def test_piped_output_holds_no_escape_codes(start: Any) -> None:
         _, out, err = process.end()
 
         assert "\x1b" not in out + err
+
+
+# -- told from another process ----------------------------------------------------------------------------------------
+
+
+def test_running_team_is_told_something_from_another_process(start: Any, cli: Any) -> None:
+    # ENGINE 16
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+
+    told = cli("steer", process.run_id, "Be short.", "--to", "analyst", "--by", "ann")
+    also = cli("queue", process.run_id, "In French.")
+    Path("open-stats").touch()
+    code, out, _ = process.end()
+
+    assert (told.code, told.out) == (0, "Told. It is read at the next model call.\n")
+    assert (also.code, also.out) == (0, "Told. It is heard before the next turn.\n")
+    assert code == 0
+    assert (out.count("ann: Be short."), out.count("user: In French.")) == (1, 1)
+    shown = cli("show", process.run_id).out
+    assert (shown.count("ann: Be short."), shown.count("user: In French.")) == (1, 1)
+    assert cli("replay", process.run_id).code == 0
+
+
+def test_interrupted_turn_is_cut_short_and_the_run_goes_on(start: Any, cli: Any) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+
+    told = cli("interrupt", process.run_id, "Never mind.")
+    seen = ""
+    while "user: Never mind." not in seen:
+        seen = process.process.stdout.readline()
+        assert seen
+    Path("open-stats").touch()
+    code, _, _ = process.end()
+
+    assert told.out == "Told. The turn is cut short.\n"
+    assert code == 0
+    shown = cli("show", process.run_id).out
+    assert "stats was not finished: a person interrupted the turn." in shown
+    assert "--- turn 1, interrupted: next in order · analyst" in shown
+    assert cli("replay", process.run_id).code == 0
+
+
+def test_paused_run_ends_waiting_and_goes_on_when_it_is_resumed(start: Any, cli: Any) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+
+    told = cli("pause", process.run_id, "--by", "ann")
+    time.sleep(1)  # the run looks ten times a second
+    Path("open-stats").touch()
+    code, out, err = process.end()
+
+    assert told.out == "Told. No further step is made.\n"
+    assert code == 4
+    assert "waiting: ann paused it." in out
+    assert err == f"Go on with: quorate resume {process.run_id}\n"
+    assert cli("resume", process.run_id).code == 0
+
+
+def test_what_cannot_be_told_says_why(start: Any, cli: Any) -> None:
+    process = start("run", "team.yaml", "x", gates="stats")
+    process.reached("stats")
+
+    nobody = cli("steer", process.run_id, "x", "--to", "boss")
+    nothing = cli("queue", process.run_id, "  ")
+    process.process.kill()
+    process.end()
+    still = cli("pause", process.run_id)
+    later = cli("queue", process.run_id, "For later.")
+    resumed = cli("resume", process.run_id)
+    over = cli("queue", process.run_id, "Too late.")
+
+    assert (nobody.code, nobody.err) == (
+        2, "quorate: Nobody in the team is named 'boss'. There are: analyst, critic.\n"
+    )  # fmt: skip
+    assert (nothing.code, nothing.err) == (2, "quorate: There is nothing in the message.\n")
+    assert f"Run {process.run_id} is not going on, so there is nothing to pause." in still.err
+    assert later.out == f"Told. It is heard once the run goes on: quorate resume {process.run_id}\n"
+    assert resumed.out.count("user: For later.") == 1
+    assert f"Run {process.run_id} is over." in over.err
+    assert cli("steer", "nothing", "x").code == 2

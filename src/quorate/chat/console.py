@@ -136,6 +136,7 @@ class View(ABC):
 
     def __init__(self, *, output_stats: bool = False) -> None:
         self.output_stats = output_stats
+        self.held = False
         self.words: dict[str, _Words] = {}
         self.calls: dict[tuple[str, str], tuple[FunctionCall, Line]] = {}
 
@@ -150,6 +151,14 @@ class View(ABC):
     @abstractmethod
     def tell(self, *lines: Line) -> None:
         """Print lines that are nobody's."""
+
+    def hold(self) -> None:
+        """Draw nothing until `go_on`: somebody types."""
+        self.held = True
+
+    def go_on(self) -> None:
+        """Draw again."""
+        self.held = False
 
     def close(self) -> None:
         """Leave the output as it was; may be called twice."""
@@ -279,8 +288,12 @@ class TerminalView(View):
         if isinstance(item, UserInputRequestedEvent):
             self._asked = item.source
             self._still()
-        elif self._moves and not self._asked and self._live is None:
+        elif self._moves and not (self._asked or self.held) and self._live is None:
             self._draw()
+
+    def hold(self) -> None:
+        super().hold()
+        self._still()
 
     def close(self) -> None:
         super().close()

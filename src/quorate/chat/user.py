@@ -61,7 +61,7 @@ class UserProxyAgent(Agent):
         """Put a question to the person, as a step that may wait for days."""
         scope, last = turn.scope, turn.thread[-1] if turn.thread else None
         path = scope.next("ask")
-        said: Payload = {"text": f"{last.source}: {last.to_text()}" if last else PROMPT, "to": self.name}
+        said: Payload = {"text": f"{last.source}: {last.to_text().strip()}" if last else PROMPT, "to": self.name}
         live = _typed if is_terminal() else None
         return await put(scope, path, question_id(turn.run.id, path), said, Shape(), live=live)
 

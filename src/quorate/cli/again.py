@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from quorate.chat import shown
+from quorate.cli.asking import ways
 from quorate.cli.place import Place
-from quorate.runs.entries import Entry
+from quorate.runs.entries import Entry, Payload
 from quorate.runs.history import RunRecord
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits, Outcome
 
@@ -48,15 +49,14 @@ class Again:
         if outcome is not None and outcome.kind == "completed":
             return
         for entry in questions.values():
-            yield from self._question(entry.payload["id"], entry.payload["text"])
+            yield from self._question(entry.payload)
         reached = outcome.limit if outcome else ""
         yield self.hint(*(("--limits", f"{reached}={_wider(limits, reached)}") if reached else ()))
 
-    def _question(self, id: str, text: str) -> Iterator[str]:
-        yield f"{id}: {shown.inline(text)}"
+    def _question(self, said: Payload) -> Iterator[str]:
+        yield f"{said['id']}: {shown.inline(said['text'])}"
         if self.place is not None:
-            yield f"  It did:     {self.place.command('answer', id, '--happened', 'RESULT')}"
-            yield f"  It did not: {self.place.command('answer', id, '--did-not')}"
+            yield from ways(said, self.place)
 
 
 def _wider(limits: Limits, name: str) -> str:

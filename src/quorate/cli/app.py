@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The weights of the embedded models.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(models_app, name="models")
+questions_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(questions_app, name="questions", short_help="List the questions that wait for an answer.")
 
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A run, or a conversation for its last run.", show_default=False)
@@ -157,30 +159,124 @@ def show(
     finish(showing.show(run, store, entries=entries, as_json=as_json))
 
 
-@app.command()
-def questions(store: Store = None, as_json: Json = False) -> None:
-    """List the questions that wait for an answer."""
+By = Annotated[str, typer.Option(metavar="NAME", help="Who says it.")]
+Asked = Annotated[str, typer.Argument(metavar="QUESTION", help="Its id.", show_default=False)]
+
+
+@questions_app.callback(invoke_without_command=True)
+def questions(
+    context: typer.Context,
+    store: Store = None,
+    to: Annotated[str | None, typer.Option(metavar="NAME", help="Only those that this person is asked.")] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many of them; 0 for all.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List the questions that wait for an answer, the oldest first."""
+    if context.invoked_subcommand is None:
+        from quorate.cli import asking
+
+        finish(asking.questions(store, to, last, as_json=as_json))
+
+
+@questions_app.command("show")
+def show_question(question: Asked, store: Store = None, as_json: Json = False) -> None:
+    """Show a question as a whole, and how to answer it."""
     from quorate.cli import asking
 
-    finish(asking.questions(store, as_json=as_json))
+    finish(asking.show(question, store, as_json=as_json))
 
 
-@app.command(short_help="Say whether an interrupted call happened.")
+@questions_app.command("reassign")
+def reassign_question(
+    question: Asked,
+    to: Annotated[str, typer.Option(metavar="NAME", help="Who is asked from now on.", show_default=False)],
+    store: Store = None,
+    by: By = "user",
+) -> None:
+    """Give a question to somebody else."""
+    from quorate.cli import asking
+
+    finish(asking.reassign(question, to, store, by))
+
+
+@questions_app.command("expire")
+def expire_question(question: Asked, store: Store = None, by: By = "user") -> None:
+    """End the time of a question now: its run does what was declared for that."""
+    from quorate.cli import asking
+
+    finish(asking.expire(question, store, by))
+
+
+@app.command(short_help="Answer a question of a run that waits.")
 def answer(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Its id.", show_default=False)],
+    question: Asked,
     result: Annotated[
-        str | None, typer.Argument(metavar="[RESULT]", help="What the call returned.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[ANSWER]", help="The answer: words, yes or no, or JSON.", show_default=False),
     ] = None,
-    happened: Annotated[bool, typer.Option("--happened", help="The call happened, with this RESULT.")] = False,
+    happened: Annotated[
+        bool, typer.Option("--happened", help="The interrupted call happened, and ANSWER is what it returned.")
+    ] = False,
     did_not: Annotated[
         bool, typer.Option("--did-not", help="It did not happen and will not: it is made again.")
     ] = False,
+    by: By = "user",
     store: Store = None,
 ) -> None:
-    """Say whether an interrupted call happened. `quorate resume` then goes on with it."""
+    """Answer a question, or say whether an interrupted call happened. `quorate resume` then goes on with it."""
     from quorate.cli import asking
 
-    finish(asking.answer(question, result, store, happened=happened, did_not=did_not))
+    finish(asking.answer(question, result, store, by, happened=happened, did_not=did_not))
+
+
+Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="What to say.", show_default=False)]
+Words = Annotated[str, typer.Argument(metavar="[MESSAGE]", help="What to say.", show_default=False)]
+
+
+@app.command(short_help="Tell an agent of a running team something.")
+def steer(
+    run: Run,
+    message: Message,
+    to: Annotated[str, typer.Option(metavar="NAME", help="Which agent; by default whichever thinks next.")] = "",
+    by: By = "user",
+    store: Store = None,
+) -> None:
+    """Tell an agent of a running team something: it reads it at its next model call."""
+    from quorate.cli import steering
+
+    finish(steering.say("steer", run, message, store, by, to))
+
+
+@app.command(short_help="Tell a running team something, before its next turn.")
+def queue(run: Run, message: Message, by: By = "user", store: Store = None) -> None:
+    """Tell a running team something: everybody hears it before the next turn."""
+    from quorate.cli import steering
+
+    finish(steering.say("queue", run, message, store, by))
+
+
+@app.command(short_help="Cut the present turn of a running team short.")
+def interrupt(run: Run, message: Words = "", by: By = "user", store: Store = None) -> None:
+    """Cut the present turn of a running team short; what was done is kept, and the message is heard."""
+    from quorate.cli import steering
+
+    finish(steering.say("interrupt", run, message, store, by))
+
+
+@app.command(short_help="Let a running team make no further step.")
+def pause(run: Run, by: By = "user", store: Store = None) -> None:
+    """Let a running team make no further step. `quorate resume` goes on."""
+    from quorate.cli import steering
+
+    finish(steering.say("pause", run, "", store, by))
+
+
+@app.command(short_help="End a running team after its present turn.")
+def stop(run: Run, reason: Words = "", by: By = "user", store: Store = None) -> None:
+    """End a running team after its present turn."""
+    from quorate.cli import steering
+
+    finish(steering.say("stop", run, reason, store, by))
 
 
 @app.command(short_help="Do a run again offline and compare it.")

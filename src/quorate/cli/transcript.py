@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from quorate.chat import messages
 from quorate.chat.derived import derived
+from quorate.chat.hearing import fact_heard
 from quorate.chat.messages import BaseMessage, FunctionCall, FunctionExecutionResult
 from quorate.chat.speech import steps_of
 from quorate.errors import ConfigError
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload, run_id
+from quorate.runs.entries import Entry, Payload, run_id, split_run_id
 from quorate.runs.history import RunRecord, figures, sorted_entries
 
 
@@ -83,14 +84,22 @@ def told(conversation: str, record: RunRecord) -> Told:
     turns: dict[str, ToldTurn] = {}
     inside: dict[str, list[Entry]] = {}
     ended: set[str] = set()
+    cut: dict[str, Entry] = {}
     for entry in sorted_entries(record.entries):
         top, _, rest = entry.path.partition("/")
-        if entry.kind == "choice" and not rest:
+        if top and top not in turns and entry.kind in {"heard", "interrupt", "turn"}:
+            turns[top] = ToldTurn(paths.elements(top)[0][0], ("people",), "somebody had something to say")
+        if entry.kind == "heard":
+            turns[top].said += _heard(entry, run)
+        elif entry.kind == "interrupt":
+            cut[top] = entry
+        elif entry.kind == "choice" and not rest:
             said = entry.payload
             number = paths.elements(top)[0][0]
             turns[top] = ToldTurn(number, tuple(said["speakers"]), said["reason"], said.get("note"))
         elif entry.kind == "turn" and not rest:
-            turns[top].state = "given up" if entry.payload.get("given_up") else "closed"
+            given_up, interrupted = entry.payload.get("given_up"), entry.payload.get("interrupted")
+            turns[top].state = "given up" if given_up else "interrupted" if interrupted else "closed"
         elif rest and top in turns:
             _count(turns[top], entry)
             speech = f"{top}/{rest.partition('/')[0]}"
@@ -104,7 +113,14 @@ def told(conversation: str, record: RunRecord) -> Told:
             turn.said += _closed(entries, speech, name, run)
         elif name != "choose":
             turn.said += _unfinished(entries, speech, name)
+    for top, entry in cut.items():
+        turns[top].said += _heard(entry, run)
     return Told(run.id, record, list(turns.values()))
+
+
+def _heard(entry: Entry, run: _Named) -> list[BaseMessage]:
+    message = fact_heard(entry, split_run_id(run.id)[0]).message
+    return [message] if message is not None else []
 
 
 def _count(turn: ToldTurn, entry: Entry) -> None:

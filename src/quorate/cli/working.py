@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import shown
+from quorate.chat.person import at_terminal, is_terminal
 from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping
 from quorate.cli import definition as definitions
 from quorate.cli.again import WHOLE, Again
@@ -23,8 +24,10 @@ from quorate.runs.journal import MemoryStore, checked_id
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from quorate.chat.console import View
     from quorate.chat.live import LiveRun
     from quorate.runs.journal import Conversation, Store
+    from quorate.runs.questions import Question
 
 EXITS = {
     "completed": 0,
@@ -120,10 +123,36 @@ async def _begin(
     *,
     as_json: bool,
 ) -> int:
-    async with chosen.team.start(task, conversation=where, limits=limits, definition=chosen.entry) as live:
+    person = AtTerminal.here(as_json=as_json)
+    async with chosen.team.start(
+        task, conversation=where, limits=limits, definition=chosen.entry, answer=person
+    ) as live:
         with printing(place, as_json=as_json) as printer:
+            if person is not None:
+                person.view = printer.view
             printer.begin(live, where.id)
             return await _follow(live, printer, Again(live.id, place, chosen.words))
+
+
+class AtTerminal:
+    """Whoever sits at the terminal, asked while nothing else is drawn there."""
+
+    def __init__(self) -> None:
+        self.view: View | None = None
+
+    @classmethod
+    def here(cls, *, as_json: bool) -> AtTerminal | None:
+        """Return them, None where nobody sits there."""
+        return None if as_json or not (is_terminal() and sys.stdout.isatty()) else cls()
+
+    async def __call__(self, question: Question) -> Any:
+        if self.view is not None:
+            self.view.hold()
+        try:
+            return await at_terminal(question)
+        finally:
+            if self.view is not None:
+                self.view.go_on()
 
 
 class Force(NamedTuple):
@@ -152,11 +181,14 @@ async def resume(
         await _check_open(opened, found, place, take_over=force.take_over)
         await opened.verify(found.conversation)
         chosen = definitions.recorded(found, place, project, team=team, app=app)
+        person = AtTerminal.here(as_json=as_json)
         going_on = chosen.team.going_on(
-            found.run_id, store=opened, limits=wanted, definition=chosen.entry, **force._asdict()
+            found.run_id, store=opened, limits=wanted, definition=chosen.entry, answer=person, **force._asdict()
         )
         async with going_on as live:
             with printing(place, as_json=as_json) as printer:
+                if person is not None:
+                    person.view = printer.view
                 printer.begin(live, found.conversation, before=live.told())
                 return await _follow(live, printer, Again(live.id, place, chosen.words), since=len(live.told()))
 

@@ -186,7 +186,7 @@ def check_settled(conversation: str, record: RunRecord) -> None:
             id = entry.payload["id"]
             raise Conflict(
                 f"Run {run} is not settled: question {id} is open ({entry.payload['text']}). `quorate answer {id}` "
-                f"answers it, `quorate expire {id}` ends its time; then resume the run, or give it the new task."
+                f"answers it, `quorate questions expire {id}` ends its time; then `quorate resume {run}` goes on."
             )
         what = f"{entry.payload['name']}({entry.payload['arguments']})"
         raise Conflict(
