@@ -15,9 +15,9 @@ from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models import registry
-from quorate.models.blocks import Block, Blocks
+from quorate.models.blocks import Block, Blocks, Reply
 from quorate.models.calls import ask
-from quorate.models.client import Answer, ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
+from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
 from quorate.runs.run import Run
 from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
@@ -124,11 +124,12 @@ class AssistantAgent(Runnable, Agent):
             show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
             answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
             turn.steps[step] = filled(Made, (answer, scope.at, turn.asked.cost_usd))
-            if answer.reply.reasoning:
+            reply = answer[0]
+            if reply.reasoning:
                 turn.derive("thought", step)
-            if not left or not answer.reply.calls:
+            if not left or not reply.calls:
                 return _message(turn, "reply", step)
-            atom = await self._use_tools(turn, answer, step)
+            atom = await self._use_tools(turn, reply, step)
             if not self.reflect_on_tool_use:
                 return _message(turn, "summary", step)
             blocks = blocks.plus_one(atom)
@@ -155,15 +156,14 @@ class AssistantAgent(Runnable, Agent):
 
         return show
 
-    async def _use_tools(self, turn: Turn, answer: Answer, step: int) -> Block:
-        if answer.reply.text:
+    async def _use_tools(self, turn: Turn, reply: Reply, step: int) -> Block:
+        if reply.text:
             turn.derive("aside", step)
         turn.derive("request", step)
-        results = await call_tools(self.tools, answer.reply.calls)
-        for i, result in enumerate(results):
-            said = {"content": result.content, "error": result.is_error}
-            turn.steps[step + 1 + i] = filled(Made, (said, turn.scope.at, 0.0))
-        return turn.derive("results", step).block or answer.reply
+        results = await call_tools(self.tools, reply.calls)
+        for i, (_, _, content, is_error) in enumerate(results, step + 1):
+            turn.steps[i] = filled(Made, ({"content": content, "error": is_error}, turn.scope.at, 0.0))
+        return turn.derive("results", step).block or reply
 
 
 def block_for(name: str, fact: Fact) -> Block | None:

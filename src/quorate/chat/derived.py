@@ -38,7 +38,7 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
 
 def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     answer, at, cost_usd = steps[n]
-    reply, usage = answer.reply, answer.usage
+    reply, usage, _, _ = answer
     message = _text({
         "content": reply.text, "source": name, "models_usage": _usage(usage), "metadata": _priced(cost_usd), "id": id,
         "created_at": datetime.fromtimestamp(at / 1e6, UTC),
@@ -109,10 +109,10 @@ def answered(steps: dict[int, Made], n: int) -> tuple[Reply, int]:
     reply: Reply = steps[n].value.reply
     results: list[ToolResult] = []
     last = 0
-    for call in reply.calls:
+    for id, name, _ in reply.calls:
         n += 1
         said, at, _ = steps[n]
-        results.append(filled(ToolResult, (call.id, call.name, said["content"], bool(said.get("error")))))
+        results.append(filled(ToolResult, (id, name, said["content"], bool(said.get("error")))))
         if at > last:
             last = at
     return reply.answered(results), last
@@ -127,7 +127,7 @@ def _said(atom: Reply) -> list[FunctionExecutionResult]:
 
 
 def _usage(usage: Usage | None) -> RequestUsage | None:
-    return None if usage is None else RequestUsage(usage.prompt_tokens, usage.completion_tokens)
+    return None if usage is None else RequestUsage(usage[0], usage[1])
 
 
 def _priced(cost_usd: float | None) -> dict[str, str]:

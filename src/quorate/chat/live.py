@@ -230,15 +230,17 @@ class LiveRun:
 def result_of(run: Run, talk: Talk, outcome: Outcome) -> TaskResult:
     """Return what a run came to."""
     meter = run.meter
-    return messages.TaskResult(
-        messages=talk.told(),
-        stop_reason=outcome.reason,
-        outcome=outcome,
-        run_id=run.id,
-        usage=messages.RequestUsage(meter.prompt_tokens, meter.completion_tokens),
-        cost_usd=meter.cost_usd if meter.cost_known else None,
-        turns=meter.turns,
-        head=run.journal.head().hash,
+    return messages.TaskResult.__pydantic_validator__.validate_python(
+        {
+            "messages": talk.told(),
+            "stop_reason": outcome.reason,
+            "outcome": outcome,
+            "run_id": run.id,
+            "usage": messages.RequestUsage(meter.prompt_tokens, meter.completion_tokens),
+            "cost_usd": meter.cost_usd if meter.cost_known else None,
+            "turns": meter.turns,
+            "head": run.journal.head().hash,
+        }
     )
 
 

@@ -250,7 +250,8 @@ def as_task(
         ConfigError: It is empty, or none of the three.
     """
     if isinstance(task, str):
-        return [TextMessage(content=task, source="user", id=f"{run_id}/task", created_at=at(at_us))]
+        said = {"content": task, "source": "user", "id": f"{run_id}/task", "created_at": at(at_us)}
+        return [TextMessage.__pydantic_validator__.validate_python(said)]
     if isinstance(task, BaseChatMessage):
         return [task]
     found = list(task) if isinstance(task, Sequence) else []  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything

@@ -334,22 +334,23 @@ def reference(block: Said | Reply) -> str:
 
 
 def _reply_payload(answer: Answer, used: Usage, usd: float | None) -> Payload:
-    reply = answer.reply
-    said: Payload = {"text": reply.text, "in": used.prompt_tokens, "out": used.completion_tokens}
+    reply, _, finish, model = answer
+    prompt, completion, cached, reasoned = used
+    said: Payload = {"text": reply.text, "in": prompt, "out": completion}
     if reply.calls:
         said["calls"] = tuple(tuple(call) for call in reply.calls)
     if reply.reasoning:
         said["thought"] = tuple(tuple(thought) for thought in reply.reasoning)
-    if used.cached_tokens:
-        said["cached"] = used.cached_tokens
-    if used.reasoning_tokens:
-        said["reasoned"] = used.reasoning_tokens
+    if cached:
+        said["cached"] = cached
+    if reasoned:
+        said["reasoned"] = reasoned
     if usd != 0.0:
         said["cost"] = usd
-    if answer.finish != "stop":
-        said["finish"] = answer.finish
-    if answer.model:
-        said["by"] = answer.model
+    if finish != "stop":
+        said["finish"] = finish
+    if model:
+        said["by"] = model
     return said
 
 

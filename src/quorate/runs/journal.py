@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -284,7 +284,7 @@ class Conversation:
 
     def __init__(self, store: Store, id: str | None = None, *, owner: str = LOCAL_OWNER) -> None:
         self.store, self.owner = store, owner
-        self.id = secrets.token_hex(4) if id is None else checked_id(id)
+        self.id = os.urandom(4).hex() if id is None else checked_id(id)
 
     async def entries(self) -> list[Entry]:
         """Return what was journaled so far, in the order it was written."""
