@@ -19,6 +19,7 @@ from benchkit.runner import Results, Runner
 from benchkit.spec import OURS, PEERS, Case
 from benchkit.suite import cases
 from benchkit.table import table
+from quorate.testing.postgres import server_folder
 
 BENCH = Path(__file__).resolve().parent
 OUR_PACKAGES = ["quorate", "pydantic", "pydantic-core"]
@@ -110,6 +111,12 @@ def main() -> int:
     """Run the chosen cases and return the exit status."""
     given = arguments()
     chosen = [case for case in cases() if not given.names or case.name in given.names]
+    if server_folder() is None and any(case.name == "turn_postgres" for case in chosen):
+        print(
+            "turn_postgres is left out: there is no PostgreSQL server here (apt-get install postgresql).",
+            file=sys.stderr,
+        )
+        chosen = [case for case in chosen if case.name != "turn_postgres"]
     rounds = 1 if given.quick else given.rounds
     found = pythons()
     facts = machine(found)

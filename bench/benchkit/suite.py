@@ -10,6 +10,7 @@ def cases() -> list[Case]:
     return [
         turn_memory(),
         turn_sqlite(),
+        turn_postgres(),
         tool_run(),
         stream_chunks(),
         concurrent(),
@@ -82,6 +83,25 @@ def _durable_turn(ours: Script, size: int) -> list[Row]:
         rows.insert(3, Row(label, "us", turn, "LangGraph, default", Reading(usual, "turn_us")))
         rows.append(Row("disk for 1,000 turns", "MB", disk, "LangGraph, default", Reading(usual, "disk_mb")))
     return rows
+
+
+def turn_postgres() -> Case:
+    """The same durable turn on a PostgreSQL server on this machine, beside SQLite."""
+    rows: list[Row] = []
+    for size in _SIZES:
+        ours, off = (Script("cases/turn_postgres.py", OURS, size=size, variant=variant) for variant in ("", "off"))
+        sqlite = Script("cases/turn_sqlite.py", OURS, size=size)
+        label = f"turn of {size} bytes on PostgreSQL"
+        for key, more in (("turn_us", ""), ("turn_wall_us", ", wall")):
+            beside = Reading(sqlite, key)
+            rows.append(Row(label + more, "us", Reading(ours, key), "SQLite", beside))
+            rows.append(Row(f"{label}, not synced{more}", "us", Reading(off, key), "SQLite", beside))
+        rows += [
+            Row("disk for 1,000 turns", "MB", Reading(ours, "disk_mb"), "SQLite", Reading(sqlite, "disk_mb")),
+            Row("2,000 turns to 1,000, a turn", "x", Reading(ours, "turn_growth"), at_most=1.2),
+            Row("2,000 turns to 1,000, disk a turn", "x", Reading(ours, "disk_growth"), at_most=1.1),
+        ]
+    return Case("turn_postgres", tuple(rows))
 
 
 def tool_run() -> Case:

@@ -59,6 +59,12 @@ def start() -> Iterator[Start]:
         process.stdout.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store: whatever holds for one holds for the other."""
+    return request.getfixturevalue("postgres") if request.param == "postgres" else f"sqlite:///{tmp_path}/work.db"
+
+
 def line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
@@ -80,14 +86,14 @@ def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
 
-async def test_process_that_works_on_a_run_keeps_others_from_resuming_it(tmp_path: Path, start: Start) -> None:
-    worker = start("hold", tmp_path / "work.db")
+async def test_process_that_works_on_a_run_keeps_others_from_resuming_it(place: str, start: Start) -> None:
+    worker = start("hold", place)
     assert line(worker) == "holding"
 
-    second = start("resume", tmp_path / "work.db")
+    second = start("resume", place)
 
     assert line(second).startswith("Conflict: A run of conversation talk is going on in a living process")
-    async with open_store(tmp_path / "work.db") as store:
+    async with open_store(place) as store:
         assert await store.is_held("talk")
         with pytest.raises(Conflict, match="talk"):
             await team().run(task="Me too.", conversation=store.conversation("talk"))
@@ -96,14 +102,14 @@ async def test_process_that_works_on_a_run_keeps_others_from_resuming_it(tmp_pat
 
 
 @pytest.mark.usefixtures("nobody_waits")
-async def test_lease_of_a_killed_process_is_free_at_once(tmp_path: Path, start: Start) -> None:
-    worker = start("hold", tmp_path / "work.db")
+async def test_lease_of_a_killed_process_is_free_at_once(place: str, start: Start) -> None:
+    worker = start("hold", place)
     assert line(worker) == "holding"
     worker.send_signal(signal.SIGKILL)
     worker.wait(10)
     before = time.perf_counter()
 
-    async with open_store(tmp_path / "work.db") as store:
+    async with open_store(place) as store:
         held = await store.is_held("talk")
         result = await team().continue_run("talk", store=store)
         took = time.perf_counter() - before
@@ -115,12 +121,12 @@ async def test_lease_of_a_killed_process_is_free_at_once(tmp_path: Path, start: 
     assert report.identical
 
 
-async def test_process_that_is_stopped_is_not_dead(tmp_path: Path, start: Start) -> None:
-    worker = start("hold", tmp_path / "work.db")
+async def test_process_that_is_stopped_is_not_dead(place: str, start: Start) -> None:
+    worker = start("hold", place)
     assert line(worker) == "holding"
     worker.send_signal(signal.SIGSTOP)
 
-    async with open_store(tmp_path / "work.db") as store:
+    async with open_store(place) as store:
         with pytest.raises(Conflict, match="--take-over"):
             await team().continue_run("talk", store=store)
 
@@ -128,13 +134,12 @@ async def test_process_that_is_stopped_is_not_dead(tmp_path: Path, start: Start)
 
 
 @pytest.mark.usefixtures("nobody_waits")
-async def test_writer_that_was_fenced_out_cannot_append_when_it_wakes(tmp_path: Path, start: Start) -> None:
-    worker = start("hold", tmp_path / "work.db")
+async def test_writer_that_was_fenced_out_cannot_append_when_it_wakes(place: str, start: Start) -> None:
+    worker = start("hold", place)
     assert line(worker) == "holding"
     worker.send_signal(signal.SIGSTOP)
 
-    async with open_store(tmp_path / "work.db") as store:
-        assert isinstance(store, SqliteStore)
+    async with open_store(place) as store:
         async with team().going_on("talk", store=store, take_over=True) as run:
             result = await run.result()
         head = await store.verify("talk")
@@ -148,21 +153,21 @@ async def test_writer_that_was_fenced_out_cannot_append_when_it_wakes(tmp_path: 
         assert await store.verify("talk") == head
 
 
-async def test_ctrl_c_leaves_the_run_cancelled_and_resumable(tmp_path: Path, start: Start) -> None:
-    worker = start("hold", tmp_path / "work.db")
+async def test_ctrl_c_leaves_the_run_cancelled_and_resumable(place: str, start: Start) -> None:
+    worker = start("hold", place)
     assert line(worker) == "holding"
 
     worker.send_signal(signal.SIGINT)
     let_go(worker)
     worker.wait(10)
 
-    async with open_store(tmp_path / "work.db") as store:
+    async with open_store(place) as store:
         entries = await store.read("talk")
         assert not await store.is_held("talk")
     assert [e.payload["outcome"] for e in entries if e.kind == "ended"] == ["cancelled"]
 
 
-@pytest.mark.parametrize("size", [70_000, 100_000, 140_000])
+@pytest.mark.parametrize("size", [90_000, 110_000, 140_000])
 async def test_full_disk_is_a_clear_error_and_nothing_is_corrupted(tmp_path: Path, start: Start, size: int) -> None:
     # ENGINE 17: what was committed is there, what was not is not, and the run goes on
     worker = start("starve", tmp_path / "work.db", size)

@@ -17,7 +17,6 @@ from quorate.runs import postgres_inbox, postgres_schema, postgres_wire
 from quorate.runs.chain import INLINE_BYTES
 from quorate.runs.journal import Note
 from quorate.runs.postgres import PostgresJournal, PostgresStore
-from quorate.runs.postgres_wire import Address
 
 Sql = Callable[..., Any]
 BREAK_LOCK = postgres_schema.Statements("x").break_lock
@@ -613,16 +612,14 @@ async def test_what_the_server_refuses_is_told_with_advice(postgres: str, change
         await opened(postgres.replace(*change)).__aenter__()
 
 
-def test_password_is_in_no_url_that_is_shown() -> None:
-    address = Address.of("postgresql://ann:hush%40@db:5432/work?password=hush&schema=mine&sslmode=require")
+def test_password_is_in_no_url_that_is_shown_and_the_url_of_a_store_opens_it_again() -> None:
+    store = opened("postgresql://ann:hush%40@db:5432/work?password=hush&schema=mine&sslmode=require")
 
-    shown = f"{address.name} {address.url}"
+    again = opened(store.url)
 
-    assert "hush" not in shown
-    assert address.url == "postgresql://ann@db:5432/work?sslmode=require&schema=mine"
-    assert Address.of(address.url) == Address.of(address.dsn + "&schema=mine").__class__(
-        address.url.removesuffix("&schema=mine"), address.name, "mine"
-    )
+    assert "hush" not in f"{store.url} {store.url!r} {store.address.name} {store.conversation('talk')}"
+    assert store.url == "postgresql://ann@db:5432/work?sslmode=require&schema=mine"
+    assert again.address == store.address
 
 
 def test_driver_that_is_not_installed_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,9 @@ app.add_typer(questions_app, name="questions", short_help="List the questions th
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A run, or a conversation for its last run.", show_default=False)
 ]
-Store = Annotated[str | None, typer.Option(metavar="URL", help="Where runs are kept: sqlite:///work.db, or a file.")]
+Store = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where runs are kept: a file, or postgresql://user@host/database.")
+]
 Limits = Annotated[
     list[str] | None,
     typer.Option(

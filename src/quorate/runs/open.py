@@ -31,7 +31,7 @@ def open_store(
         ConfigError: The URL is of no kind that is known.
         StoreError: It cannot be opened. PostgreSQL is connected to at `async with`, or at the first call.
     """
-    text = str(url)
+    text: str = getattr(url, "full", str(url))
     options: dict[str, Any] = {"clock": clock, "redact": redact}
     if durability not in {"process", "power"}:
         raise ConfigError(f"durability={durability!r} is neither 'process' nor 'power'.")

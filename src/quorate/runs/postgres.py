@@ -31,6 +31,7 @@ from quorate.runs.journal import (
 from quorate.runs.portable import Artifact, Recording, Stored, references
 from quorate.runs.postgres_inbox import Inbox, noted
 from quorate.runs.postgres_journal import Part, PostgresJournal
+from quorate.runs.postgres_mark import Mark
 from quorate.runs.postgres_schema import Statements, bring_up_to_date, columns
 from quorate.runs.postgres_wire import Address, Driver, Line, Work
 
@@ -71,6 +72,7 @@ class PostgresStore:
         self.url = self.address.url
         self.clock, self.redact = clock or SystemClock(), redact
         self.holder = secrets.randbits(62) | 1
+        self._mark = Mark()
         self._power = durability == "power"
         self._driver = Driver(self.address)
         self._sql = Statements(self.address.schema)
@@ -101,6 +103,7 @@ class PostgresStore:
     async def _become_holder(self, connection: Any) -> None:
         """Take this process's lock, and say that it lives. A lock of its own that was lost from sight is broken."""
         await self._meet(connection)
+        self._mark.set(self.holder)
         self._off = await connection.fetchval("SELECT current_setting('synchronous_commit')") == "off"
         expires: float | None = self.address.expires_s
         if self._driver.lease == "lock":
@@ -168,7 +171,9 @@ class PostgresStore:
                 return lease
 
         lease = await self._do(self._writer, take)
+        left = lease["holder"] not in {None, self.holder}
         journal = self._open[lease["key"]] = PostgresJournal(self, lease, id, owner, secret)
+        journal.follows_living = left and not self._mark.known_dead(lease["holder"])
         if self._beat_at is None:
             self._look_after()
         return journal
@@ -435,6 +440,7 @@ class PostgresStore:
             with suppress(StoreError):
                 await self._do(self._writer, lambda db: db.execute(self._sql.forget_holder, self.holder))
         self._closed = True
+        self._mark.remove()
         await self._writer.close()
         await self._other.close()
 

@@ -32,6 +32,7 @@ class PostgresJournal:
     """The open journal of one conversation in a PostgreSQL store."""
 
     durable = True
+    follows_living = False
 
     def __init__(self, store: Writing, lease: Any, id: str, owner: str, secret: bytes) -> None:
         self.conversation, self.owner = id, owner

@@ -29,6 +29,14 @@ _LEASES: dict[str, Lease] = {"": "", "lock": "lock", "expiry": "expiry"}
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
+class StoreUrl(str):
+    """The URL of a store as it may be shown. `open_store` opens it again with what is not shown: the password."""
+
+    __slots__ = ("full",)
+
+    full: str
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a store is, and how its leases work.
@@ -78,12 +86,17 @@ class Address:
         return cls(dsn, name, schema, lease, expires_s)
 
     @property
-    def url(self) -> str:
-        """What opens the store again; a password has to come from the environment or a password file."""
+    def url(self) -> StoreUrl:
+        """What opens the store again, shown without its password."""
         ours = {"schema": self.schema, "lease": self.lease, "expires_s": f"{self.expires_s:g}"}
         usual = {"schema": "quorate", "lease": "", "expires_s": f"{EXPIRES_S:g}"}
         given = {name: value for name, value in ours.items() if value != usual[name]}
-        return self.name + ("&" if "?" in self.name else "?") * bool(given) + urlencode(given)
+        shown, full = (
+            text + ("&" if "?" in text else "?") * bool(given) + urlencode(given) for text in (self.name, self.dsn)
+        )
+        url = StoreUrl(shown)
+        url.full = full
+        return url
 
 
 class Driver:
