@@ -19,6 +19,7 @@ from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.models import registry
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
+from quorate.runs.history import stalls
 from quorate.runs.journal import Conversation, Kept, MemoryJournal, Store, conversation
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.prices import price_of
@@ -201,8 +202,8 @@ class LiveRun:
     def _take_up(self, run: Run) -> None:
         """Go on with another attempt at the run."""
         talk = Talk(self._cast)
+        run.stalled_at = stalls_of(run)
         talk.fold(run.past, run)
-        talk.watch_anew()
         self.run, self.talk, self._task = run, talk, None
 
     async def _body(self, scope: Scope) -> Outcome:
@@ -408,8 +409,8 @@ class Runnable(ABC):
         run.answerer = answering_at_once(answer)
         try:
             talk = Talk(cast)
+            run.stalled_at = stalls_of(run)
             talk.fold(run.past, run)
-            talk.watch_anew()
             check_money(cast, limits or Limits())
         except BaseException:
             await run.journal.release()
@@ -455,6 +456,14 @@ def _folded(run: Run, cast: Cast) -> Talk:
         talk.fold(run.past, run)
         talk.begin()  # what was told before is no part of this run
     return talk
+
+
+def stalls_of(run: Run) -> frozenset[str]:
+    """Return where attempts at a run stalled that is taken up now; see `stalls`."""
+    if not any(e.kind == "ended" and e.payload["outcome"] == "stalled" for e in run.past):
+        return frozenset()
+    entries = [e for e in run.past if e.run == run.number] + [e for found in run.recorded.values() for e in found]
+    return stalls(sorted(entries, key=lambda entry: entry.seq), going_on=True)
 
 
 def check_money(cast: Cast, limits: Limits) -> None:

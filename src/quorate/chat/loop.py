@@ -47,7 +47,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
     run, condition = scope.run, talk.cast.condition
     while True:
         path = paths.child(scope.path, talk.turn + 1, "turn")
-        if path in run.resumed_at:
+        if path in run.stalled_at:
             talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
         if (run.mail or run.is_replay) and hear(run, path, entries, talk, feed):
@@ -62,7 +62,8 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
                 raise run.missing(path, "a choice")
             if run.stop_reason:
                 return Outcome("cancelled", run.stop_reason)
-            talk.progress.check()
+            if talk.progress is not None:
+                talk.progress.check()
         elif reason is not None and run.is_replay:
             raise Divergence(
                 f"The run goes on at {paths.shown(path)}, but the condition says: {reason}.", path=path, got=reason
@@ -250,7 +251,16 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     memory = talk.remembered(member)
     state = deepcopy(member.state) if member.state else {}
     turn = Turn(
-        name, scope, Thread(talk.messages), talk.news(member), memory, state, feed, talk.cast.polls, member.asked
+        name,
+        scope,
+        Thread(talk.messages),
+        talk.news(member),
+        memory,
+        state,
+        feed,
+        talk.cast.polls,
+        member.asked,
+        talk.cast.patience,
     )
     token = current.set(scope)
     cut = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from quorate.chat import audit
@@ -15,7 +14,7 @@ from quorate.models.calls import standing
 from quorate.models.client import ModelRequest
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, split_run_id
-from quorate.runs.history import RunRecord, fold, sorted_entries, split
+from quorate.runs.history import RunRecord, fold, sorted_entries, split, stalls
 from quorate.runs.journal import LOCAL_OWNER, Conversation, Store
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
@@ -122,7 +121,7 @@ def _prepared(
     run = _Replay(where, record.number, record.limits, recorded=recorded, past=sorted_entries(past))
     turns = {entry.path.partition("/")[0] for entry in record.entries if entry.path}
     run.open_turns = frozenset(turns - {entry.path for entry in record.entries if entry.kind == "turn"})
-    run.resumed_at = frozenset(_taken_up(record))
+    run.stalled_at = stalls(record.entries)
     run.asked = audit.requests(where.id, entries)
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
     run.at = record.started_at
@@ -136,20 +135,9 @@ def _beside(entry: Entry) -> bool:
     return entry.kind in {"retry", "assigned"} or (entry.kind in {"question", "answer"} and about_effect)
 
 
-def _taken_up(record: RunRecord) -> Iterator[str]:
-    """Yield the turns at which attempts went on."""
-    closed = 0
-    for entry in record.entries:
-        if entry.kind == "turn":
-            closed += 1
-        elif entry.kind == "resumed":
-            yield paths.child(paths.ROOT, closed + 1, "turn")
-
-
 async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entry | None) -> ReplayReport:
     talk = Talk(team.cast())
     talk.fold(run.past, run)
-    talk.watch_anew()
     run.stop_reason = ""
     given = talk.turn
     outcome: Outcome | None

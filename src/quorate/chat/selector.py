@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
@@ -241,6 +242,7 @@ class SelectorGroupChat(Team):
         termination_condition: Condition[Any] | None = None,
         max_turns: int | None = None,
         limits: Limits | None = None,
+        patience: int | None = PATIENCE,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
@@ -258,5 +260,5 @@ class SelectorGroupChat(Team):
         )  # fmt: skip
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, max_turns=max_turns, limits=limits,
-            name=name, description=description,
+            patience=patience, name=name, description=description,
         )  # fmt: skip

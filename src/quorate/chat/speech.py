@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.feed import Feed
-from quorate.chat.progress import REPEATS, Progress
+from quorate.chat.progress import Progress
 from quorate.core.lazy import lazy
 from quorate.models.blocks import Blocks
 from quorate.models.calls import Asked, answer_of
@@ -53,6 +53,7 @@ class Turn:
 
     __slots__ = (
         "_emit",
+        "_patience",
         "_polls",
         "_since",
         "_watch",
@@ -78,13 +79,14 @@ class Turn:
         emit: Feed,
         polls: frozenset[str],
         asked: Asked | None,
+        patience: int | None = None,
     ) -> None:
         self.name, self.scope, self.thread, self._since = name, scope, thread, since
         self.memory, self.state, self.asked = memory, state, asked
         self.items: list[Item] = []
         self.facts: list[Fact] = []
         self.steps: dict[int, Made] = {}
-        self._emit, self._polls = emit, polls
+        self._emit, self._polls, self._patience = emit, polls, patience
         self._watch: Progress | None = None
 
     @property
@@ -158,13 +160,20 @@ class Turn:
     def _keep(self, item: Item, fact: Fact) -> None:
         self.items.append(item)
         self.facts.append(fact)
-        if fact.event is not None and len(self.facts) > REPEATS:  # before, nothing can have come that often
-            if self._watch is None:
-                self._watch = Progress(polls=self._polls)
-                for earlier in self.facts[:-1]:
-                    self._watch.see(earlier)
-            self._watch.see(fact)
-            self._watch.check()
+        patience = self._patience
+        if patience is not None and fact.event is not None and len(self.facts) > patience:
+            self._watch_for_loops(fact, patience)
+
+    def _watch_for_loops(self, fact: Fact, patience: int) -> None:
+        if self._watch is None:
+            self._watch = Progress(polls=self._polls, patience=patience)
+            for earlier in self.facts[:-1]:
+                self._watch.see(earlier)
+        self._watch.see(fact)
+        stalls = self.run.stalled_at
+        if stalls and f"{self.scope.path}:{self.scope.count}" in stalls:
+            self._watch = Progress(polls=self._polls, patience=patience)
+        self._watch.check()
 
     def close(self, message: BaseChatMessage) -> None:
         """End the speech with a message, unless it was derived already."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Choice, Fact
 from quorate.chat.hearing import fact_heard
-from quorate.chat.progress import Progress
+from quorate.chat.progress import PATIENCE, Progress
 from quorate.chat.speech import steps_of
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.turns import TurnPolicy
@@ -40,6 +40,7 @@ class Cast:
     condition: Condition[Any] = NEVER
     limits: Limits = field(default_factory=Limits)
     document: Payload | None = None
+    patience: int | None = PATIENCE
     names: tuple[str, ...] = field(init=False, repr=False)
     chooses_purely: bool = field(init=False, repr=False)
     persons: frozenset[str] = field(init=False, repr=False)
@@ -92,8 +93,9 @@ class Talk:
         self.first, self.turn = len(self.facts), 0
 
     def watch_anew(self) -> None:
-        """Forget what repeated itself in an earlier attempt."""
-        self.progress = Progress(self.cast.persons, self.cast.polls)
+        """Forget what repeated itself: in an earlier run, or before somebody went on with one that had stalled."""
+        cast = self.cast
+        self.progress = None if cast.patience is None else Progress(cast.persons, cast.polls, cast.patience)
 
     def see(self, fact: Fact) -> None:
         """Take in the next fact."""
@@ -103,7 +105,8 @@ class Talk:
         self.policy = self._see_policy(self.policy, fact)
         if self._see_condition is not None:
             self.condition = self._see_condition(self.condition, fact)
-        self.progress.see(fact)
+        if self.progress is not None:
+            self.progress.see(fact)
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
         """Begin a run on a task."""
@@ -167,6 +170,8 @@ class Talk:
                 task = [messages.load(m) for m in entry.payload["task"]]
                 self.see_task(task, str(entry.run), entry.at)  # pyright: ignore[reportArgumentType]: a task is messages
             elif kind == "choice":
+                if entry.path in run.stalled_at and entry.run == run.number:
+                    self.watch_anew()
                 self.see_choice(entry)
                 named_at = len(self.messages)
             elif kind == "said":

@@ -7,6 +7,7 @@ from typing import Any
 
 from quorate.chat.agent import Speaker
 from quorate.chat.live import Runnable
+from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.turns import RoundRobin, TurnPolicy
@@ -24,6 +25,8 @@ class Team(Runnable):
         termination_condition: When it is done; without one it goes on until a limit.
         max_turns: The most turns of a run; short for `limits`.
         limits: What a run may use.
+        patience: How often the same may come, with nothing new between, before the run ends as `stalled`: at least 2.
+            None watches for nothing, and leaves a loop to the limits.
         name: Of the team.
         description: What it is for.
 
@@ -39,6 +42,7 @@ class Team(Runnable):
         termination_condition: Condition[Any] | None = None,
         max_turns: int | None = None,
         limits: Limits | None = None,
+        patience: int | None = PATIENCE,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
@@ -46,13 +50,14 @@ class Team(Runnable):
         self.turns = turns
         self.termination_condition = termination_condition
         self.limits = Limits(turns=max_turns).over(limits or Limits())
+        self.patience = _checked_patience(patience)
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
 
     def cast(self) -> Cast:
         """Return who talks, in what order, until when."""
         condition = NEVER if self.termination_condition is None else self.termination_condition
-        return Cast(self.name, self.participants, self.turns, condition, self.limits, self.document)
+        return Cast(self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience)
 
 
 class RoundRobinGroupChat(Team):
@@ -65,13 +70,20 @@ class RoundRobinGroupChat(Team):
         termination_condition: Condition[Any] | None = None,
         max_turns: int | None = None,
         limits: Limits | None = None,
+        patience: int | None = PATIENCE,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
         super().__init__(
             participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
-            limits=limits, name=name, description=description,
+            limits=limits, patience=patience, name=name, description=description,
         )  # fmt: skip
+
+
+def _checked_patience(patience: int | None) -> int | None:
+    if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 2):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"patience={patience!r}: give a whole number, 2 or more, or None to watch for no loops.")
+    return patience
 
 
 def _checked(participants: Sequence[Speaker]) -> tuple[Speaker, ...]:

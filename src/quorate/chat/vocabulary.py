@@ -37,6 +37,7 @@ from quorate.chat.forms import (
     Names,
     ToolName,
 )
+from quorate.chat.progress import PATIENCE
 from quorate.chat.team import RoundRobinGroupChat, Team
 from quorate.chat.user import UserProxyAgent
 from quorate.core.config import Document, Fields, Kind
@@ -177,6 +178,9 @@ class TeamFields(Fields):
     limits: LimitsPart = Field(
         default_factory=lambda: LimitsFields.model_validate({}), description="What a run may use."
     )
+    patience: int | None = Field(
+        PATIENCE, ge=2, description="How often the same may come with nothing new between; null watches for no loops."
+    )
     description: str = Field("A team of agents.", description="What it is for.")
 
     @model_validator(mode="after")
@@ -222,7 +226,7 @@ class SelectorFields(TeamFields):
 
 
 def _of_team(team: Team) -> Mapping[str, Any]:
-    names = ("participants", "termination_condition", "limits", "name", "description")
+    names = ("participants", "termination_condition", "limits", "patience", "name", "description")
     return {name: getattr(team, name) for name in names}
 
 

@@ -172,6 +172,32 @@ def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:
     return sorted(closed, key=canonical_order), recorded
 
 
+def stalls(entries: Iterable[Entry], *, going_on: bool = False) -> frozenset[str]:
+    """Return where attempts at a run stalled that were taken up: the turn that came next, and the place in each speech.
+
+    Args:
+        entries: Of one run, as they were appended.
+        going_on: Whether the last attempt is being taken up now.
+    """
+    found, last = set[str](), set[str]()
+    closed, steps = 0, dict[str, int]()
+    for entry in entries:
+        if entry.kind == "turn" and "/" not in entry.path:
+            closed += 1
+            steps.clear()
+        elif entry.kind == "ended":
+            last = set[str]()
+            if entry.payload["outcome"] == "stalled":
+                last = {f"{speech}:{n}" for speech, n in steps.items()} | {paths.child(paths.ROOT, closed + 1, "turn")}
+        elif entry.kind == "resumed":
+            found |= last
+        elif entry.path.count("/") >= 2:
+            turn, speaker, step = entry.path.split("/")[:3]
+            speech = f"{turn}/{speaker}"
+            steps[speech] = max(steps.get(speech, 0), int(step.partition(" ")[0]))
+    return frozenset(found | last if going_on else found)
+
+
 def check_settled(conversation: str, record: RunRecord) -> None:
     """Refuse to leave a run behind over an unknown effect or an open question.
 

@@ -42,8 +42,8 @@ class Run:
         past: Everything before it, in canonical order.
     """
 
-    resumed_at: frozenset[str] = frozenset()
-    """In a replay: the turns at which an earlier attempt was taken up, with new patience."""
+    stalled_at: frozenset[str] = frozenset()
+    """Where somebody went on after a stall, so that patience is new: paths of turns, and places in a speech."""
 
     def __init__(
         self,
