@@ -28,6 +28,7 @@ PEER_PACKAGES = [
     "langgraph",
     "langgraph-checkpoint-sqlite",
     "agent-framework-core",
+    "openai-agents",
     "pydantic",
     "pydantic-core",
 ]

@@ -15,6 +15,7 @@ def cases() -> list[Case]:
         stream_chunks(),
         concurrent(),
         import_cost(),
+        durable(),
         resume(),
     ]
 
@@ -174,3 +175,47 @@ def resume() -> Case:
             Row("resume of 1,000 turns, CPU", "s", Reading(ours, "resume_cpu_s")),
         ),
     )
+
+
+_LENGTHS = (50, 200, 1000, 5000)
+_LANGGRAPH = (("LangGraph, best, sync", "sync", 5000), ("LangGraph, best, async", "async", 5000),
+              ("LangGraph, best, blocking", "blocking", 5000), ("LangGraph, default", "default", 200))  # fmt: skip
+
+
+def durable() -> Case:
+    """Conversations of 50 to 5,000 turns on disk: CPU a turn, disk and memory, beside what others keep.
+
+    A peer is left out where its cost grows with the square of the length into minutes or gigabytes.
+    """
+    rows: list[Row] = []
+    for turns in _LENGTHS:
+        ours = Script("cases/durable.py", OURS, size=60, variant=f"sqlite-{turns}", rounds=3)
+        rows += [row for name, peer in _keepers(turns) for row in _kept(turns, ours, name, peer)]
+        postgres = Script("cases/durable.py", OURS, size=60, variant=f"postgres-{turns}", rounds=2)
+        rows += _kept(turns, postgres, "SQLite", ours)
+    return Case("durable", tuple(rows))
+
+
+def _keepers(turns: int) -> list[tuple[str, Script]]:
+    """Return the peers that keep a conversation of so many turns in reasonable time."""
+    size, rounds = 60, 2 if turns <= 1000 else 1
+    found = [
+        (name, Script("peers/langgraph_durable.py", PEERS, size=size, variant=f"{kind}-{turns}", rounds=rounds))
+        for name, kind, most in _LANGGRAPH
+        if turns <= most
+    ]
+    if turns <= 1000:
+        autogen = Script("peers/autogen_durable.py", PEERS, size=size, variant=str(turns), rounds=1)
+        agents = Script("peers/agents_durable.py", PEERS, size=size, variant=str(turns), rounds=1)
+        found += [("AutoGen, state saved", autogen), ("OpenAI Agents, session", agents)]
+    return found
+
+
+def _kept(turns: int, ours: Script, name: str, peer: Script) -> list[Row]:
+    """Return what two ways to keep a conversation take."""
+    kind = "" if ours.variant.startswith("sqlite") else ", PostgreSQL"
+    return [
+        Row(f"{turns} turns{kind}: {what}", unit, Reading(ours, key), name, Reading(peer, key))
+        for what, unit, key in (("a turn", "us", "turn_us"), ("disk", "MB", "disk_mb"), ("memory", "MB", "peak_mb"))
+        if not (kind and key == "disk_mb")
+    ]
