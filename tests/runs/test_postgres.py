@@ -406,6 +406,22 @@ async def test_intent_survives_a_power_cut_and_the_rest_what_the_server_says(
     assert [row["level"] for row in await sql("SELECT level FROM {s}.levels")] == [level]
 
 
+async def test_entries_of_two_runs_and_of_one_are_written_alike(store: PostgresStore) -> None:
+    journal = await store.open("talk")
+    for run in (1, 1, 2):
+        journal.append(run, f"{run} turn", "value", {"value": run})
+    await journal.commit()
+    for _ in range(3):
+        add(journal, 3)
+    await journal.commit()
+    await journal.commit(sync=True)
+
+    assert [(e.seq, e.run, e.path) for e in await store.read("talk")] == [
+        (1, 1, "1 turn"), (2, 1, "1 turn"), (3, 2, "2 turn"), (4, 1, "1 turn"), (5, 1, "1 turn"), (6, 1, "1 turn"),
+    ]  # fmt: skip
+    assert await store.verify("talk") == journal.head()
+
+
 async def test_entry_comes_back_whatever_its_path_and_text_hold(store: PostgresStore) -> None:
     journal = await store.open("talk")
     told = journal.append(1, "1 turn/1 \x00 \ud800 ä", "value", {"value": "\x00\ud800ä"})

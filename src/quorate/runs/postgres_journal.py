@@ -108,6 +108,11 @@ class Part:
         self.after, self.head = after, head
         self.place = self.key, self.fence, self.before, after, head
 
+    @property
+    def one_run(self) -> bool:
+        """Whether all its entries are of one run."""
+        return all(row[1] == self.rows[0][1] for row in self.rows)
+
     def done(self) -> None:
         """Take it off what the journal still has to write."""
         journal = self.journal

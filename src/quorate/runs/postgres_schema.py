@@ -154,6 +154,14 @@ class Statements:
             SELECT u.* FROM unnest($6::bigint[], $7::int[], $8::int[], $9::bytea[], $10::text[], $11::int[],
                 $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[])
                 u(key, seq, run, path, kind, version, at, payload, salt, hash) JOIN moved USING (key))"""
+    _one = """
+        WITH moved AS (UPDATE {s}.conversations SET count = $4, head = $5
+            WHERE key = $1 AND fence = $2 AND count = $3 RETURNING key),
+        written AS (INSERT INTO {s}.entries (key, seq, run, version, path, kind, at, payload, salt, hash)
+            SELECT key, $3 + n, $6, $7, path, kind, at, payload, substring(proof FOR 16), substring(proof FROM 17)
+            FROM unnest($8::bytea[], $9::text[], $10::bigint[], $11::bytea[], $12::bytea[])
+                WITH ORDINALITY u(path, kind, at, payload, proof, n) CROSS JOIN moved)
+        SELECT key"""
     _used = """
         used AS (UPDATE {s}.inbox i SET taken = true, payload = u.said
             FROM unnest($16::bigint[], $17::text[], $18::bytea[]) u(key, id, said) JOIN moved USING (key)
@@ -177,6 +185,7 @@ class Statements:
                 setattr(self, name, text)
         self._sync = filling["sync"]
         self._writes: dict[tuple[bool, bool], str] = {}
+        self.write_one, self.write_one_synced = (f"{self._one}{extra} FROM moved" for extra in ("", f", {self._sync}"))
 
     def write(self, *, rare: bool, synced: bool) -> str:
         """Return the one statement of a commit; it returns the keys of the conversations that were moved on.
