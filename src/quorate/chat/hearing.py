@@ -63,13 +63,25 @@ def hear(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> b
     return True
 
 
+def cut_late(run: Run, path: str, entries: list[Entry]) -> None:
+    """Cut the turn short that was open when somebody interrupted a process that ended before it noticed."""
+    note = next((note for note in run.mail.values() if note.kind == "interrupt"), None)
+    if note is not None and {"choice", "interrupt"} & {e.kind for e in entries} == {"choice"}:
+        run.take(note)
+        entries.append(run.append(path, "interrupt", said_by(note)))
+
+
 def _taken(run: Run, path: str) -> Iterator[Entry]:
+    count = 1
+    while (inside := paths.child(path, count, "heard")) in run.recorded:  # cut by a crash
+        yield run.recall(inside)[0]
+        count += 1
     if run.recorded:  # the open turn comes first
         return
-    waiting = [note for note in run.mail.values() if note.kind in MESSAGES]
-    for i, note in enumerate(waiting):
+    for note in [note for note in run.mail.values() if note.kind in MESSAGES]:
         run.take(note)
-        yield run.append(paths.child(path, i + 1, "heard"), "heard", said_by(note))
+        yield run.append(paths.child(path, count, "heard"), "heard", said_by(note))
+        count += 1
 
 
 def _again(run: Run, path: str, entries: list[Entry]) -> Iterator[Entry]:

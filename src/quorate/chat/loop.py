@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed
-from quorate.chat.hearing import fact_heard, hear
+from quorate.chat.hearing import cut_late, fact_heard, hear
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
@@ -50,8 +50,10 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         if path in run.stalled_at:
             talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
-        if (run.mail or run.is_replay) and hear(run, path, entries, talk, feed):
+        if (run.mail or run.recorded or run.is_replay) and hear(run, path, entries, talk, feed):
             continue
+        if run.mail and entries:
+            cut_late(run, path, entries)
         if run.gate is not None:
             run.check_gate()
         reason = condition.reason(talk.condition)

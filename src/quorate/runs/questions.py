@@ -85,6 +85,12 @@ answerer: ContextVar[Answerer | None] = ContextVar("quorate_answerer", default=N
 """Who answers at once where no run says otherwise."""
 
 
+_INSIDE = (
+    "A person cannot be asked inside a step: a crash would lose the answer. Declare the tool @tool(scope=True): then "
+    "it is made of steps, and asking is one."
+)
+
+
 async def ask(
     question: str,
     schema: Any = None,
@@ -123,10 +129,7 @@ async def ask(
     if scope is None:
         return await _outside(question, shape, to)
     if scope.leaf:
-        raise ConfigError(
-            f"ask() was called inside the step {paths.shown(scope.path)}, which a crash would lose. Declare the tool "
-            "@tool(scope=True): then it is made of steps, and asking is one."
-        )
+        raise ConfigError(_INSIDE)
     said: Payload = {"text": question}
     if shape.json is not None:
         said["schema"] = shape.json
@@ -196,6 +199,8 @@ async def put(scope: Scope, path: str, id: str, said: Payload, shape: Shape, *, 
         Parked: Nobody has answered yet.
     """
     run = scope.run
+    if run.meter.inside is not None:
+        raise ConfigError(_INSIDE)
     asked = 0
     while True:
         asked += 1

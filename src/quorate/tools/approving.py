@@ -53,9 +53,8 @@ async def is_approved(scope: Scope, path: str, tool: Tool[..., Any], call: ToolC
         return True  # no step is made any more, this one neither
     if answer is True:
         return True
-    return (
-        f"{tool.name} was not approved{f': {answer}' if answer else '.'} Ask for something smaller, or go on without."
-    )
+    why = f": {answer.rstrip('.')}" if answer else ""
+    return f"{tool.name} was not approved{why}. Ask for something smaller, or go on without."
 
 
 def refusing(error: ToolError) -> Callable[[str], Coroutine[Any, Any, Any]]:
