@@ -77,7 +77,6 @@ def test_10_000_waiting_runs_cost_a_new_process_under_20_mb_and_no_task(tmp_path
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    print(found)
     assert found["questions"] == MANY
     assert found["mb"] < 20, found
     assert found["tasks"] == 0

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,8 @@ class Month:
                     except Conflict:
                         self.refused += 1  # too late
                 elif self.luck.random() < 0.1:
-                    try:
+                    with suppress(Conflict):  # it has been answered
                         await reassign(store, said["id"], "bob")
-                    except Conflict:
-                        pass  # it has been answered
                 if self.luck.random() < 0.5:
                     await expire_due(store, found)
 
@@ -131,8 +130,7 @@ class Month:
                 try:
                     result = await team(*definition).continue_run(id, store=store)
                 except RunFailed as failed:
-                    assert "Nobody answered" in str(failed)
-                    self.outcomes[id] = "expired"
+                    self.outcomes[id] = "expired" if "Nobody answered" in str(failed) else str(failed)
                     continue
                 if result.outcome.kind != "waiting":
                     self.outcomes[id] = f"{result.outcome.kind}: {result.messages[-1].to_text()}"
@@ -142,7 +140,7 @@ class Month:
 async def test_park_30_days(tmp_path: Path, seed: int) -> None:
     # ENGINE 7, 16: nothing is held while it waits; each question takes one branch, once
     clock = FakeClock()
-    month = Month(tmp_path / "office.db", clock, random.Random(seed))  # noqa: S311  # luck, no secret
+    month = Month(tmp_path / "office.db", clock, random.Random(seed))
     for i in range(RUNS_OF_A_KIND):
         for kind in KINDS:
             await month.begin(f"{kind}-{i}", kind)
@@ -164,7 +162,7 @@ async def test_park_30_days(tmp_path: Path, seed: int) -> None:
     assert {end for kind, end in ends if kind == "proxy"} == {"completed: Blue."}
     assert {end for kind, end in ends if kind == "approval"} == {"completed: paid 7"}
     assert {end for kind, end in ends if kind == "parallel"} == {"completed: ann: True; bob: True; cai: True"}
-    assert len(set(ends)) >= 9, "both branches were taken"
+    assert len(set(ends)) > len(KINDS), "both branches were taken"
     async with month.process() as store:
         assert await store.questions() == []
         for id, definition in month.teams.items():
