@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -17,11 +17,23 @@ class TimedOut(TimeoutError):
         self.work = work
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T], *, spare: Callable[[], float] | None = None) -> T:
+class Patience(Protocol):
+    """Whose work it is that waits."""
+
+    def begin_to_wait(self) -> None:
+        """Be told that the work really waits, in its task, before anything else runs."""
+        ...
+
+    def spare_s(self) -> float:
+        """Return how many seconds did not count since it was asked last."""
+        ...
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T], *, patience: Patience | None = None) -> T:
     """Await `work` for at most so many seconds.
 
-    A timer is set only once the work really waits: setting and cancelling one costs more than many a call. When it
-    fires, `spare` says how many seconds did not count; the work then has these once more.
+    A timer is set only once the work really waits: setting and cancelling one costs more than many a call. `patience`
+    is told then, and when the time is up it is asked how many seconds did not count; the work has these once more.
 
     Raises:
         TimedOut: It took longer; the work was cancelled.
@@ -30,12 +42,13 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], *, spare: Callabl
         waits_for = work.send(None)
     except StopIteration as done:
         return done.value
-    timer = asyncio.timeout(seconds if spare is None else None)
+    timer = asyncio.timeout(seconds if patience is None else None)
     try:
         async with timer:
-            if spare is None:
+            if patience is None:
                 return await _Rest(work, waits_for)
-            bell = _Bell(seconds, timer, spare)
+            patience.begin_to_wait()
+            bell = _Bell(seconds, timer, patience.spare_s)
             try:
                 return await _Rest(work, waits_for)
             finally:

@@ -427,7 +427,7 @@ class MemoryJournal:
         return list(self._inbox.values())
 
     def watch(self, deliver: Deliver) -> None:
-        self._watcher = Watcher(deliver)
+        self._watcher = Watcher(deliver, early=self._watcher is None)
         if self._inbox:
             deliver(self._waiting())
 
@@ -489,12 +489,17 @@ def about(question: Entry, notes: Sequence[Note]) -> tuple[Note, ...]:
 
 
 class Watcher:
-    """Who wants to know what waits in an inbox, in the loop that it was made in."""
+    """Who wants to know what waits in an inbox, in the loop that it was made in.
+
+    One that is made `early`, before anything really waits, can only be told from its own thread: to find out which loop
+    runs is a call of the system, which costs more than many a run.
+    """
 
     __slots__ = ("deliver", "loop", "thread")
 
-    def __init__(self, deliver: Deliver) -> None:
-        self.deliver, self.loop, self.thread = deliver, asyncio.get_running_loop(), threading.get_ident()
+    def __init__(self, deliver: Deliver, *, early: bool = False) -> None:
+        self.deliver, self.thread = deliver, threading.get_ident()
+        self.loop = None if early else asyncio.get_running_loop()
 
     def tell(self, waiting: Callable[[], Sequence[Note]]) -> None:
         """Tell what waits: at once from within the loop, soon from another thread."""
@@ -507,8 +512,9 @@ class Watcher:
         if threading.get_ident() == self.thread:
             now()
             return
-        with suppress(RuntimeError):  # the loop has ended: whoever opens the journal next is told
-            self.loop.call_soon_threadsafe(now)
+        if self.loop is not None:
+            with suppress(RuntimeError):  # the loop has ended: whoever opens the journal next is told
+                self.loop.call_soon_threadsafe(now)
 
 
 def _age(summary: Summary) -> tuple[int, str]:

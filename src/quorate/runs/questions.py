@@ -302,7 +302,8 @@ async def _asked(run: Run, question: Question, shape: Shape, live: Answerer) -> 
     """Ask who answers at once, until there is an answer: theirs, or one that comes from elsewhere."""
     loop = asyncio.get_running_loop()
     left = (question.deadline_us - run.clock.now_us()) / 1e6 if question.deadline_us else None
-    waiter = run.waiters[question.id] = loop.create_future()
+    waiter: asyncio.Future[Note] = loop.create_future()
+    run.waiters = {**run.waiters, question.id: waiter}
     asking: asyncio.Task[Any] | None = None
     try:
         for _ in range(MOST_TRIES):
@@ -326,7 +327,7 @@ async def _asked(run: Run, question: Question, shape: Shape, live: Answerer) -> 
             return await _post(run, question.id, {"value": said, "by": question.to or "user"})
         return None
     finally:
-        del run.waiters[question.id]
+        run.waiters = {id: other for id, other in run.waiters.items() if other is not waiter}
         if asking is not None and not asking.done():
             asking.cancel()
             with suppress(asyncio.CancelledError, Exception):

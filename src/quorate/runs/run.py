@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from quorate.core.waiting import TimedOut, within
@@ -45,6 +46,31 @@ class Run:
     stalled_at: frozenset[str] = frozenset()
     """Where somebody went on after a stall, so that patience is new: paths of turns, and places in a speech."""
 
+    # What few runs need is on the class until it is needed: an object with more than thirty attributes is a slow one.
+    mail: Mapping[str, Note] = MappingProxyType({})
+    """What waits in the inbox and is not taken in yet, by id."""
+    met: frozenset[str] = frozenset()
+    """What was taken in of it."""
+    gate: type[Parked] | None = None
+    """If set: no step is made any more, this is raised instead."""
+    task: asyncio.Task[Any] | None = None
+    """Its task, once it really waits: to find out before costs more than many a run."""
+    begun: bool = False
+    paused_by: str = ""
+    deaf: bool = False
+    """Whether it is being taken up again: the next attempt is told what comes."""
+    is_cut: bool = False
+    """Whether its turn is being cancelled, since a person interrupted it."""
+    answerer: Callable[[Any], Awaitable[Any]] | None = None
+    """Who answers questions at once."""
+    waiters: Mapping[str, asyncio.Future[Note]] = MappingProxyType({})
+    """Who in this process waits for an answer, by the id of the question."""
+    idle_us: int = 0
+    """How long a person was waited for, and nothing else done."""
+    _idle_s: float = 0.0
+    _idle: int = 0
+    _idle_from: tuple[int, float] = (0, 0.0)
+
     def __init__(
         self,
         conversation: Conversation,
@@ -65,17 +91,8 @@ class Run:
         self.waiting: dict[str, str] = {}
         self.attempts: dict[str, int] = {}
         self.open_intents: dict[str, tuple[str, str]] = {}
-        self.stop_reason = self.paused_by = ""
-        self.mail: dict[str, Note] = {}  # what waits in the inbox and is not taken in yet, by id
-        self.met: set[str] = set()  # what was taken in
-        self.gate: type[Parked] | None = None  # if set: no step is made any more, this is raised instead
+        self.stop_reason = ""
         self.open_turn = ""
-        self.task: asyncio.Task[Any] | None = None
-        self.deaf = False  # it is being taken up again: the next attempt is told
-        self.is_cut = False  # its turn is being cancelled, since a person interrupted it
-        self.answerer: Callable[[Any], Awaitable[Any]] | None = None  # who answers questions at once
-        self.waiters: dict[str, asyncio.Future[Note]] = {}
-        self.idle_us, self._idle_s, self._idle, self._idle_from = 0, 0.0, 0, (0, 0.0)  # while a person was waited for
         self.outcome: Outcome | None = None
         self.is_replay = self.ended = False
         self.kept: Any = None
@@ -155,14 +172,14 @@ class Run:
                 self.take(note)
                 _CONTROLS[note.kind](self, note)
             else:
-                self.mail[note.id] = note
+                self.mail = {**self.mail, note.id: note}
                 if note.kind == "answer":
                     self.answered(note)
 
     def take(self, note: Note) -> None:
         """Take a note out of the inbox, together with the next commit."""
-        self.met.add(note.id)
-        self.mail.pop(note.id, None)
+        self.met |= {note.id}
+        self.mail = {id: other for id, other in self.mail.items() if id != note.id}
         self.journal.take(note)
 
     def answered(self, note: Note) -> None:
@@ -172,7 +189,7 @@ class Run:
             waiter.set_result(note)
 
     def _stopped(self, note: Note) -> None:
-        if self.task is None:  # it was meant for an attempt that has ended meanwhile
+        if not self.begun:  # it was meant for an attempt that has ended meanwhile
             self.append(paths.ROOT, "stop", {"id": note.id, "by": _who(note), "reason": "", "late": True})
         elif not self.stop_reason:
             self.stop_reason = note.payload.get("text") or f"{_who(note)} asked to stop."
@@ -180,7 +197,7 @@ class Run:
 
     def _paused(self, note: Note) -> None:
         self.append(paths.ROOT, "pause", said_by(note))
-        if self.task is not None:
+        if self.begun:
             self.paused_by, self.gate = _who(note), Parked
 
     def _unpaused(self, note: Note) -> None:
@@ -192,6 +209,15 @@ class Run:
         self.append(self.open_turn, "interrupt", said_by(note))
         self.is_cut = True
         if self.task is not None:
+            self.task.cancel()
+        else:  # it never waited yet: it comes to its next step
+            self.gate = Interrupted
+
+    def begin_to_wait(self) -> None:
+        """Let others reach the run from now on: it waits, so they can."""
+        self.task = asyncio.current_task()
+        self.journal.watch(self.deliver)
+        if self.is_cut and self.task is not None:
             self.task.cancel()
 
     def check_gate(self) -> None:
@@ -327,11 +353,11 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     token = current.set(root)
     try:
         run.journal.watch(run.deliver)
-        run.task = asyncio.current_task()
+        run.begun = True
         if left <= 0:
             work.close()
             raise run.meter.reached("active_s")
-        outcome = await within(left, work, spare=run.spare_s)
+        outcome = await within(left, work, patience=run)
         outcome = run.meter.halted or outcome
     except Halt as halt:
         outcome = run.meter.halted or halt.outcome
@@ -349,7 +375,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=cause_of(raised))
     finally:
         current.reset(token)
-    if run.is_cut and run.task is not None and not run.task.uncancel() and outcome.kind in {"cancelled", "waiting"}:
+    if run.is_cut and not (run.task and run.task.uncancel()) and outcome.kind in {"cancelled", "waiting"}:
         cancelled = None
         await _give_up_attempt(run)
     outcome = run.outcome = _with_open_ends(run, outcome)

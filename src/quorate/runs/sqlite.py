@@ -623,9 +623,9 @@ class SqliteStore:
         """Tell a run what waits for it and, as long as it is going on, what comes."""
         self._watchers[journal.key] = journal, watcher
         if self._timer is None or self._timer.cancelled() or watcher.loop is not self._timer_loop:
-            self._timer_loop = watcher.loop
+            self._timer_loop = asyncio.get_running_loop()
             self._seen_version = -1
-            self._timer = watcher.loop.call_later(LOOK_S, self._look)
+            self._timer = self._timer_loop.call_later(LOOK_S, self._look)
         self._tell(journal.key)
 
     def _look(self) -> None:

@@ -157,7 +157,7 @@ async def again(run: Run) -> Run:
     """Take an attempt up again from its journal, which is still held."""
     runs = fold(await run.journal.entries())
     new = _reopened(run.journal, runs, runs[run.number], {}, run.conversation)
-    new.task, new.answerer, new.meter.inside = run.task, run.answerer, run.meter.inside
+    new.begun, new.answerer, new.meter.inside = True, run.answerer, run.meter.inside
     return new
 
 
