@@ -115,7 +115,9 @@ async def go_on(
         if give_up_turn:
             check_settled(conversation.id, record)
             give_up(journal, record)
-        return _reopened(journal, runs, record, resumed, conversation)
+        run = _reopened(journal, runs, record, resumed, conversation)
+        run.deliver(await journal.inbox())  # before it has begun: an order to stop or pause was one to the last attempt
+        return run
     except BaseException:
         await journal.release()
         raise
