@@ -337,6 +337,46 @@ async def test_answer_survives_a_crash_after_it_was_taken(killed: Any) -> None:
     assert result.messages[-1].to_text() == "told 'Blue.'"
 
 
+async def test_run_that_asks_ends_the_same_wherever_it_is_killed(killed: Any) -> None:
+    # ENGINE 1, 2, 16
+    @tool(scope=True)
+    async def survey(who: str) -> str:
+        """Ask somebody."""
+        return await ask(f"And you, {who}?", to=who)
+
+    @tool(approval=True, effect="read")
+    async def look() -> str:
+        """Look."""
+        return "seen"
+
+    def says(request: Any) -> Any:
+        done = [b for b in request.blocks if getattr(b, "results", ())]
+        return "; ".join(r.content for r in done[-1].results) if done else None
+
+    class Pure(ScriptedModel):
+        async def stream(self, request: Any) -> Any:
+            calls = [ToolCall("a", "survey", '{"who": "ann"}'), ToolCall("b", "look", "{}")]
+            self._lines = iter([says(request) or calls])
+            async for event in super().stream(request):
+                yield event
+
+    def members() -> RoundRobinGroupChat:
+        return team(AssistantAgent("clerk", Pure([]), tools=[survey, look]), Asking("bob", schema=bool), turns=2)
+
+    def live(question: Question) -> Any:
+        return "fine" if question.to else True
+
+    store = MemoryStore(clock=FakeClock())
+    await members().run(task="Go.", conversation=store.conversation("talk"), answer=live)
+    entries = await store.read("talk")
+
+    for at in range(2, len(entries)):
+        left = await killed(entries, after=at)
+        result = await members().continue_run("talk", store=left.store, answer=live)
+        assert [m.to_text() for m in result.messages if m.type == "TextMessage"] == ["Go.", "fine; seen", "told True"]
+        assert (await replay("talk", team=members(), store=left.store)).identical
+
+
 # -- where it may be asked --------------------------------------------------------------------------------------------
 
 

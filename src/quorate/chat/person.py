@@ -89,4 +89,6 @@ def _wanted(schema: dict[str, Any] | None) -> str:
         return "yes/no "
     if "enum" in schema:
         return f"one of {', '.join(json.dumps(v, ensure_ascii=False) for v in schema['enum'])} "
+    if schema.get("anyOf", [{}])[0].get("type") == "boolean":
+        return "yes/no, or why not "
     return f"{schema['type']} " if schema.get("type") in {"integer", "number", "string"} else "JSON "
