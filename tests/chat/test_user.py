@@ -8,6 +8,7 @@ import pytest
 from quorate import (
     Agent,
     AssistantAgent,
+    Limits,
     MaxMessageTermination,
     RoundRobinGroupChat,
     TextMessage,
@@ -168,3 +169,15 @@ async def test_who_answers_the_questions_of_a_run_is_asked_rather_than_the_termi
     result = await team(None, "Well?").run(task="Help.", answer=lambda question: f"to {question.text}")
 
     assert result.messages[-1].to_text() == "to clerk: Well?"
+
+
+async def test_time_in_which_a_person_thinks_is_not_active_time() -> None:
+    async def slow(prompt: str) -> str:
+        await asyncio.sleep(0.15)
+        return "at last"
+
+    working = team(slow, "Well?")
+
+    result = await working.run(task="Help.", limits=Limits(active_s=0.1))
+
+    assert result.messages[-1].to_text() == "at last"

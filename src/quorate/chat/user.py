@@ -15,7 +15,7 @@ from quorate.errors import ConfigError
 from quorate.models.blocks import Origin
 from quorate.runs.entries import Payload
 from quorate.runs.questions import Question, put
-from quorate.runs.run import question_id
+from quorate.runs.run import Run, question_id
 from quorate.runs.shapes import Shape
 from quorate.runs.steps import step
 from quorate.tools.threads import in_thread
@@ -54,7 +54,7 @@ class UserProxyAgent(Agent):
         if self.input_func is None:
             answer = await self._asked(turn)
         else:
-            answer = await step("input", self._ask, effect="read")
+            answer = await step("input", lambda: self._ask(turn.run), effect="read")
         return messages.TextMessage(content=answer, source=self.name)
 
     async def _asked(self, turn: Turn) -> str:
@@ -65,7 +65,11 @@ class UserProxyAgent(Agent):
         live = _typed if is_terminal() else None
         return await put(scope, path, question_id(turn.run.id, path), said, Shape(), live=live)
 
-    async def _ask(self) -> str:
+    async def _ask(self, run: Run) -> str:
+        with run.idle():
+            return await self._input()
+
+    async def _input(self) -> str:
         ask = self.input_func
         assert ask is not None
         if inspect.iscoroutinefunction(ask):
