@@ -1,0 +1,143 @@
+"""A process that is stopped for a while (a laptop's lid, a machine that hangs) and wakes up after another went on."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from signal import SIGCONT, SIGKILL
+
+import pytest
+
+from quorate import open_store
+from quorate.errors import Conflict
+from quorate.runs.portable import record
+
+SCRIPT = Path(__file__).with_name("paying.py")
+EXPIRES_S = 5
+Start = Callable[..., subprocess.Popen[str]]
+WAYS = ["sqlite, taken over", "postgres, taken over", "postgres, expired"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the script; what still runs is killed in the end."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(what: str, url: str, *words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(SCRIPT), what, url, str(tmp_path / "ledger"), *words]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[str]]:
+    """The URL of a store, and the words with which a second process may go on with a run of a stopped one."""
+    if request.param.startswith("sqlite"):
+        return f"sqlite:///{tmp_path}/work.db", ["take"]
+    url = request.getfixturevalue("postgres")
+    if request.param.endswith("expired"):
+        return f"{url}&lease=expiry&expires_s={EXPIRES_S}", []
+    return url, ["take"]
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+async def test_stopped_process_neither_writes_nor_pays_twice_when_it_wakes(
+    way: tuple[str, list[str]], start: Start, tmp_path: Path
+) -> None:
+    # ENGINE 9, 15: its intent was on disk when it was stopped, right before the call
+    url, words = way
+    late = start("begin", url, "stop")
+    assert line(late) == "announced"
+    if not words:
+        async with open_store(url) as store:
+            with pytest.raises(Conflict, match="A run of conversation talk is going on"):
+                await store.open("talk")
+        await asyncio.sleep(EXPIRES_S + 0.5)
+
+    began = time.monotonic()
+    told = line(start("resume", url, *words))
+    took = time.monotonic() - began
+    async with open_store(url) as store:
+        before = await record(store, "talk")
+        late.send_signal(SIGCONT)
+        woken = [line(late), line(late)]
+        after = await record(store, "talk")
+        verified = await store.verify("talk")
+
+    assert told == "completed: It is paid."
+    assert took + (0 if words else EXPIRES_S) > 5, "It has to leave the first one its time (ENGINE 9)."
+    assert woken[0] == "awake"
+    assert woken[1].startswith("Conflict: Conversation talk was taken over by another process")
+    assert after.stored == before.stored
+    assert verified.length == len(after.stored)
+    paid = (tmp_path / "ledger").read_text().splitlines()
+    assert len(paid) == 1
+    assert f"by {late.pid} " not in paid[0]
+
+
+async def test_stopped_process_that_nobody_followed_announces_its_call_again_before_it_makes_it(
+    way: tuple[str, list[str]], start: Start, tmp_path: Path
+) -> None:
+    # ENGINE 9: nothing was paid while it slept, and what it announced is too old
+    url, _ = way
+    late = start("begin", url, "stop")
+    assert line(late) == "announced"
+    await asyncio.sleep(5.5)
+
+    late.send_signal(SIGCONT)
+    woken = [line(late), line(late)]
+    late.send_signal(SIGCONT)  # it stops itself at every intent
+    woken += [line(late), line(late)]
+
+    assert woken == ["awake", "announced", "awake", "completed: It is paid."]
+    assert len((tmp_path / "ledger").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_killed_process_is_followed_at_once(
+    kind: str, start: Start, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # ENGINE 15: killed between intent and call; it is known to be dead, so nobody waits for it
+    url = request.getfixturevalue("postgres") if kind == "postgres" else f"sqlite:///{tmp_path}/work.db"
+    first = start("begin", url, "stop")
+    assert line(first) == "announced"
+    first.send_signal(SIGKILL)
+    first.wait(10)
+    async with open_store(url) as store:
+        announced = (await store.read("talk"))[-1]
+
+    assert line(start("resume", url)) == "completed: It is paid."
+
+    async with open_store(url) as store:
+        settled = next(e for e in await store.read("talk") if e.kind == "settled")
+    assert announced.kind == "intent"
+    assert len((tmp_path / "ledger").read_text().splitlines()) == 1
+    assert (settled.at - announced.at) / 1e6 < 5, "no wait for somebody who is known to be dead"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_of_processes_that_resume_at_once_exactly_one_goes_on(
+    kind: str, start: Start, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # ENGINE 15
+    url = request.getfixturevalue("postgres") if kind == "postgres" else f"sqlite:///{tmp_path}/work.db"
+    first = start("begin", url, "stop")
+    assert line(first) == "announced"
+    first.send_signal(SIGKILL)
+    first.wait(10)
+
+    told = sorted(map(line, [start("resume", url) for _ in range(4)]))
+
+    assert [text for text in told if not text.startswith("Conflict: ")] == ["completed: It is paid."]
+    assert len((tmp_path / "ledger").read_text().splitlines()) == 1
