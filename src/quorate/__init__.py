@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from quorate.chat.agent import Agent
     from quorate.chat.assistant import AssistantAgent
+    from quorate.chat.compare import compare
     from quorate.chat.conditions import (
         ExternalTermination,
         FunctionCallTermination,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
     from quorate.chat.console import Console
     from quorate.chat.document import load_team
+    from quorate.chat.fork import fork
     from quorate.chat.messages import StopMessage, TaskResult, TextMessage
     from quorate.chat.person import answering
     from quorate.chat.replay import replay
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "quorate.chat.agent": ["Agent"],
     "quorate.chat.assistant": ["AssistantAgent"],
+    "quorate.chat.compare": ["compare"],
     "quorate.chat.conditions": [
         "ExternalTermination",
         "FunctionCallTermination",
@@ -50,6 +53,7 @@ _HOMES = {
     ],
     "quorate.chat.console": ["Console"],
     "quorate.chat.document": ["load_team"],
+    "quorate.chat.fork": ["fork"],
     "quorate.chat.messages": ["StopMessage", "TaskResult", "TextMessage"],
     "quorate.chat.person": ["answering"],
     "quorate.chat.replay": ["replay"],
@@ -97,7 +101,9 @@ __all__ = [
     "UserProxyAgent",
     "answering",
     "ask",
+    "compare",
     "conversation",
+    "fork",
     "load_team",
     "open_store",
     "replay",

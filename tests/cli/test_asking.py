@@ -94,7 +94,7 @@ def test_second_answer_is_refused_before_and_after_it_was_used(cli: Any, questio
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Say which: --happened [RESULT], or --did-not."),
+        ((), "Say which: --happened [RESULT], or --did-not"),
         (("--happened", "--did-not"), "Say which"),
         (("--did-not", "5"), "has no result"),
     ],

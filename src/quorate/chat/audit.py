@@ -106,6 +106,7 @@ class Rebuilding:
 class _Run(NamedTuple):
     id: str
     number: int
+    marks: tuple[tuple[int, str], ...] = ()
 
 
 def _answered(reply: Reply, results: list[Any]) -> Reply:

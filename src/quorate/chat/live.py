@@ -378,6 +378,7 @@ class Runnable(ABC):
         owner: str | None = None,
         limits: Limits | None = None,
         definition: Payload | None = None,
+        effects: starting.Effects | None = None,
         give_up_turn: bool = False,
         take_over: bool = False,
         answer: Answers | None = None,
@@ -390,6 +391,7 @@ class Runnable(ABC):
             owner: Whose it is; by default the local one.
             limits: Those that replace the run's.
             definition: What to journal as the definition from here on.
+            effects: `live` makes new calls that are not `effect="read"`, where a fork would ask first; `ask` asks.
             give_up_turn: Close the open turn instead of finishing it.
             take_over: Take the run from a process that lives but does not answer.
             answer: Answers questions to people at once.
@@ -404,8 +406,9 @@ class Runnable(ABC):
         where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))
         cast = self.cast()
         run = await starting.go_on(
-            where, number, limits=limits, definition=definition, give_up_turn=give_up_turn, take_over=take_over
-        )
+            where, number, limits=limits, definition=definition, effects=effects, give_up_turn=give_up_turn,
+            take_over=take_over,
+        )  # fmt: skip
         run.answerer = answering_at_once(answer)
         try:
             talk = Talk(cast)
@@ -431,13 +434,15 @@ class Runnable(ABC):
         store: Store | None = None,
         owner: str | None = None,
         limits: Limits | None = None,
+        effects: starting.Effects | None = None,
         give_up_turn: bool = False,
         answer: Answers | None = None,
     ) -> TaskResult:
         """Go on with a run to its end; see `going_on`."""
-        async with self.going_on(
-            run_id, store=store, owner=owner, limits=limits, give_up_turn=give_up_turn, answer=answer
-        ) as run:
+        going_on = self.going_on(
+            run_id, store=store, owner=owner, limits=limits, effects=effects, give_up_turn=give_up_turn, answer=answer
+        )
+        async with going_on as run:
             return await run.result()
 
 

@@ -109,6 +109,8 @@ def _prepared(
     final = ends[-1] if ends and record.entries[-1].kind == "ended" else None
     changed = max((e.seq for e in record.entries if e.kind == "definition"), default=0)
     given = {e.path for e in record.entries if e.kind == "turn" and e.seq < changed and "/" not in e.path}
+    branched = max((e.seq for e in record.entries if e.kind == "fork"), default=0)
+    given |= {e.path.partition("/")[0] for e in record.entries if e.path and e.seq < branched}  # the parent replays it
     gone = {e.path for e in record.entries if e.kind == "turn" and e.payload.get("given_up")}
     recorded: dict[str, list[Entry]] = {}
     for entry in record.entries:
@@ -124,7 +126,7 @@ def _prepared(
     run.stalled_at = stalls(record.entries)
     run.asked = audit.requests(where.id, entries)
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
-    run.at = record.started_at
+    run.at, run.marks = record.started_at, record.marks
     return run, final
 
 

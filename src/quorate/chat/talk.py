@@ -19,6 +19,7 @@ from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
+from quorate.runs.history import wrote
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 
@@ -181,11 +182,11 @@ class Talk:
                 steps.clear()
                 self.turn = int(entry.path.partition(" ")[0])  # one that was given up may have no choice
                 if entry.payload.get("interrupted") and cut is not None:
-                    self.see(fact_heard(cut, run.journal.conversation))
+                    self.see(fact_heard(cut, wrote(cut.seq, run.journal.conversation, run.marks)))
             elif kind in {"reply", "result", "steer"}:
                 steps.append(entry)
             elif kind == "heard":
-                self.see(fact_heard(entry, run.journal.conversation))
+                self.see(fact_heard(entry, wrote(entry.seq, run.journal.conversation, run.marks)))
             elif kind == "interrupt":
                 cut = entry
 
@@ -228,7 +229,8 @@ class _Told:
 def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[Fact]:
     """Return the facts of a closed speech from its closing entry and those of its steps."""
     made = steps_of(steps, entry.path)
-    of: Any = run if entry.run == run.number else _Told(run.journal.conversation, entry.run)
+    here = entry.run == run.number and not run.marks
+    of: Any = run if here else _Told(wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
     facts = [deriving.derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
     for fact in facts if "origin" in entry.payload else ():
         if fact.speaker == name:

@@ -108,6 +108,10 @@ def resume(
     limits: Limits = None,
     team: TeamFile = None,
     app: App = None,
+    effects: Annotated[
+        str | None,
+        typer.Option(metavar="live|ask", help="In a fork: make new calls that are not effect='read', or ask first."),
+    ] = None,
     give_up_turn: Annotated[
         bool, typer.Option("--give-up-turn", help="Close the turn that was open instead of finishing it.")
     ] = False,
@@ -120,8 +124,51 @@ def resume(
     """Go on with a run where it stopped: after Ctrl-C, a crash, an answer, or at a limit with wider --limits."""
     from quorate.cli import working
 
-    force = working.Force(give_up_turn, take_over)
+    force = working.read_force(give_up_turn=give_up_turn, take_over=take_over, effects=effects)
     finish(working.resume(run, store, limits or [], team, app, force=force, as_json=as_json))
+
+
+@app.command(short_help="Branch off a run at a message, to go on in another way.")
+def fork(
+    run: Run,
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="MESSAGE", help="The last that is kept: its number or id (`show --ids`), a step's path, or end."
+        ),
+    ] = "end",
+    say: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Say this in place of that message, or of what the step came to.")
+    ] = None,
+    team: TeamFile = None,
+    app: App = None,
+    effects: Annotated[
+        str, typer.Option(metavar="ask|live", help="Whether new calls that are not effect='read' ask first.")
+    ] = "ask",
+    name: Annotated[str | None, typer.Option("--as", metavar="ID", help="The new conversation's id.")] = None,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Branch off a run at a message, to go on in another way; what is kept is shared, not copied.
+
+    Prints the new conversation's id and the command to go on with.
+    """
+    from quorate.cli import forking
+
+    finish(forking.forked(run, at, store, team, app, say, effects, name, as_json=as_json))
+
+
+@app.command(short_help="Show where two runs differ.")
+def compare(
+    a: Annotated[str, typer.Argument(metavar="RUN", help="A run, or a conversation.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="RUN", help="The other.", show_default=False)],
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Show where two runs differ: outcome, cost, tokens, path and text."""
+    from quorate.cli import comparing
+
+    finish(comparing.compared(a, b, store, as_json=as_json))
 
 
 @app.command()
@@ -153,12 +200,13 @@ def show(
     run: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],
     store: Store = None,
     entries: Annotated[bool, typer.Option("--entries", help="Print the journal itself, an entry a line.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print number and id of each message, to fork at.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what was said, why each speaker was chosen, and why it ended."""
     from quorate.cli import showing
 
-    finish(showing.show(run, store, entries=entries, as_json=as_json))
+    finish(showing.show(run, store, entries=entries, ids=ids, as_json=as_json))
 
 
 By = Annotated[str, typer.Option(metavar="NAME", help="Who says it.")]

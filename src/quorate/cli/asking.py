@@ -127,6 +127,13 @@ async def show(question: str, store: str | None, *, as_json: bool) -> int:
 def ways(said: dict[str, Any], place: Place) -> list[str]:
     """Return the commands that answer a question, from the payload of its entry."""
     id = said["id"]
+    if "permit" in said:
+        given = '{"result": "…"}'
+        return [
+            f"  Allow it:   {place.command('answer', id, 'yes')}",
+            f"  Its result: {place.command('answer', id, given)}",
+            f"  Refuse it:  {place.command('answer', id, 'no')}, or why not instead of no",
+        ]
     if "approval" in said:
         return [
             f"  Approve: {place.command('answer', id, 'yes')}",

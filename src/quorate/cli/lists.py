@@ -21,7 +21,7 @@ NARROWEST = 8
 CUT = frozenset({"task", "last task", "question", "what it is"})
 """The columns that a narrow terminal cuts; ids, figures and paths stay whole."""
 
-ATTEMPTS = ("run", "resumed", "ended")
+ATTEMPTS = ("run", "fork", "resumed", "ended")
 """The entries that say how runs began and ended, without what was said in them."""
 
 Row = dict[str, Any]

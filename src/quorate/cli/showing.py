@@ -10,9 +10,11 @@ from typing import Any
 
 from quorate.chat import shown
 from quorate.chat.console import View, watching
+from quorate.chat.fork import Said, thread
+from quorate.chat.messages import BaseMessage
 from quorate.chat.replay import replay
 from quorate.chat.shown import Line
-from quorate.cli import FAILED
+from quorate.cli import FAILED, forking
 from quorate.cli import definition as definitions
 from quorate.cli.again import Again
 from quorate.cli.place import Found, Place, find, named
@@ -27,7 +29,7 @@ from quorate.runs.journal import Head, Store
 FIGURES = ("turns", "model_calls", "tool_calls", "prompt_tokens", "completion_tokens", "tokens", "cost_usd", "active_s")
 
 
-async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> int:
+async def show(run: str, store: str | None, *, entries: bool, ids: bool, as_json: bool) -> int:
     """Show a run, or all of a conversation, and return the exit code: 1 for a journal that was altered."""
     place = Place.of(store, find_project())
     async with place.there() as opened:
@@ -40,9 +42,11 @@ async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> 
                 await _print_entries(opened, found)
             elif as_json:
                 for number in found.numbers:
-                    _print_run(told(conversation, found.runs[number]), held=held and number == found.latest, head=head)
+                    run_told = told(conversation, found.runs[number])
+                    thread = _thread(found, number)
+                    _print_run(run_told, thread, held=held and number == found.latest, head=head)
             else:
-                _show_runs(found, place, held=held, head=head, now=opened.clock.now_us())
+                _show_runs(found, place, held=held, head=head, ids=ids, now=opened.clock.now_us())
         except (LookupError, TypeError, ValueError, AttributeError):
             if not broken:
                 raise
@@ -51,14 +55,19 @@ async def show(run: str, store: str | None, *, entries: bool, as_json: bool) -> 
     return 0
 
 
-def _show_runs(found: Found, place: Place, *, held: bool, head: Head | None, now: int) -> None:
+def _show_runs(found: Found, place: Place, *, held: bool, head: Head | None, ids: bool, now: int) -> None:
     with watching(live=False) as view:
         for number in found.numbers:
             run = told(found.conversation, found.runs[number])
-            _show_run(view, run, place, held=held and number == found.latest, now=now)
+            numbers = {said.id: said.number for said in _thread(found, number)} if ids else {}
+            _show_run(view, run, place, numbers, held=held and number == found.latest, now=now)
         if head is not None:
             entries = shown.counted(head.length, "entry", "entries")
             view.tell([(f"journal of {shown.inline(found.conversation)}: {entries}, head {head.hash}", "dim")])
+
+
+def _thread(found: Found, number: int) -> list[Said]:
+    return [said for said in thread(found.conversation, found.runs) if said.run == number]
 
 
 async def _print_entries(store: Store, found: Found) -> None:
@@ -75,17 +84,25 @@ async def _verified(store: Store, conversation: str) -> tuple[Head | None, str]:
         return None, str(error)
 
 
-def _show_run(view: View, run: Told, place: Place, *, held: bool, now: int) -> None:
+def _show_run(view: View, run: Told, place: Place, numbers: dict[str, int], *, held: bool, now: int) -> None:
     record = run.record
     when = datetime.fromtimestamp(record.started_at / 1e6, UTC).astimezone()
     begun = f" · {when:%Y-%m-%d %H:%M:%S} · {shown.age((now - record.started_at) / 1e6)}"
     view.tell([("run ", "dim"), (run.id, "bold"), (begun, "dim")])
+    if record.forked:
+        view.tell([(f"{shown.inline(run.id)} {' '.join(forking.told(record))}", "dim")])
+
+    def see(item: BaseMessage) -> None:
+        view.see(item)
+        if item.id in numbers:
+            view.tell([(f"#{numbers[item.id]} {shown.inline(item.id)}", "dim")])
+
     for message in run.task:
-        view.see(message)
+        see(message)
     for turn in run.turns:
         view.title(", ".join(turn.speakers), _turn_words(turn))
         for item in turn.said:
-            view.see(item)
+            see(item)
         view.leave()
     view.tell([], *_end_lines(record, run.id, place, held=held))
     view.tell([])
@@ -128,7 +145,7 @@ def _tokens(figures: dict[str, Any]) -> str:
     return shown.tokens(figures["tokens"]) + (f" ({unsettled:,} of them reserved for cut calls)" if unsettled else "")
 
 
-def _print_run(run: Told, *, held: bool, head: Head | None) -> None:
+def _print_run(run: Told, said: list[Said], *, held: bool, head: Head | None) -> None:
     record = run.record
     figures = ended_figures(record)
     print_json(
@@ -142,6 +159,8 @@ def _print_run(run: Told, *, held: bool, head: Head | None) -> None:
         started_at=record.started_at,
         last_at=record.last_at,
         turns=[_turn_data(turn) for turn in run.turns],
+        messages=[{"number": message.number, "id": message.id} for message in said],
+        fork=record.forked or None,
         questions=[entry.payload for entry in record.questions.values()],
         app=record.app or None,
         document=record.document,

@@ -18,8 +18,8 @@ from quorate.chat.messages import BaseMessage, FunctionCall, FunctionExecutionRe
 from quorate.chat.speech import steps_of
 from quorate.errors import ConfigError
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload, run_id, split_run_id
-from quorate.runs.history import RunRecord, figures, sorted_entries
+from quorate.runs.entries import Entry, Payload, run_id
+from quorate.runs.history import RunRecord, figures, sorted_entries, wrote
 
 
 @dataclass
@@ -80,7 +80,7 @@ class _Named:
 
 def told(conversation: str, record: RunRecord) -> Told:
     """Return a run as its entries tell it."""
-    run = _Named(run_id(conversation, record.number), record.number)
+    id = run_id(conversation, record.number)
     turns: dict[str, ToldTurn] = {}
     inside: dict[str, list[Entry]] = {}
     ended: set[str] = set()
@@ -90,7 +90,7 @@ def told(conversation: str, record: RunRecord) -> Told:
         if top and top not in turns and entry.kind in {"heard", "interrupt", "turn"}:
             turns[top] = ToldTurn(paths.elements(top)[0][0], ("people",), "somebody had something to say")
         if entry.kind == "heard":
-            turns[top].said += _heard(entry, run)
+            turns[top].said += _heard(entry, conversation, record)
         elif entry.kind == "interrupt":
             cut[top] = entry
         elif entry.kind == "choice" and not rest:
@@ -110,16 +110,18 @@ def told(conversation: str, record: RunRecord) -> Told:
         turn = turns[speech.partition("/")[0]]
         name = paths.elements(speech)[-1][1]
         if speech in ended:
-            turn.said += _closed(entries, speech, name, run)
+            closing = next(e for e in entries if e.kind == "said" and e.path == speech)
+            run = _Named(run_id(wrote(closing.seq, conversation, record.marks), record.number), record.number)
+            turn.said += _closed(entries, closing, name, run)
         elif name != "choose":
             turn.said += _unfinished(entries, speech, name)
     for top, entry in cut.items():
-        turns[top].said += _heard(entry, run)
-    return Told(run.id, record, list(turns.values()))
+        turns[top].said += _heard(entry, conversation, record)
+    return Told(id, record, list(turns.values()))
 
 
-def _heard(entry: Entry, run: _Named) -> list[BaseMessage]:
-    message = fact_heard(entry, split_run_id(run.id)[0]).message
+def _heard(entry: Entry, conversation: str, record: RunRecord) -> list[BaseMessage]:
+    message = fact_heard(entry, wrote(entry.seq, conversation, record.marks)).message
     return [message] if message is not None else []
 
 
@@ -130,9 +132,9 @@ def _count(turn: ToldTurn, entry: Entry) -> None:
         turn.cost_usd = None if cost is None or turn.cost_usd is None else turn.cost_usd + cost
 
 
-def _closed(entries: Sequence[Entry], path: str, name: str, run: _Named) -> list[BaseMessage]:
+def _closed(entries: Sequence[Entry], closing: Entry, name: str, run: _Named) -> list[BaseMessage]:
+    path = closing.path
     made = steps_of(entries, path)
-    closing = next(e for e in entries if e.kind == "said" and e.path == path)
     found: list[BaseMessage] = []
     for item in closing.payload["items"]:
         if item[0] == "json":

@@ -22,6 +22,7 @@ from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
 from quorate.runs.journal import MemoryStore, checked_id
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
+from quorate.runs.start import Effects, checked_effects
 
 if TYPE_CHECKING:
     from quorate.chat.console import View
@@ -37,6 +38,15 @@ EXITS = {
     "cancelled": INTERRUPTED,
     "failed": FAILED,
 }
+
+
+def read_force(*, give_up_turn: bool, take_over: bool, effects: str | None) -> Force:
+    """Return what the command line says an operator wants.
+
+    Raises:
+        ConfigError: `effects` is no word that is known.
+    """
+    return Force(give_up_turn, take_over, checked_effects(effects) if effects else None)
 
 
 def read_limits(words: Sequence[str]) -> Limits | None:
@@ -160,6 +170,7 @@ class Force(NamedTuple):
 
     give_up_turn: bool = False
     take_over: bool = False
+    effects: Effects | None = None
 
 
 async def resume(

@@ -5,7 +5,8 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | kind | path | payload |
 |---|---|---|
 | `run` | root | a run begins: `task` (dumped messages), `limits`, `definition` |
-| `resumed` | root | an attempt goes on: `limits` if they changed, `fresh` (who starts without its state) |
+| `resumed` | root | an attempt goes on: `limits`, `effects` if they changed, `fresh` (who starts without its state) |
+| `fork` | root | here a fork begins, what is before it is shared: `of`, `effects`, `reopens`, `message`, `replaced` |
 | `definition` | root | from here on this definition: `document`, or `app` |
 | `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` |
 | `call` | model step | a model is asked: `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `digest` |
@@ -43,6 +44,8 @@ from quorate.runs import paths
 FORMAT = 1
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
 CLOSING = frozenset({"said", "turn", "ended"})
+_LAST = CLOSING | {"resumed", "fork"}
+"""What comes last on its path in canonical order."""
 
 ERASED = "[erased]"
 """What stands where a text was."""
@@ -92,9 +95,18 @@ class Entry(NamedTuple):
     version: int = FORMAT
 
 
+class Draft(NamedTuple):
+    """An entry to be written."""
+
+    run: int
+    path: str
+    kind: str
+    payload: Payload
+
+
 def canonical_order(entry: Entry) -> tuple[int, tuple[tuple[int, str], ...], int]:
     """Return the sort key of canonical order: by run, by path, and on one path as written."""
-    return entry.run, paths.sort_key(entry.path, closing=entry.kind in CLOSING or entry.kind == "resumed"), entry.seq
+    return entry.run, paths.sort_key(entry.path, closing=entry.kind in _LAST), entry.seq
 
 
 def canonical_export(entries: Iterable[Entry]) -> bytes:

@@ -12,6 +12,9 @@ from quorate.runs.entries import Entry, Payload, canonical_order, run_id
 from quorate.runs.meter import Meter
 from quorate.runs.outcome import Limits, Outcome
 
+Marks = list[tuple[int, str]]
+"""Of each `fork` entry its number, and the conversation that what comes before was written in."""
+
 OUTCOMES = frozenset({"reply", "result", "value", "error", "settled"})
 
 
@@ -20,7 +23,8 @@ class RunRecord:
     """One run as its entries tell it.
 
     `document` is the team as data that it last ran with, `app` the name of the code, both empty for a team that only
-    its process knew. `outcome` is None while an attempt goes on, and after its process was killed.
+    its process knew. `outcome` is None while an attempt goes on, and after its process was killed. `forked` is what the
+    last `fork` entry in it says, `effects` whether new calls ask first (`ask`) or are made (`live`), where one said so.
     """
 
     number: int
@@ -39,12 +43,15 @@ class RunRecord:
     void: set[int] = field(default_factory=set[int])
     open_turns: set[str] = field(default_factory=set[str])
     entries: list[Entry] = field(default_factory=list[Entry])
+    forked: Payload = field(default_factory=Payload)
+    effects: str = ""
+    marks: Marks = field(default_factory=Marks)
     _attempt_at: int = 0
 
     def see(self, entry: Entry) -> None:
         """Take in the next entry of this run."""
         self.entries.append(entry)
-        self.last_at = entry.at
+        self.last_at = max(self.last_at, entry.at)  # what a fork keeps is older than its mark
         known = getattr(self, f"_see_{entry.kind}", None)
         if known is not None:
             known(entry)
@@ -68,6 +75,15 @@ class RunRecord:
     def _see_resumed(self, entry: Entry) -> None:
         self.limits = Limits(**entry.payload.get("limits", {})).over(self.limits)
         self.outcome, self.stop_reason, self._attempt_at = None, "", entry.at
+        self.effects = entry.payload.get("effects", self.effects)
+
+    def _see_fork(self, entry: Entry) -> None:
+        self.forked, self.effects = entry.payload, entry.payload["effects"]
+        self.marks.append((entry.seq, self.forked["of"]))
+        if self.forked.get("reopens"):
+            if self.started_at and self.outcome is None:
+                self.active_s += (self.entries[-2].at - self._attempt_at) / 1e6
+            self.outcome, self.stop_reason, self.closed, self._attempt_at = None, "", False, entry.at
 
     def _see_choice(self, entry: Entry) -> None:
         self.open_turns.add(entry.path)
@@ -141,12 +157,24 @@ def _settle(meter: Meter, calls: list[Entry] | None, reply: Payload) -> None:
 def fold(entries: Iterable[Entry]) -> dict[int, RunRecord]:
     """Return the runs of a conversation by number."""
     runs: dict[int, RunRecord] = {}
+    marks: Marks = []
     for entry in entries:
         record = runs.get(entry.run)
         if record is None:
-            record = runs[entry.run] = RunRecord(entry.run)
+            record = runs[entry.run] = RunRecord(entry.run, marks=marks)
         record.see(entry)
     return runs
+
+
+def wrote(seq: int, conversation: str, marks: Sequence[tuple[int, str]]) -> str:
+    """Return the conversation that an entry was written in: that which has it, or one that it branched off."""
+    return next((of for mark, of in marks if seq < mark), conversation)
+
+
+def asks_first(runs: dict[int, RunRecord]) -> bool:
+    """Whether new calls that are not `read` are put before a person."""
+    said = [record.effects for _, record in sorted(runs.items()) if record.effects]
+    return bool(said) and said[-1] == "ask"
 
 
 def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:

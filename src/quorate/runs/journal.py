@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Entry, Payload
+from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Draft, Entry, Payload
 
 LOCAL_OWNER = "local/me"
 
@@ -193,6 +193,25 @@ class Store(Protocol):
         """
         ...
 
+    async def fork(
+        self, id: str, *, parent: str, upto: int, first: Sequence[Draft | int] = (), owner: str = LOCAL_OWNER
+    ) -> Conversation:
+        """Begin a conversation that shares the first entries of another; nothing of them is copied.
+
+        Args:
+            id: Of the new conversation.
+            parent: The one that it branches off. It may be going on; what it writes later stays its own.
+            upto: How many of its entries are shared.
+            first: What comes after them: entries to write, and the numbers of further entries of the parent that are
+                kept here with their path and time, and with their payload by reference.
+            owner: Whose both are.
+
+        Raises:
+            Conflict: There is a conversation of this id.
+            ConfigError: There is no such parent, or it has fewer entries.
+        """
+        ...
+
     async def conversations(
         self,
         *,
@@ -326,6 +345,28 @@ def ready(note: Note, redact: Redact | None) -> tuple[Note, bytes]:
     return note, data
 
 
+def unknown_parent(id: str) -> ConfigError:
+    """Return what to raise where there is nothing to branch off."""
+    return ConfigError(f"There is no conversation {id} here. `quorate conversations` lists them.")
+
+
+def taken_id(id: str) -> Conflict:
+    """Return what to raise where a new conversation has the id of one that is there."""
+    return Conflict(f"There is a conversation {id} already. Give the fork another name.")
+
+
+def check_there(id: str, length: int, upto: int, first: Sequence[Draft | int]) -> None:
+    """Make sure that a conversation has the entries that a fork wants of it.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    wanted = [upto, *(item for item in first if isinstance(item, int))]
+    if not all(0 <= seq <= length for seq in wanted):
+        bad = next(seq for seq in wanted if not 0 <= seq <= length)
+        raise ConfigError(f"Conversation {id} has {length} entries, no entry {bad}.")
+
+
 WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
@@ -389,6 +430,10 @@ class MemoryJournal:
         pass
 
     async def entries(self) -> list[Entry]:
+        return self.all()
+
+    def all(self) -> list[Entry]:
+        """Return all entries."""
         return list(self._entries)
 
     def kept_for(self, of: Any) -> Kept | None:
@@ -449,8 +494,8 @@ class MemoryJournal:
         Raises:
             StoreError: An entry was altered since it was hashed, or is no plain data.
         """
-        last = chain.GENESIS
-        for at, (seq, run, path, kind, when, payload, version) in enumerate(self._entries):
+        last = self._hash_before()
+        for at, (seq, run, path, kind, when, payload, version) in enumerate(self._own()):
             salt, known = self._links[at] if at < len(self._links) else (chain.fresh_salt(), b"")
             body = chain.digest(salt, chain.plain(kind, payload))
             last = chain.link(last, self.conversation, seq, run, path, kind, when, body, version)
@@ -458,7 +503,17 @@ class MemoryJournal:
                 self._links.append((salt, last))
             elif last != known:
                 raise StoreError(f"Entry {seq} of {self.conversation} was altered.")
-        return Head(len(self._entries), last.hex())
+        return Head(self.head().length, last.hex())
+
+    def _own(self) -> list[Entry]:
+        return self._entries
+
+    def _hash_before(self) -> bytes:
+        return chain.GENESIS
+
+    def hash_at(self, seq: int) -> bytes:
+        """Return the hash of an entry of a journal that was verified."""
+        return self._links[seq - 1][1] if seq else chain.GENESIS
 
     async def release(self) -> None:
         self.held, self._watcher = False, None
@@ -517,6 +572,53 @@ class Watcher:
                 self.loop.call_soon_threadsafe(now)
 
 
+class ForkedJournal(MemoryJournal):
+    """A journal whose first entries are those of another."""
+
+    def __init__(self, id: str, parent: MemoryJournal, upto: int, clock: Clock, redact: Redact | None) -> None:
+        super().__init__(id, parent.owner, clock, redact)
+        self._parent, self._upto = parent, upto
+        self._same: dict[int, int] = {}
+
+    def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
+        entry = super().append(run, path, kind, payload)
+        entry = self._entries[-1] = entry._replace(seq=self._upto + len(self._entries))
+        return entry
+
+    def refer(self, source: Entry) -> None:
+        """Keep a further entry of the parent, whose payload is read where it is."""
+        seq = self._upto + len(self._entries) + 1
+        self._same[seq] = source.seq
+        self._entries.append(source._replace(seq=seq))
+
+    def all(self) -> list[Entry]:
+        before = self._parent.all()
+        return before[: self._upto] + self._resolved(before)
+
+    def _resolved(self, before: list[Entry]) -> list[Entry]:
+        same = self._same
+        return [e._replace(payload=before[same[e.seq] - 1].payload) if e.seq in same else e for e in self._entries]
+
+    def _own(self) -> list[Entry]:
+        return self._resolved(self._parent.all()) if self._same else self._entries
+
+    def _hash_before(self) -> bytes:
+        self._parent.verify()
+        return self._parent.hash_at(self._upto)
+
+    def hash_at(self, seq: int) -> bytes:
+        return self._parent.hash_at(seq) if seq <= self._upto else self._links[seq - self._upto - 1][1]
+
+    def kept_for(self, of: Any) -> Kept | None:
+        return None  # what may be done in a fork is in its entries
+
+    def last(self) -> Entry | None:
+        return super().last() or self._parent.all()[self._upto - 1] if self._upto or self._entries else None
+
+    def head(self) -> Head:
+        return Head(self._upto + len(self._entries), "")
+
+
 def _age(summary: Summary) -> tuple[int, str]:
     """Return the sort key of the list of conversations."""
     return summary.last_at, summary.id
@@ -563,6 +665,26 @@ class MemoryStore:
         journal = self._journals.get((owner, id))
         entries = (await journal.entries())[after:] if journal else []
         return [e for e in entries if e.kind in kinds][:limit] if kinds else entries[:limit]
+
+    async def fork(
+        self, id: str, *, parent: str, upto: int, first: Sequence[Draft | int] = (), owner: str = LOCAL_OWNER
+    ) -> Conversation:
+        found = self.conversation(id, owner=owner)
+        source = self._journals.get((owner, parent))
+        entries = source.all() if source else []
+        if source is None or not entries:
+            raise unknown_parent(parent)
+        check_there(parent, len(entries), upto, first)
+        if (owner, found.id) in self._journals:
+            raise taken_id(found.id)
+        journal = ForkedJournal(found.id, source, upto, self.clock, self._redact)
+        for item in first:
+            if isinstance(item, Draft):
+                journal.append(*item)
+            else:
+                journal.refer(entries[item - 1])
+        self._journals[owner, found.id] = journal
+        return found
 
     async def conversations(
         self,

@@ -8,11 +8,11 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from operator import add
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs.entries import FORMAT, Entry, tombstone
+from quorate.runs.entries import FORMAT, Draft, Entry, tombstone
 from quorate.runs.journal import (
     CLOSE_QUESTIONS,
     LOCAL_OWNER,
@@ -26,8 +26,11 @@ from quorate.runs.journal import (
     SystemClock,
     Watcher,
     about,
+    check_there,
     checked_id,
     ready,
+    taken_id,
+    unknown_parent,
 )
 from quorate.runs.portable import Artifact, Recording, Stored, references
 from quorate.runs.postgres_inbox import Inbox, noted
@@ -195,6 +198,67 @@ class PostgresStore:
             return False
         return row["key"] in self._open if row["holder"] == self.holder else row["alive"]
 
+    # -- forks --------------------------------------------------------------------------------------------------------
+
+    async def fork(
+        self, id: str, *, parent: str, upto: int, first: Sequence[Draft | int] = (), owner: str = LOCAL_OWNER
+    ) -> Conversation:
+        checked_id(id)
+        secret = await self.secret(owner)
+        made: Beginning | None = None
+
+        async def branch(db: Any) -> None:
+            nonlocal made
+            again = made is not None  # the connection was lost: it may be there already
+            async with db.transaction():
+                if made is None:
+                    made = await self._beginning(db, id, parent, upto, first, owner, secret)
+                head = made.journal.head()
+                key = await db.fetchval(self._sql.new_fork, owner, id, head.length, bytes.fromhex(head.hash))
+                if key is not None:
+                    await self._begin(db, key, made)
+                elif not again or tuple(await db.fetchrow(self._sql.length, owner, id)) != (
+                    head.length,
+                    bytes.fromhex(head.hash),
+                ):
+                    raise taken_id(id)
+
+        await self._do(self._other, branch)
+        return self.conversation(id, owner=owner)
+
+    async def _beginning(
+        self, db: Any, id: str, parent: str, upto: int, first: Sequence[Draft | int], owner: str, secret: bytes
+    ) -> Beginning:
+        """Return what a fork begins with."""
+        length = await db.fetchrow(self._sql.length, owner, parent)
+        if length is None or not length["count"]:
+            raise unknown_parent(parent)
+        check_there(parent, length["count"], upto, first)
+        segments = [tuple(row) for row in await db.fetch(self._sql.segments, owner, parent)]
+
+        def key_of(seq: int) -> int:
+            return next((key for key, _, low, high in segments if low < seq <= high), segments[0][0])
+
+        last = await db.fetchval(self._sql.hash, key_of(upto), upto) if upto else chain.GENESIS
+        lease = {"key": 0, "fence": -1, "count": upto, "head": last}
+        made = Beginning(PostgresJournal(self, lease, id, owner, secret), key_of(upto), upto, [])
+        for item in first:
+            if isinstance(item, Draft):
+                made.journal.append(*item)
+            else:
+                source = await db.fetchrow(self._sql.link, key_of(item), item)
+                made.journal.refer(source)
+                made.kept.append((made.journal.head().length, source["key"], source["seq"]))
+        return made
+
+    async def _begin(self, db: Any, key: int, made: Beginning) -> None:
+        journal = made.journal
+        await db.execute(self._sql.branch, key, made.parent, made.base)
+        kept = [(journal.owner, digest, *what) for digest, what in journal.artifacts.items()]
+        await db.executemany(self._sql.new_artifact, kept)
+        await db.executemany(self._sql.new_entry, [(key, *row) for row in journal.rows])
+        await db.executemany(self._sql.keep, [(key, *source) for source in made.kept])
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     async def commit(self, journal: PostgresJournal, *, sync: bool) -> None:
@@ -331,7 +395,10 @@ class PostgresStore:
         self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = (), after: int = 0, limit: int | None = None
     ) -> list[Entry]:
         async def fetch(db: Any) -> tuple[list[Any], dict[str, Artifact]]:
-            rows = await db.fetch(self._sql.entries, owner, id, list(kinds) or None, after, limit)
+            rows: list[Any] = []
+            for key, _, low, high in await db.fetch(self._sql.segments, owner, id):
+                left = None if limit is None else limit - len(rows)
+                rows += await db.fetch(self._sql.entries, key, max(low, after), high, list(kinds) or None, left)
             return rows, await self._artifacts(db, owner, [row["payload"] for row in rows])
 
         rows, artifacts = await self._do(self._other, fetch)
@@ -467,6 +534,15 @@ class PostgresStore:
         await self.close()
 
 
+class Beginning(NamedTuple):
+    """What a fork begins with: the entries it has itself, and where those are that it keeps of its parent."""
+
+    journal: PostgresJournal
+    parent: int
+    base: int
+    kept: list[tuple[int, int, int]]
+
+
 async def _nothing(_db: Any) -> None:
     """Connect, so that what is wrong with the URL is told when the store is opened."""
 
@@ -477,7 +553,7 @@ def _same(secret: bytes, note: Note) -> bytes:
 
 
 def _stored(row: Any) -> Stored:
-    seq, run, path, *rest = row[:10]
+    seq, run, path, *rest = row[:11]
     return Stored(seq, run, path.decode(errors="surrogatepass"), *rest)
 
 

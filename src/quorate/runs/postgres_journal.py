@@ -10,8 +10,11 @@ from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Entry, Payload
 from quorate.runs.journal import Clock, Deliver, Head, Note, Redact, Watcher, check_size
 
-Row = tuple[int, int, bytes, str, int, int, bytes, bytes, bytes]
-"""What a commit writes of an entry: seq, run, path, kind, version, at, payload, salt, hash."""
+Row = tuple[int, int, bytes, str, int, int, bytes | None, bytes | None, bytes]
+"""What a commit writes of an entry: seq, run, path, kind, version, at, payload, salt, hash.
+
+One that a fork keeps of its parent has neither payload nor salt of its own.
+"""
 
 
 class Writing(Protocol):
@@ -56,6 +59,18 @@ class PostgresJournal:
         place = path.encode(errors="surrogatepass")
         self.rows.append((seq, run, place, kind, FORMAT, at, data, salt, self._last))
         return Entry(seq, run, path, kind, at, payload)
+
+    def refer(self, source: Any) -> None:
+        """Keep a further entry of the parent, whose payload is read where it is."""
+        payload, salt, path = source["payload"], source["salt"], source["path"].decode(errors="surrogatepass")
+        body = source["digest"] or b"" if payload is None else chain.digest(salt, payload)
+        self._count += 1
+        place = self._count, source["run"], path, source["kind"], source["at"]
+        self._last = chain.link(self._last, self.conversation, *place, body, source["version"])
+        self.rows.append((
+            self._count, source["run"], source["path"], source["kind"], source["version"], source["at"], None, None,
+            self._last,
+        ))  # fmt: skip
 
     def _keep(self, text: str, media_type: str) -> str:
         digest = self._digests.get(text)

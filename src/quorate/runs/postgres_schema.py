@@ -33,6 +33,14 @@ STEPS = (
     CREATE INDEX waiting ON {s}.inbox (conversation) WHERE NOT taken;
     CREATE INDEX questions ON {s}.entries (key, seq) WHERE kind = 'question';
     """,
+    """
+    CREATE TABLE {s}.forks (key bigint PRIMARY KEY, parent bigint NOT NULL, base integer NOT NULL);
+    CREATE INDEX forks_of ON {s}.forks (parent);
+    CREATE TABLE {s}.kept (
+        key bigint NOT NULL, source_key bigint NOT NULL, seq integer NOT NULL, source_seq integer NOT NULL,
+        PRIMARY KEY (key, seq));
+    CREATE INDEX kept_of ON {s}.kept (source_key, source_seq);
+    """,
 )
 """`{s}` is the name of the schema. Paths are bytes, since a text of PostgreSQL cannot hold every character."""
 
@@ -80,6 +88,18 @@ _ALIVE = """EXISTS (SELECT FROM {s}.holders h WHERE h.holder = c.holder AND CASE
     ELSE h.beat > clock_timestamp() - make_interval(secs => h.expires_s) END)"""
 
 
+_SEGMENTS = """WITH RECURSIVE s (key, id, low, high) AS (
+    SELECT c.key, c.id, coalesce(f.base, 0), 2147483647 FROM {s}.conversations c LEFT JOIN {s}.forks f ON f.key = c.key
+        WHERE c.owner = $1 AND c.id = $2
+    UNION ALL SELECT c.key, c.id, coalesce(f.base, 0), s.low FROM s JOIN {s}.forks b ON b.key = s.key
+        JOIN {s}.conversations c ON c.key = b.parent LEFT JOIN {s}.forks f ON f.key = c.key WHERE s.low > 0)"""
+"""The segments of a conversation: of each the entries above `low` up to `high`; its own ends last."""
+
+_SOURCE = """LEFT JOIN {s}.kept k ON k.key = e.key AND k.seq = e.seq
+    LEFT JOIN {s}.entries o ON o.key = k.source_key AND o.seq = k.source_seq"""
+"""Where the payload of an entry is that a fork keeps of its parent."""
+
+
 class Statements:
     """The statements on the tables of one schema."""
 
@@ -104,18 +124,39 @@ class Statements:
     holder = "SELECT c.key, c.holder, {alive} AS alive FROM {s}.conversations c WHERE c.owner = $1 AND c.id = $2"
     states = "SELECT key, fence, count, head FROM {s}.conversations WHERE key = ANY($1::bigint[])"
 
+    segments = "{segments} SELECT key, id, low, high FROM s ORDER BY high"
     entries = """
-        SELECT e.seq, e.run, e.path, e.kind, e.at, e.payload, e.version
-        FROM {s}.conversations c JOIN {s}.entries e ON e.key = c.key
-        WHERE c.owner = $1 AND c.id = $2 AND ($3::text[] IS NULL OR e.kind = ANY($3)) AND e.seq > $4
-        ORDER BY e.seq LIMIT $5"""
+        SELECT e.seq, e.run, e.path, e.kind, e.at, coalesce(e.payload, (SELECT o.payload FROM {s}.kept k
+            JOIN {s}.entries o ON o.key = k.source_key AND o.seq = k.source_seq
+            WHERE k.key = e.key AND k.seq = e.seq)) AS payload, e.version
+        FROM {s}.entries e WHERE e.key = $1 AND e.seq > $2 AND e.seq <= $3
+        AND ($4::text[] IS NULL OR e.kind = ANY($4)) ORDER BY e.seq LIMIT $5"""
     linked = """
-        SELECT e.seq, e.run, e.path, e.kind, e.version, e.at, e.payload, e.salt, e.hash, e.digest, c.count, c.head
-        FROM {s}.conversations c LEFT JOIN {s}.entries e ON e.key = c.key
-        WHERE c.owner = $1 AND c.id = $2 ORDER BY e.seq"""
+        {segments} SELECT e.seq, e.run, e.path, e.kind, e.version, e.at, coalesce(e.payload, o.payload) AS payload,
+            coalesce(e.salt, o.salt) AS salt, e.hash, coalesce(e.digest, o.digest) AS digest,
+            CASE WHEN s.key = c.key THEN '' ELSE s.id END AS of, c.count, c.head
+        FROM {s}.conversations c CROSS JOIN s LEFT JOIN {s}.entries e ON e.key = s.key AND e.seq > s.low
+            AND e.seq <= s.high {source} WHERE c.owner = $1 AND c.id = $2 ORDER BY e.seq"""
+    link = """
+        SELECT coalesce(k.source_key, e.key) AS key, coalesce(k.source_seq, e.seq) AS seq, e.run, e.path, e.kind,
+            e.version, e.at, coalesce(e.payload, o.payload) AS payload, coalesce(e.salt, o.salt) AS salt,
+            coalesce(e.digest, o.digest) AS digest
+        FROM {s}.entries e {source} WHERE e.key = $1 AND e.seq = $2"""
+    length = "SELECT count, head FROM {s}.conversations WHERE owner = $1 AND id = $2"
+    hash = "SELECT hash FROM {s}.entries WHERE key = $1 AND seq = $2"
+    new_fork = """
+        INSERT INTO {s}.conversations (owner, id, count, head) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING RETURNING key"""
+    branch = "INSERT INTO {s}.forks VALUES ($1, $2, $3)"
+    keep = "INSERT INTO {s}.kept (key, seq, source_key, source_seq) VALUES ($1, $2, $3, $4)"
+    new_entry = """
+        INSERT INTO {s}.entries (key, seq, run, path, kind, version, at, payload, salt, hash)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+    new_artifact = "INSERT INTO {s}.artifacts VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
     conversations = """
-        SELECT c.id, c.owner, e.run, e.at FROM {s}.conversations c
-        JOIN {s}.entries e ON e.key = c.key AND e.seq = c.count
+        SELECT c.id, c.owner, e.run, e.at FROM {s}.conversations c LEFT JOIN {s}.forks f ON f.key = c.key
+        JOIN {s}.entries e ON e.seq = c.count
+            AND e.key = CASE WHEN c.count > coalesce(f.base, 0) THEN c.key ELSE f.parent END
         WHERE c.owner = $1 AND starts_with(c.id, $2) AND (e.at, c.id) < ($3, $4 COLLATE "C")
         ORDER BY e.at DESC, c.id DESC LIMIT $5"""
     artifacts = "SELECT digest, type, data FROM {s}.artifacts WHERE owner = $1 AND digest = ANY($2::text[])"
@@ -173,6 +214,8 @@ class Statements:
     def __init__(self, schema: str) -> None:
         self.channel = f"quorate_{schema}"[:63]
         filling = {
+            "segments": _SEGMENTS,
+            "source": _SOURCE,
             "channel": self.channel,
             "alive": _ALIVE,
             "lock_of": _LOCK_OF,

@@ -40,7 +40,7 @@ class ReplayRun(Run):
         journal = MemoryJournal(conversation.id, conversation.owner, conversation.store.clock)
         super().__init__(conversation, journal, number, limits, recorded=recorded, past=past)
         self.append = self._append
-        self.is_replay = True
+        self.is_replay = self.asks_first = True
         self.compared: int = 0
         self.open_turns: frozenset[str] = frozenset()
 

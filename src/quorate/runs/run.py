@@ -43,6 +43,10 @@ class Run:
         past: Everything before it, in canonical order.
     """
 
+    asks_first = False
+    """Whether new calls that are not `read` are put before a person: in a fork."""
+    marks: Sequence[tuple[int, str]] = ()
+    """In a fork: what of the journal was written in which conversation; see `history.wrote`."""
     stalled_at: frozenset[str] = frozenset()
     """Where somebody went on after a stall, so that patience is new: paths of turns, and places in a speech."""
 

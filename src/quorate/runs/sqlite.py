@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs.entries import FORMAT, Entry, Payload, tombstone
+from quorate.runs.entries import FORMAT, Draft, Entry, Payload, tombstone
 from quorate.runs.journal import (
     CLOSE_QUESTIONS,
     LOCAL_OWNER,
@@ -32,8 +32,11 @@ from quorate.runs.journal import (
     Watcher,
     about,
     check_size,
+    check_there,
     checked_id,
     ready,
+    taken_id,
+    unknown_parent,
 )
 from quorate.runs.portable import Artifact, Stored, references
 
@@ -46,6 +49,10 @@ CREATE TABLE IF NOT EXISTS conversations (
 CREATE TABLE IF NOT EXISTS entries (
     place INTEGER PRIMARY KEY, run INTEGER NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL,
     at INTEGER NOT NULL, payload BLOB, salt BLOB, hash BLOB NOT NULL, digest BLOB);
+CREATE TABLE IF NOT EXISTS forks (key INTEGER PRIMARY KEY, parent INTEGER NOT NULL, base INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS forks_of ON forks (parent);
+CREATE TABLE IF NOT EXISTS kept (place INTEGER PRIMARY KEY, source INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS kept_of ON kept (source);
 CREATE TABLE IF NOT EXISTS artifacts (
     owner TEXT NOT NULL, digest TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (owner, digest)) WITHOUT ROWID;
@@ -60,19 +67,30 @@ LOOK_S = 0.1
 BUSY_MS = 10_000
 SEQ_BITS = 32
 """An entry's `place` is the conversation's key and, in the lower bits, its sequence: one tree, in order."""
-_IN_CONVERSATION = f"e.place > c.key << {SEQ_BITS} AND e.place < (c.key + 1) << {SEQ_BITS}"
 _SEQ = f"e.place & {(1 << SEQ_BITS) - 1}"
+_SEGMENTS = (
+    "WITH RECURSIVE s (key, id, low, high) AS (SELECT c.key, c.id, IFNULL(f.base, 0), ? FROM conversations c "
+    "LEFT JOIN forks f ON f.key = c.key WHERE c.owner = ? AND c.id = ? "
+    "UNION ALL SELECT c.key, c.id, IFNULL(f.base, 0), s.low FROM s JOIN forks b ON b.key = s.key "
+    "JOIN conversations c ON c.key = b.parent LEFT JOIN forks f ON f.key = c.key WHERE s.low > 0) "
+    "SELECT key, id, low, high FROM s ORDER BY high"
+)
 _ENTRIES = (
-    f"SELECT {_SEQ}, run, path, kind, at, payload, version FROM conversations c JOIN entries e ON {_IN_CONVERSATION} "  # noqa: S608  # made of constants
-    f"AND e.place > (c.key << {SEQ_BITS}) + ? WHERE c.owner = ? AND c.id = ?{{chosen}} ORDER BY e.place LIMIT ?"
+    f"SELECT {_SEQ}, run, path, kind, at, IFNULL(payload, (SELECT o.payload FROM kept k "  # noqa: S608  # made of constants
+    "JOIN entries o ON o.place = k.source WHERE k.place = e.place)), version FROM entries e "
+    "WHERE e.place > ? AND e.place <= ?{chosen} ORDER BY e.place LIMIT ?"
 )
 _LINKS = (
-    f"SELECT {_SEQ}, run, path, kind, at, version, payload, salt, hash, digest FROM conversations c "  # noqa: S608  # made of constants
-    f"JOIN entries e ON {_IN_CONVERSATION} WHERE c.owner = ? AND c.id = ? ORDER BY e.place"
+    f"SELECT {_SEQ}, e.run, e.path, e.kind, e.at, e.version, IFNULL(e.payload, o.payload), IFNULL(e.salt, o.salt), "  # noqa: S608  # made of constants
+    "e.hash, IFNULL(e.digest, o.digest), ? FROM entries e LEFT JOIN kept k ON k.place = e.place "
+    "LEFT JOIN entries o ON o.place = k.source WHERE e.place > ? AND e.place <= ? ORDER BY e.place"
 )
+"""Its links; the last column is the conversation that an entry was written in, where it is another."""
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
 _HEAD = "SELECT count, head FROM conversations WHERE owner = ? AND id = ?"
 _CONVERSATIONS = (
-    f"SELECT id, owner, run, at FROM conversations c JOIN entries e ON e.place = (c.key << {SEQ_BITS} | c.count) "  # noqa: S608  # made of constants
+    "SELECT id, owner, run, at FROM conversations c LEFT JOIN forks f ON f.key = c.key JOIN entries e ON "  # noqa: S608  # made of constants
+    f"e.place = (IIF(c.count > IFNULL(f.base, 0), c.key, f.parent) << {SEQ_BITS} | c.count) "
     "WHERE c.owner = ? AND substr(c.id, 1, ?) = ? AND (e.at, c.id) < (?, ?) ORDER BY e.at DESC, c.id DESC LIMIT ?"
 )
 _END = 2**63 - 1
@@ -87,6 +105,7 @@ _QUESTIONS = (
     "ORDER BY e.place LIMIT ?"
 )
 _NOTES = "SELECT id, kind, payload, at FROM inbox WHERE conversation = ? AND taken = 0 ORDER BY at, id"
+_LONGEST = (1 << SEQ_BITS) - 1
 Durability = Literal["process", "power"]
 
 
@@ -116,6 +135,14 @@ class SqliteJournal:
         self._count = seq
         self.rows.append((self.key << SEQ_BITS | seq, run, path, kind, FORMAT, at, data, salt, self._last))
         return Entry(seq, run, path, kind, at, payload)
+
+    def refer(self, source: tuple[Any, ...]) -> None:
+        """Keep a further entry of the parent, given as a link; its payload is read where it is."""
+        _, run, path, kind, at, version, payload, salt, _, erased, _ = source
+        self._count += 1
+        body = _body(payload, salt, erased)
+        self._last = chain.link(self._last, self.conversation, self._count, run, path, kind, at, body, version)
+        self.rows.append((self.key << SEQ_BITS | self._count, run, path, kind, version, at, None, None, self._last))
 
     def _keep(self, text: str, media_type: str) -> str:
         digest = self._digests.get(text)
@@ -304,6 +331,53 @@ class SqliteStore:
                 return key in self._open if holder == self.holder else self._alive(holder)
         return False
 
+    # -- forks --------------------------------------------------------------------------------------------------------
+
+    async def fork(
+        self, id: str, *, parent: str, upto: int, first: Sequence[Draft | int] = (), owner: str = LOCAL_OWNER
+    ) -> Conversation:
+        checked_id(id)
+        await asyncio.to_thread(self._branch, id, parent, upto, first, owner)
+        return self.conversation(id, owner=owner)
+
+    def _branch(self, id: str, parent: str, upto: int, first: Sequence[Draft | int], owner: str) -> None:
+        self.secret(owner)
+        with self._guard:
+            self._transaction(lambda: self._branch_held(id, parent, upto, first, owner))
+
+    def _branch_held(self, id: str, parent: str, upto: int, first: Sequence[Draft | int], owner: str) -> None:
+        db = self._db
+        segments = [_Segment(*row) for row in db.execute(_SEGMENTS, (_LONGEST, owner, parent))]
+        count: int = max(db.execute(_HEAD, (owner, parent)).fetchall(), default=(0,))[0]
+        if not count:
+            raise unknown_parent(parent)
+        check_there(parent, count, upto, first)
+        base = _place(segments, upto)
+        last = db.execute("SELECT hash FROM entries WHERE place = ?", (base,)).fetchone()[0] if upto else chain.GENESIS
+        try:
+            made = db.execute(
+                "INSERT INTO conversations (owner, id, count, head) VALUES (?, ?, ?, ?)", (owner, id, upto, last)
+            )
+        except sqlite3.IntegrityError as error:
+            raise taken_id(id) from error
+        key = made.lastrowid or 0
+        db.execute("INSERT INTO forks VALUES (?, ?, ?)", (key, base >> SEQ_BITS, upto))
+        journal = SqliteJournal(self, key, id, owner, 0, Head(upto, last.hex()), last)
+        for item in first:
+            if isinstance(item, Draft):
+                journal.append(*item)
+            else:
+                self._refer(journal, segments, item)
+        self._insert_artifacts(dict(self._artifacts))
+        self._move_head(journal, journal.rows)
+        db.executemany(_INSERT, journal.rows)
+
+    def _refer(self, journal: SqliteJournal, segments: Sequence[_Segment], seq: int) -> None:
+        place = _place(segments, seq)
+        source: int = max(self._db.execute("SELECT source FROM kept WHERE place = ?", (place,)), default=(place,))[0]
+        journal.refer(self._db.execute(_LINKS, ("", source - 1, source)).fetchone())
+        self._db.execute("INSERT INTO kept VALUES (?, ?)", (journal.rows[-1][0], source))
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def keep(self, owner: str, digest: str, media_type: str, data: bytes) -> None:
@@ -392,13 +466,10 @@ class SqliteStore:
             artifacts.update(self._artifacts)
             written.extend((journal, list(journal.rows), list(journal.taken)) for journal in journals)
             if artifacts:
-                db.executemany(
-                    "INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?, ?)",
-                    [(owner, digest, kind, data) for (owner, digest), (kind, data) in artifacts.items()],
-                )
+                self._insert_artifacts(artifacts)
             for journal, rows, taken in written:
                 self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
-                db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
+                db.executemany(_INSERT, rows)
                 for id in taken:
                     self._use_up(journal, id)
             return result
@@ -412,6 +483,12 @@ class SqliteStore:
             del journal.taken[: len(taken)]
             journal.unsynced = not synced and (journal.unsynced or bool(rows))
         return result
+
+    def _insert_artifacts(self, artifacts: dict[tuple[str, str], tuple[str, bytes]]) -> None:
+        self._db.executemany(
+            "INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?, ?)",
+            [(owner, digest, kind, data) for (owner, digest), (kind, data) in artifacts.items()],
+        )
 
     def _move_head(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
         """Count in the entries that are written now, if the journal is still this process's to write."""
@@ -471,6 +548,14 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
+    def _segments(self, id: str, owner: str) -> list[_Segment]:
+        [rows] = self._read((_SEGMENTS, (_LONGEST, owner, id)))
+        return [_Segment(*row) for row in rows]
+
+    def _links(self, id: str, owner: str) -> list[tuple[str, tuple[Any, ...]]]:
+        segments = self._segments(id, owner)
+        return [(_LINKS, ("" if s is segments[-1] else s.id, *s.span())) for s in segments]
+
     def _artifact(self, owner: str, digest: str) -> bytes:
         waiting = self._artifacts.get((owner, digest))
         if waiting is not None:
@@ -498,7 +583,10 @@ class SqliteStore:
                 contents[digest] = self._artifact(owner, digest)
             return contents[digest]
 
-        [rows] = self._read((sql, (after, owner, id, *kinds, -1 if limit is None else limit)))
+        rows: list[tuple[Any, ...]] = []
+        for segment in self._segments(id, owner):
+            left = -1 if limit is None else limit - len(rows)
+            rows += self._read((sql, (*segment.span(after), *kinds, left)))[0]
         newer = next((row for row in rows if row[6] > FORMAT), None)
         if newer:
             raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
@@ -512,7 +600,7 @@ class SqliteStore:
         return await asyncio.to_thread(self._stored, id, owner)
 
     def _stored(self, id: str, owner: str) -> tuple[list[Stored], list[Artifact]]:
-        [links] = self._read((_LINKS, (owner, id)))
+        links = [link for links in self._read(*self._links(id, owner)) for link in links]
         stored = [
             Stored(seq, run, path, kind, version, at, payload if isinstance(payload, bytes) else None, *hashed)
             for seq, run, path, kind, at, version, payload, *hashed in links
@@ -543,14 +631,15 @@ class SqliteStore:
         return await asyncio.to_thread(self._verify, id, owner)
 
     def _verify(self, id: str, owner: str) -> Head:
-        heads, links = self._read((_HEAD, (owner, id)), (_LINKS, (owner, id)))
+        heads, *parts = self._read((_HEAD, (owner, id)), *self._links(id, owner))
         if not heads:
             return Head(0, "")
         count, head = heads[0]
         last, expected = chain.GENESIS, 1
-        for seq, run, path, kind, at, version, payload, salt, hash, erased in links:
-            body = chain.digest(salt, payload) if isinstance(payload, bytes) else erased or b""
-            last = chain.link(last, id, seq, run, path, kind, at, body, version)
+        for seq, run, path, kind, at, version, payload, salt, hash, erased, of in (
+            link for part in parts for link in part
+        ):
+            last = chain.link(last, of or id, seq, run, path, kind, at, _body(payload, salt, erased), version)
             if seq != expected or last != hash:
                 raise StoreError(
                     f"Entry {expected} of {id} is missing." if seq != expected else f"Entry {seq} of {id} was altered."
@@ -731,6 +820,30 @@ class SqliteStore:
 
 def _noted(rows: Sequence[tuple[Any, ...]]) -> list[Note]:
     return [Note(id, kind, json.loads(data), at) for id, kind, data, at in rows]
+
+
+class _Segment(NamedTuple):
+    """A part of a conversation that was written in one: the entries above `low` up to `high`."""
+
+    key: int
+    id: str
+    low: int
+    high: int
+
+    def span(self, after: int = 0) -> tuple[int, int]:
+        """Return between which places its entries are, those after an entry only."""
+        return self.key << SEQ_BITS | max(self.low, after), self.key << SEQ_BITS | self.high
+
+
+def _place(segments: Sequence[_Segment], seq: int) -> int:
+    """Return where an entry of a conversation is, whose segments are given, the oldest first."""
+    segment = next((s for s in segments if s.low < seq <= s.high), segments[0])
+    return segment.key << SEQ_BITS | seq
+
+
+def _body(payload: bytes | None, salt: bytes | None, erased: bytes | None) -> bytes:
+    """Return the digest of a payload as the chain has it."""
+    return chain.digest(salt or b"", payload) if isinstance(payload, bytes) else erased or b""
 
 
 class _Busy(StoreError):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
-from quorate.runs.history import RunRecord, check_settled, fold, latest, split
+from quorate.runs.history import RunRecord, asks_first, check_settled, fold, latest, split
 from quorate.runs.journal import Conversation, Journal, MemoryJournal
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run, answers, question_id
 from quorate.runs.steps import DidNot, Happened, Settlement
+
+Effects = Literal["ask", "live"]
+"""What becomes of new calls that are not `read`: a person is asked first, or they are made."""
 
 Reconcile = Callable[[str, str, str], Awaitable[Settlement]]
 """Is given tool name, operation key and canonical arguments, and finds out what happened."""
@@ -57,6 +60,7 @@ async def begin(
             for record in runs.values():
                 past += split(record)[0]
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
+            _as_fork(run, runs)
         dumped = task(run.id, run.at)
         entry = run.append(paths.ROOT, "run", {"task": dumped, "limits": dict(vars(run.meter.limits)), **definition})
         run.at = entry.at
@@ -64,6 +68,14 @@ async def begin(
         await journal.release()
         raise
     return run
+
+
+def _as_fork(run: Run, runs: dict[int, RunRecord]) -> None:
+    """Note on a run what it has to know of the conversation that it branched off, if it did."""
+    marks = next(iter(runs.values())).marks if runs else ()
+    if marks:
+        run.marks = marks
+    run.asks_first = asks_first(runs)
 
 
 def _leave(journal: Journal, record: RunRecord) -> None:
@@ -93,6 +105,7 @@ async def go_on(
     *,
     limits: Limits | None = None,
     definition: Payload | None = None,
+    effects: Effects | None = None,
     give_up_turn: bool = False,
     take_over: bool = False,
 ) -> Run:
@@ -110,6 +123,8 @@ async def go_on(
         runs = fold(await journal.entries())
         record = _resumable(conversation.id, runs, number)
         resumed: Payload = {"limits": limits.given()} if limits else {}
+        if effects is not None:
+            resumed["effects"] = checked_effects(effects)
         if definition:
             record.see(journal.append(record.number, paths.ROOT, "definition", definition))
         if give_up_turn:
@@ -121,6 +136,17 @@ async def go_on(
     except BaseException:
         await journal.release()
         raise
+
+
+def checked_effects(effects: str) -> Effects:
+    """Return what becomes of new calls that are not `read`.
+
+    Raises:
+        ConfigError: It is neither `ask` nor `live`.
+    """
+    if effects == "ask" or effects == "live":
+        return effects
+    raise ConfigError(f"effects={effects!r} is neither 'ask' nor 'live'.")
 
 
 def _resumable(conversation: str, runs: dict[int, RunRecord], number: int | None) -> RunRecord:
@@ -150,6 +176,7 @@ def _reopened(
     run = Run(conversation, journal, record.number, limits, recorded=recorded, past=past + closed)
     run.active_before_s = record.active_so_far_s
     record.see(run.append(paths.ROOT, "resumed", resumed))
+    _as_fork(run, runs)
     run.meter.count_on(meter)
     run.at = record.last_at
     return run

@@ -16,10 +16,20 @@ from typing import Any, Literal, NewType, TypeVar
 
 import quorate.errors as errors
 from quorate.core.waiting import within
-from quorate.errors import ConfigError, Conflict, Divergence, OutcomeUnknown, QuorateError, StoreError, ToolError
+from quorate.errors import (
+    ConfigError,
+    Conflict,
+    Denied,
+    Divergence,
+    OutcomeUnknown,
+    QuorateError,
+    StoreError,
+    ToolError,
+)
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
+from quorate.runs.permission import permission
 from quorate.runs.run import Interrupted, Parked, Run, blame
 from quorate.runs.scope import Scope, current
 
@@ -65,6 +75,7 @@ class Call:
         reconcile: Finds out about a call whose outcome is unknown.
         timeout_s: How long it may take.
         counts: Whether it is a tool call, counted against that limit.
+        approved: Whether a person has approved this very call.
     """
 
     name: str
@@ -77,6 +88,7 @@ class Call:
     reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None
     timeout_s: float | None = None
     counts: bool = False
+    approved: bool = False
 
 
 async def step(
@@ -135,6 +147,10 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         Exception: What the call raised, where that is its outcome.
     """
     run = scope.run
+    if run.asks_first and call.effect != "read" and not call.approved:
+        decided = await permission(scope, path, call)
+        if decided is not None:
+            return await _not_made(scope, path, call, *decided)
     intents: list[Entry] = []
     if run.recorded:
         intents, outcome, settled = _recalled(run, path, call)
@@ -175,6 +191,18 @@ async def _barred(scope: Scope, path: str, call: Call, *, again: bool) -> Payloa
         run.meter.tool_calls += 1
     said = call.failed(ToolError(f"{call.name} was not finished: a person interrupted the turn."))
     return await _close(scope, path, call.kind, {**said, "given_up": True}, replace(call, effect="read"))
+
+
+async def _not_made(scope: Scope, path: str, call: Call, kind: str, payload: Payload) -> Payload:
+    """Close a step with what a person said instead of allowing the call."""
+    if call.counts:
+        scope.run.meter.add_tool_call()
+    await _close(scope, path, kind, payload, call)
+    if kind == "error":
+        error = Denied(payload["message"])
+        blame(error, path)
+        raise error
+    return payload
 
 
 def _count_again(run: Run, call: Call, outcome: Entry) -> None:

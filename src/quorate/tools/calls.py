@@ -69,6 +69,8 @@ async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], cal
     todo = _prepared(scope.run, path, tools, call)
     if approved is not True:
         todo = replace(todo, effect="read", make=refusing(Denied(approved)))
+    elif tool is not None and tool.approval is not None:
+        todo.approved = True
     said = await perform(scope, path, todo)
     return filled(ToolResult, (call.id, call.name, said["content"], bool(said.get("error"))))
 
