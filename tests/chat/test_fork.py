@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from quorate import (
     Agent,
     AssistantAgent,
+    Limits,
     MaxMessageTermination,
     RoundRobinGroupChat,
     TaskResult,
@@ -362,6 +364,24 @@ async def test_fork_at_the_last_message_of_a_completed_run_is_over_at_once_with_
     same = await team().continue_run(branch.id, store=store)
     assert same.outcome is not None
     assert (same.outcome.kind, same.turns) == ("completed", 6)
+
+
+async def test_fork_of_a_long_conversation_writes_no_more_than_that_of_a_short_one(tmp_path: Path) -> None:
+    # ENGINE 21
+    written: list[tuple[int, int]] = []
+    for turns in (4, 300):
+        async with open_store(tmp_path / f"{turns}.db", clock=FakeClock()) as store:
+            await RoundRobinGroupChat(team().participants, max_turns=turns, limits=Limits(model_calls=1000)).run(
+                "Go.", conversation=store.conversation("talk")
+            )
+            await fork(store, "talk", at=turns - 1, id="other")
+            with sqlite3.connect(tmp_path / f"{turns}.db") as db:
+                sql = "SELECT count(*), sum(length(payload)) FROM entries WHERE place >> 32 = 2"
+                written += db.execute(sql).fetchall()
+            db.close()
+
+    assert [count for count, _ in written] == [1, 1]
+    assert abs(written[0][1] - written[1][1]) < 10
 
 
 # -- the journal of a fork --------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
         for i, data in enumerate(record.task):
             add(data["id"], number, place=i, data=data)
         cut: Entry | None = None
-        for entry in sorted_entries(record.entries):
+        for entry in sorted_entries([e for e in record.entries if _tells(e)]):
             path, of = entry.path, f"{wrote(entry.seq, conversation, record.marks)}.{number}"
             if entry.kind == "said" and path.count("/") == 1:
                 for kind, value in entry.payload["items"]:
@@ -65,9 +65,13 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
                 add(f"{of}/{path}", number, path, kind="heard")
             elif entry.kind == "interrupt":
                 cut = entry
-            elif entry.kind == "turn" and entry.payload.get("interrupted") and cut is not None:
+            elif entry.kind == "turn" and cut is not None:
                 add(f"{wrote(cut.seq, conversation, record.marks)}.{number}/{path}", number, path, kind="interrupt")
     return found
+
+
+def _tells(entry: Entry) -> bool:
+    return entry.kind in {"said", "heard", "interrupt"} or (entry.kind == "turn" and "interrupted" in entry.payload)
 
 
 def _class_of(data: Payload) -> type[BaseMessage]:
@@ -109,7 +113,8 @@ async def fork(
     """
     checked_effects(effects)
     id_of, number = split_run_id(of)
-    parent = _Parent(store, id_of, owner, await store.read(id_of, owner=owner, kinds=forking.OUTLINE))
+    kinds = forking.PLACES if at == END else forking.OUTLINE
+    parent = _Parent(store, id_of, owner, await store.read(id_of, owner=owner, kinds=kinds))
     if number is not None and number not in parent.runs:
         there = ", ".join(map(str, sorted(parent.runs)))
         raise ConfigError(f"Conversation {parent.id} has no run {number}. It has: {there}.")

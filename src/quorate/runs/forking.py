@@ -32,8 +32,10 @@ class Cut(NamedTuple):
     reopens: bool = True
 
 
-OUTLINE = ("run", "said", "heard", "interrupt", "turn", "fork")
+PLACES = ("run", "turn", "fork")
 """The kinds of entries from which it is known where everything else is."""
+OUTLINE = (*PLACES, "said", "heard", "interrupt")
+"""Those from which the messages are known, too."""
 
 
 def span(outline: Sequence[Entry], number: int, turn: str = "") -> tuple[int, int | None]:
