@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from quorate.chat.stopping import Condition
     from quorate.chat.team import RoundRobinGroupChat, Team
     from quorate.chat.user import UserProxyAgent
+    from quorate.runs.effects import effects
     from quorate.runs.journal import conversation
     from quorate.runs.open import open_store
     from quorate.runs.outcome import Limits, Outcome
     from quorate.runs.questions import Expiry, Question, ask
+    from quorate.runs.scope import branch
     from quorate.runs.steps import step
     from quorate.tools.tool import Approval, OperationKey, Tool, tool
 
@@ -62,10 +64,12 @@ _HOMES = {
     "quorate.chat.stopping": ["Condition"],
     "quorate.chat.team": ["RoundRobinGroupChat", "Team"],
     "quorate.chat.user": ["UserProxyAgent"],
+    "quorate.runs.effects": ["effects"],
     "quorate.runs.journal": ["conversation"],
     "quorate.runs.open": ["open_store"],
     "quorate.runs.outcome": ["Limits", "Outcome"],
     "quorate.runs.questions": ["Expiry", "Question", "ask"],
+    "quorate.runs.scope": ["branch"],
     "quorate.runs.steps": ["step"],
     "quorate.tools.tool": ["Approval", "OperationKey", "Tool", "tool"],
 }
@@ -101,8 +105,10 @@ __all__ = [
     "UserProxyAgent",
     "answering",
     "ask",
+    "branch",
     "compare",
     "conversation",
+    "effects",
     "fork",
     "load_team",
     "open_store",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quorate import Agent, MaxMessageTermination, RoundRobinGroupChat, TextMessage, Turn, conversation, replay, step
+from quorate import MaxMessageTermination, RoundRobinGroupChat, Turn, conversation, replay, step
 from quorate.errors import ConfigError, Conflict, OutcomeUnknown, QuorateError, RunFailed, ToolError
 from quorate.runs.journal import Note
 from quorate.runs.steps import Effect
@@ -491,13 +491,3 @@ async def test_replay_makes_no_call_and_is_identical(doing: Any) -> None:
 
     assert report.identical
     assert len(made) == count == 6
-
-
-async def test_steps_side_by_side_in_one_scope_are_refused() -> None:
-    class Hasty(Agent):
-        async def speak(self, turn: Turn) -> TextMessage:
-            await asyncio.gather(*(step(name, lambda: asyncio.sleep(0, 1), effect="read") for name in ("a", "b")))
-            return TextMessage(content="done", source=self.name)
-
-    with pytest.raises(ConfigError, match="under way at the same time"):
-        await RoundRobinGroupChat([Hasty("hasty")], max_turns=1).run(task="Go.")

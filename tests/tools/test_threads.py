@@ -40,20 +40,32 @@ async def test_call_that_ends_its_iteration_is_an_error_and_does_not_hang() -> N
             await in_thread(lambda: next(iter(())))
 
 
-async def test_result_that_comes_after_its_waiter_was_cancelled_is_told_to_late() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_comes_after_its_waiter_was_cancelled_is_told_to_late(fails: bool) -> None:
     begun, go, told = threading.Event(), threading.Event(), threading.Event()
-    late: list[Any] = []
+    seen: list[Any] = []
+
+    class Late:
+        def begin(self) -> None:
+            seen.append("begins")
+
+        def left(self) -> None:
+            seen.append("left")
+
+        def __call__(self, value: Any, error: BaseException | None) -> None:
+            seen.append((value, error))
+            told.set()
+
+    failing = KeyError("x")
 
     def slow() -> str:
         begun.set()
         go.wait(5)
+        if fails:
+            raise failing
         return "done"
 
-    def tell(value: Any) -> None:
-        late.append(value)
-        told.set()
-
-    waiter = asyncio.get_running_loop().create_task(in_thread(slow, late=tell))
+    waiter = asyncio.get_running_loop().create_task(in_thread(slow, late=Late()))
     await asyncio.to_thread(begun.wait, 5)
     waiter.cancel()
     await asyncio.wait([waiter])
@@ -61,7 +73,7 @@ async def test_result_that_comes_after_its_waiter_was_cancelled_is_told_to_late(
     await asyncio.to_thread(told.wait, 5)
 
     assert waiter.cancelled()
-    assert late == ["done"]
+    assert seen == ["begins", "left", (None, failing) if fails else ("done", None)]
 
 
 async def test_waiter_is_cancelled_at_once_whatever_the_thread_does() -> None:

@@ -104,6 +104,9 @@ class AssistantAgent(Runnable, Agent):
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Ask the model, make the calls it asks for, and return its answer."""
+        if not turn.scope.is_owned_here():
+            with turn.scope.lent():
+                return await self.speak(turn)
         client = self.model_client
         if isinstance(client, str):
             client = await self._opened(client, turn.run)

@@ -17,6 +17,7 @@ from quorate.chat.talk import Cast, Talk
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.models import registry
+from quorate.runs import paths
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
 from quorate.runs.history import stalls
@@ -25,7 +26,9 @@ from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.prices import price_of
 from quorate.runs.run import Again, Parked, Run, drive
 from quorate.runs.scope import Scope, current
+from quorate.runs.settling import settle
 from quorate.runs.steps import Settlement
+from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
     from quorate.chat import messages
@@ -215,16 +218,21 @@ class LiveRun:
             for message in self._task:
                 self._feed.tell(message)
         else:
-            await starting.settle(run, self._reconcile)
-            if run.waiting:
+            await settle(run, self._reconcile)
+            if run.waiting or run.parked:
                 raise Parked("Its questions are open.")
         return await converse(scope, talk, self._feed)
 
-    async def _reconcile(self, name: str, key: str, arguments: str) -> Settlement:
-        for member in self._cast.members:
-            tool = getattr(member, "tools", {}).get(name)
+    async def _reconcile(self, path: str, intent: Payload) -> Settlement:
+        """Ask the tool that a call was made of, that of the member who made it."""
+        if "kind" in intent:  # a step of some code, no tool
+            return None
+        speaker = paths.elements(path)[1][1]
+        for member in sorted(self._cast.members, key=lambda m: m.name != speaker):
+            tools: Any = getattr(member, "tools", None)
+            tool: Tool[..., Any] | None = tools.get(intent["name"]) if hasattr(tools, "get") else None
             if tool is not None and tool.reconcile is not None:
-                return await tool.reconcile(key, arguments)
+                return await tool.reconciled(intent["key"], intent["arguments"])
         return None
 
 

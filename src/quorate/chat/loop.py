@@ -15,7 +15,7 @@ from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
 from quorate.core.lazy import lazy
-from quorate.core.waiting import TimedOut, within
+from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Conflict, Divergence
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
@@ -221,13 +221,18 @@ async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[li
             found[at] = await _speech(scope, at + 1, name, talk, feed)
         except (Parked, Halt) as error:  # siblings finish first
             found[at] = error
+        except asyncio.CancelledError as raised:
+            if is_cancelled():
+                raise
+            raise stray(name) from raised  # a task group would not tell of it
 
     try:
         async with asyncio.TaskGroup() as group:
             for at, name in enumerate(choice.speakers):
                 group.create_task(speak(at, name))
     except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
+        first = errors.exceptions[0]
+        raise first from first.__cause__  # what it came from stays
     for facts in found:
         if isinstance(facts, Exception):
             raise facts

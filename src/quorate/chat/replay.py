@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from quorate.chat import audit
@@ -10,7 +11,8 @@ from quorate.chat.live import Runnable
 from quorate.chat.loop import converse
 from quorate.chat.talk import Talk
 from quorate.errors import ConfigError, Conflict, Divergence
-from quorate.models.calls import standing
+from quorate.models.blocks import Blocks
+from quorate.models.calls import request_digest, standing
 from quorate.models.client import ModelRequest
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, split_run_id
@@ -20,7 +22,8 @@ from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.replaying import ReplayRun
 from quorate.runs.run import Parked
-from quorate.runs.scope import Scope, entered
+from quorate.runs.scope import Scope, entered, plain_digest
+from quorate.tools.calls import asked_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ def _prepared(
     run.open_turns = frozenset(turns - {entry.path for entry in record.entries if entry.kind == "turn"})
     run.stalled_at = stalls(record.entries)
     run.asked = audit.requests(where.id, entries)
+    run.keyed_paths = dict(_keyed(run))
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
     run.at, run.marks = record.started_at, record.marks
     return run, final
@@ -135,6 +139,23 @@ def _beside(entry: Entry) -> bool:
     said = entry.payload
     about_effect = (entry.kind == "question" and "name" in said and "approval" not in said) or "happened" in said
     return entry.kind in {"retry", "assigned"} or (entry.kind in {"question", "answer"} and about_effect)
+
+
+def _keyed(run: _Replay) -> Iterator[tuple[str, str]]:
+    """Yield the paths that steps in tasks of user code have here, and those that they have in the journal.
+
+    The digests in the journal's paths are keyed with its owner's secret; here they are made of what is asked alone.
+    """
+    for path, entries in run.recorded.items():
+        if not paths.with_digest(path, ""):
+            continue
+        asked = run.asked.get(f"{run.number}:{path}")
+        called = next((e.payload for e in entries if "arguments" in e.payload), None)
+        if asked:
+            request = asked[-1].request._replace(blocks=Blocks(asked[-1].request.blocks))
+            yield paths.with_digest(path, request_digest(request, plain_digest)), path
+        elif called is not None:
+            yield paths.with_digest(path, plain_digest(asked_of(called["name"], called["arguments"]))), path
 
 
 async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entry | None) -> ReplayReport:

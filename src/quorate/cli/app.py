@@ -209,6 +209,18 @@ def show(
     finish(showing.show(run, store, entries=entries, ids=ids, as_json=as_json))
 
 
+@app.command(short_help="List what a run did to the world.")
+def effects(
+    run: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """List each call that is more than a read: what it was, and whether it happened."""
+    from quorate.cli import effects as ledger
+
+    finish(ledger.show(run, store, as_json=as_json))
+
+
 By = Annotated[str, typer.Option(metavar="NAME", help="Who says it.")]
 Asked = Annotated[str, typer.Argument(metavar="QUESTION", help="Its id.", show_default=False)]
 

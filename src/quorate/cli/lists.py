@@ -18,7 +18,7 @@ from quorate.runs.journal import Store
 
 TASK_CHARS = 48
 NARROWEST = 8
-CUT = frozenset({"task", "last task", "question", "what it is"})
+CUT = frozenset({"task", "last task", "question", "what it is", "call", "result"})
 """The columns that a narrow terminal cuts; ids, figures and paths stay whole."""
 
 ATTEMPTS = ("run", "fork", "resumed", "ended")

@@ -76,6 +76,17 @@ class _Bell:
             self.timer.reschedule(self.loop.time())
 
 
+def is_cancelled() -> bool:
+    """Whether somebody cancelled the running task, so that a `CancelledError` in it is meant for it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def stray(what: str) -> RuntimeError:
+    """Return the error to raise for a `CancelledError` that came out of something though nobody cancelled it."""
+    return RuntimeError(f"{what} was cancelled from inside (CancelledError): something that it waits for was.")
+
+
 class _Rest(Generic[T]):
     """What is left of a coroutine that has begun and waits for something."""
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from quorate.core.tuples import filled
-from quorate.core.waiting import within
+from quorate.core.waiting import is_cancelled, stray, within
 from quorate.errors import Conflict, ModelError
 from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
 from quorate.models.client import (
@@ -26,10 +26,11 @@ from quorate.models.client import (
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import FLOOR_TOKENS, Spent
+from quorate.runs.pause import backoff_s, pause
 from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Run, blame
 from quorate.runs.scope import Scope, current
-from quorate.runs.steps import RESUME_ADVICE
+from quorate.runs.steps import FRESH_S, RESUME_ADVICE
 
 OVERHEAD_TOKENS = 16
 """What a provider may add around a block: role, name, separators."""
@@ -71,30 +72,28 @@ async def ask(
         return await collect(client, request), Asked(request.blocks, "")
     if scope.leaf:
         return await _inside_leaf(scope, client, request), Asked(request.blocks, "")
-    path = scope.next("model")
+    path = scope.next("model", lambda fingerprint: request_digest(request, fingerprint))
     run = scope.run
     ref = f"{run.number}:{path}"
     attempt = 1
-    scope.busy = True
-    try:
-        if run.recorded or run.is_replay:
-            run.check()
-            entries = run.recall(path)
-            if run.is_replay:
-                _replay(run, client, request, path, entries)
-            found = _recalled(entries, path, scope)
-            if found is not None:
-                return answer_of(found, ref), Asked(
-                    request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
-                )
-            attempt += sum(1 for e in entries if e.kind == "call")
-        if run.gate is not None:
-            run.check_gate()
+    if run.recorded or run.is_replay:
+        run.check()
+        entries = run.recall(path)
         if run.is_replay:
-            raise run.missing(path, f"a call of {client.info.name}")
-        return await _live(scope, path, ref, client, request, after, attempt, on_event)
-    finally:
-        scope.busy = False
+            _replay(run, client, request, path, entries)
+        found = _recalled(entries, path, scope)
+        if found is not None:
+            return answer_of(found, ref), Asked(
+                request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
+            )
+        attempt += sum(1 for e in entries if e.kind == "call")
+        if entries and not run.is_replay and entries[-1].kind == "retry":
+            await pause(run, path, entries[-1].payload.get("until", 0), _asks_to_wait(client))
+    if run.gate is not None:
+        run.check_gate()
+    if run.is_replay:
+        raise run.missing(path, f"a call of {client.info.name}")
+    return await _live(scope, path, ref, client, request, after, attempt, on_event)
 
 
 def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
@@ -150,12 +149,15 @@ async def _live(
     while True:
         capped, worst = _capped(run, price, bound, request)
         held = bound + capped.max_tokens
+        start_by = run.clock.running_s() + FRESH_S if durable else 0.0
         run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
         run.meter.hold(held, worst)
         if durable:
             await run.journal.commit()
         folding = Folding()
         try:
+            if durable and run.clock.running_s() > start_by:  # stopped meanwhile: see who holds the run now
+                raise ModelError(f"Not asked within {FRESH_S:g} s.", retryable=True, retry_after_s=0.0)
             stream = client.stream(capped)
             taken = folding.take(stream) if on_event is None else _shown(stream, folding, attempt, on_event)
             await within(info.timeout_s, taken)
@@ -164,17 +166,20 @@ async def _live(
             error = raised if isinstance(raised, ModelError) else _too_slow(client)
             refused = folding.empty and isinstance(raised, ModelError)  # nothing came, and nobody works on it
             again = error.retryable and attempt < last
-            await _record_failure(scope, path, error, held, worst, refused=refused, again=again)
+            until = run.clock.now_us() + round(_wait_s(error, attempt, path) * 1e6) if again else 0
+            await _record_failure(scope, path, error, held, worst, refused=refused, until=until)
             if not again:
                 blame(error, path)
                 if error is raised:
                     raise
                 raise error from raised
-            await asyncio.sleep(error.retry_after_s or 0.25 * 2 ** min(attempt, 6))
+            await pause(run, path, until, _asks_to_wait(client))
             attempt += 1
             continue
-        except BaseException:
+        except BaseException as raised:
             run.meter.forfeit(held, worst)
+            if isinstance(raised, asyncio.CancelledError) and not is_cancelled():
+                raise stray(info.name) from raised
             raise
         used = answer.usage or Usage(bound, answer.reply.size_bytes)
         prompt, completion, cached, _ = used
@@ -205,7 +210,7 @@ def _call_payload(
 
 
 async def _record_failure(
-    scope: Scope, path: str, error: ModelError, held: int, worst: float, *, refused: bool, again: bool
+    scope: Scope, path: str, error: ModelError, held: int, worst: float, *, refused: bool, until: int
 ) -> None:
     """Record an attempt that failed: at its worst case, unless the provider refused it at once."""
     run = scope.run
@@ -213,9 +218,19 @@ async def _record_failure(
         run.meter.settle(held, worst, 0, 0, 0, 0.0)
     else:
         run.meter.forfeit(held, worst)
-    scope.at = run.append(path, "retry" if again else "error", _failure(error, None if refused else held)).at
+    said = _failure(error, None if refused else held)
+    scope.at = run.append(path, *(("retry", {**said, "until": until}) if until else ("error", said))).at
     if run.journal.durable:
         await run.journal.commit()
+
+
+def _wait_s(error: ModelError, attempt: int, path: str) -> float:
+    """Return how long to wait before the next attempt: what the provider asks, else a growing pause."""
+    return backoff_s(attempt, path) if error.retry_after_s is None else error.retry_after_s
+
+
+def _asks_to_wait(client: ModelClient) -> str:
+    return f"{client.info.name} asks to be called again later."
 
 
 def _too_slow(client: ModelClient) -> ModelError:

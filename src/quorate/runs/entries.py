@@ -11,7 +11,8 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` |
 | `call` | model step | a model is asked: `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `digest` |
 | `reply` | model step | what it answered: `text`, `calls`, `thought`, `in`, `out`, `cost` |
-| `intent` | step | about to have an effect: `name`, `arguments`, `effect`, `key`, `attempt` |
+| `retry` | step | an attempt failed, another follows: `type`, `message`, `until` (not before); a model's also `in` |
+| `intent` | step | about to have an effect: `name`, `arguments`, `effect`, `key`, `attempt`, `timeout_s` |
 | `result` | tool step | what the tool said: `content`, `error`; `name` and `arguments` where there was no intent |
 | `value` | step | what any other step came to: `value` |
 | `error` | step | it raised: `type`, `message` |

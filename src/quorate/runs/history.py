@@ -16,6 +16,7 @@ Marks = list[tuple[int, str]]
 """Of each `fork` entry its number, and the conversation that what comes before was written in."""
 
 OUTCOMES = frozenset({"reply", "result", "value", "error", "settled"})
+SPENDING = OUTCOMES | {"retry"}
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class RunRecord:
     `document` is the team as data that it last ran with, `app` the name of the code, both empty for a team that only
     its process knew. `outcome` is None while an attempt goes on, and after its process was killed. `forked` is what the
     last `fork` entry in it says, `effects` whether new calls ask first (`ask`) or are made (`live`), where one said so.
+    `unsure` are the calls that somebody may still be at who wrote their intent and was not seen to die.
     """
 
     number: int
@@ -41,6 +43,7 @@ class RunRecord:
     intents: dict[str, Entry] = field(default_factory=dict[str, Entry])
     questions: dict[str, Entry] = field(default_factory=dict[str, Entry])
     void: set[int] = field(default_factory=set[int])
+    unsure: set[str] = field(default_factory=set[str])
     open_turns: set[str] = field(default_factory=set[str])
     entries: list[Entry] = field(default_factory=list[Entry])
     forked: Payload = field(default_factory=Payload)
@@ -75,6 +78,8 @@ class RunRecord:
     def _see_resumed(self, entry: Entry) -> None:
         self.limits = Limits(**entry.payload.get("limits", {})).over(self.limits)
         self.outcome, self.stop_reason, self._attempt_at = None, "", entry.at
+        if entry.payload.get("took_over"):
+            self.unsure.update(self.intents)
         self.effects = entry.payload.get("effects", self.effects)
 
     def _see_fork(self, entry: Entry) -> None:
@@ -93,6 +98,7 @@ class RunRecord:
 
     def _see_intent(self, entry: Entry) -> None:
         self.intents[entry.path] = entry
+        self.unsure.discard(entry.path)
 
     def _see_question(self, entry: Entry) -> None:
         self.questions[entry.path] = entry
@@ -112,7 +118,9 @@ class RunRecord:
             tuple(said.get("questions", ())),
             tuple(said.get("open_intents", ())),
             said.get("cause", ""),
+            said.get("until", 0),
         )
+        self.unsure.update(said.get("under_way", ()))
         self.active_s = said["active_s"]
         self.closed = said["outcome"] == "completed" or bool(said.get("closed"))
         if said.get("cause"):
@@ -139,7 +147,7 @@ class RunRecord:
                 _settle(meter, calls.get(entry.path), entry.payload)  # refused before anything came
             elif entry.kind == "result":
                 meter.tool_calls += 1
-            for spent in entry.payload.get("spent", ()) if entry.kind in OUTCOMES else ():
+            for spent in entry.payload.get("spent", ()) if entry.kind in SPENDING else ():
                 meter.count(spent)
         for left in calls.values():
             for call in left:

@@ -27,11 +27,22 @@ Redact = Callable[[str, str, Payload], Payload]
 """Is given path, kind and payload of every entry before it is kept, and returns the payload to keep instead."""
 
 
+_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # where there is none, `monotonic` may stand still in a sleep
+
+
 class Clock(Protocol):
     """Where time comes from."""
 
     def now_us(self) -> int:
         """Return microseconds since 1970, UTC."""
+        ...
+
+    def running_s(self) -> float:
+        """Return seconds since some moment; they go on while the process is stopped or the machine sleeps."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
         ...
 
 
@@ -40,6 +51,12 @@ class SystemClock:
 
     def now_us(self) -> int:
         return time.time_ns() // 1000
+
+    def running_s(self) -> float:
+        return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class Note(NamedTuple):
@@ -94,6 +111,8 @@ class Journal(Protocol):
     owner: str
     durable: bool
     """Whether entries reach a disk, so that a `commit` is needed before an outcome is used."""
+    follows_living: bool
+    """Whether who held it before may still be alive: it was taken over, or its lease ran out unseen."""
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         """Add an entry. It is kept for sure only after `commit`.
@@ -391,6 +410,7 @@ class MemoryJournal:
     """Entries as plain objects: no serialisation, no hashing, no I/O."""
 
     durable = False
+    follows_living = False
 
     def __init__(self, conversation: str, owner: str, clock: Clock, redact: Redact | None = None) -> None:
         self.conversation, self.owner, self._clock = conversation, owner, clock

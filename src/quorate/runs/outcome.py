@@ -21,6 +21,7 @@ class Outcome:
         questions: The ids of the questions that wait for an answer, for `waiting`.
         open_intents: Calls with an unknown effect, in words; somebody has to settle them.
         cause: The path of the step that raised, for `failed`.
+        until: For `waiting` without a question: from when on it can be resumed, in microseconds since 1970.
     """
 
     kind: Kind
@@ -29,6 +30,7 @@ class Outcome:
     questions: tuple[str, ...] = ()
     open_intents: tuple[str, ...] = ()
     cause: str = ""
+    until: int = 0
 
 
 DEFAULT_LIMITS: dict[str, float] = {

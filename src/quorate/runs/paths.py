@@ -1,14 +1,19 @@
 """Where in a run something happens: `3 turn/1 writer/2 model`.
 
-Every element carries its position in its scope, so that paths sort the same whatever finished first.
+Every element carries its position in its scope, so that paths sort the same whatever finished first. What a task made
+that user code started has no number, since timing would decide it: its position is 0, and after its name stand what
+tells it from others (`0 model~5f0c1e9a77b2`) and, from the second time on, how often it was there (`0 fetch~2`).
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 ROOT = ""
 _LAST = 1 << 60
+DIGEST_CHARS = 12
+_KEYED = re.compile(rf"((?:.*/)?0 (?:[^/~]|~~)*~)([0-9a-f]{{{DIGEST_CHARS}}})(~\d+)?")
 
 
 @lru_cache(maxsize=4096)
@@ -19,6 +24,18 @@ def _quoted(name: str) -> str:
 def child(path: str, position: int, name: str) -> str:
     """Return the path of `name` at `position` in the scope at `path`."""
     return f"{path}/{position} {_quoted(name)}" if path else f"{position} {_quoted(name)}"
+
+
+def keyed(path: str, name: str, digest: str, times: int) -> str:
+    """Return the path of what a name and a digest tell from others in the scope at `path`, for the n-th time there."""
+    element = name.replace("~", "~~") + (f"~{digest[:DIGEST_CHARS]}" if digest else "")
+    return child(path, 0, element if times == 1 else f"{element}~{times}")
+
+
+def with_digest(path: str, digest: str) -> str:
+    """Return a path with another digest in its last element; empty if that has none."""
+    found = _KEYED.fullmatch(path)
+    return f"{found[1]}{digest[:DIGEST_CHARS]}{found[3] or ''}" if found else ""
 
 
 def parent(path: str) -> str:
@@ -48,6 +65,6 @@ def sort_key(path: str, *, closing: bool = False) -> tuple[tuple[int, str], ...]
 
 def shown(path: str) -> str:
     """Return the path as a person reads it: `turn 3 / writer / model 2`."""
-    words = [f"turn {n}" if name == "turn" else f"{name} {n}" if i > 1 else name
+    words = [f"turn {n}" if name == "turn" else f"{name} {n}" if i > 1 and n else name
              for i, (n, name) in enumerate(elements(path))]  # fmt: skip
     return " / ".join(words)

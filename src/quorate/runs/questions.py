@@ -138,13 +138,8 @@ async def ask(
     if deadline is not None:
         said["deadline"] = deadline_at(deadline, scope.at)
         said["on_expiry"] = on_expiry.value if isinstance(on_expiry, Expiry) else {"value": plain(on_expiry)}
-    path = scope.next("ask")
-    scope.busy = True
-    try:
-        answered = await put(scope, path, question_id(scope.run.id, path), said, shape)
-    finally:
-        scope.busy = False
-    return shape.read(answered)
+    path = scope.next("ask", lambda fingerprint: fingerprint(question.encode(errors="surrogatepass")))
+    return shape.read(await put(scope, path, question_id(scope.run.id, path), said, shape))
 
 
 def deadline_at(given: timedelta | datetime, at: int) -> int:

@@ -43,6 +43,7 @@ class ReplayRun(Run):
         self.is_replay = self.asks_first = True
         self.compared: int = 0
         self.open_turns: frozenset[str] = frozenset()
+        self.keyed_paths: dict[str, str] = {}
 
     def _append(self, path: str, kind: str, payload: Payload) -> Entry:
         """Compare an entry with the recorded one, and return that."""
@@ -60,6 +61,9 @@ class ReplayRun(Run):
             self.recorded.pop(path, None)
         self.compare(found, payload)
         return found
+
+    def keyed_path(self, path: str) -> str:
+        return self.keyed_paths.get(path, path)
 
     def recall(self, path: str) -> list[Entry]:
         entries = super().recall(path)

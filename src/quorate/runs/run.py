@@ -9,14 +9,18 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from quorate.core.waiting import TimedOut, within
-from quorate.errors import Conflict, QuorateError
+from quorate.core.waiting import TimedOut, is_cancelled, stray, within
+from quorate.errors import Conflict, QuorateError, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.journal import Conversation, Journal, Note
 from quorate.runs.meter import Halt, Meter
 from quorate.runs.outcome import Limits, Outcome
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, current, plain_digest
+
+CANCEL_AGAIN_S, MOST_CANCELS = 1.0, 5
+END_S = 60.0
+"""How long a store may take to write how a run ended, and one that hangs keeps nobody waiting longer."""
 
 
 class Parked(QuorateError):
@@ -93,6 +97,10 @@ class Run:
         self.past = past or []
         self.active_before_s = 0.0
         self.waiting: dict[str, str] = {}
+        self.parked: dict[str, tuple[int, str]] = {}
+        self.unsure: frozenset[str] = frozenset()
+        self.under_way: set[str] = set()
+        self.tasks: set[asyncio.Task[Any] | None] = set()  # that user code started and that made steps
         self.attempts: dict[str, int] = {}
         self.open_intents: dict[str, tuple[str, str]] = {}
         self.stop_reason = ""
@@ -117,6 +125,14 @@ class Run:
     def missing(self, path: str, what: str) -> Exception:
         """Return what to raise where a replay wants an outcome that the journal does not have."""
         return RuntimeError(f"{paths.shown(path)}: {what} is no part of a replay.")
+
+    def fingerprint(self, data: bytes) -> str:
+        """Return a digest of what a step asks, for its path; keyed with the owner's secret where it is kept."""
+        return self.journal.fingerprint(data) or plain_digest(data)
+
+    def keyed_path(self, path: str) -> str:
+        """Return the path that the journal has for a step that a digest names."""
+        return path
 
     def compare_request(self, path: str, request: Any, cap: int) -> None:
         """Compare a request with the recorded one, in a replay."""
@@ -371,14 +387,25 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     except Parked:
         outcome = Outcome("waiting", "")
     except asyncio.CancelledError as raised:
-        cancelled, outcome = raised, Outcome("cancelled", "The caller cancelled the run.")
+        if is_cancelled():
+            cancelled, outcome = raised, Outcome("cancelled", "The caller cancelled the run.")
+        else:
+            error = stray("The run")
+            error.__cause__ = raised
+            outcome = Outcome("failed", f"{type(error).__name__}: {error}")
     except Exception as raised:
         if isinstance(raised, TimedOut) and raised.work is work:
             outcome = run.meter.reached("active_s").outcome
+        elif _is_only(raised, Parked | Halt):  # out of a task group
+            outcome = run.meter.halted or Outcome("waiting", "")
         else:
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=cause_of(raised))
     finally:
         current.reset(token)
+    if run.tasks:
+        again = await _end_tasks(run, finish_s=left if outcome.kind == "waiting" else 0.0)
+        if again is not None and cancelled is None:
+            cancelled, outcome = again, Outcome("cancelled", "The caller cancelled the run.")
     if run.is_cut and not (run.task and run.task.uncancel()) and outcome.kind in {"cancelled", "waiting"}:
         cancelled = None
         await _give_up_attempt(run)
@@ -396,24 +423,58 @@ async def _give_up_attempt(run: Run) -> None:
         Again: Always.
     """
     run.deaf = True
+    if run.tasks:
+        await _end_tasks(run, finish_s=0.0)
     await run.journal.commit()
     await run.close_resources()
     raise Again
 
 
+def _is_only(error: BaseException, kinds: Any) -> bool:
+    """Whether it is a group in which nothing but such errors are."""
+    inside: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return bool(inside) and all(isinstance(inner, kinds) or _is_only(inner, kinds) for inner in inside)
+
+
+async def _end_tasks(run: Run, *, finish_s: float) -> asyncio.CancelledError | None:
+    """End the tasks that user code started and left behind; beside a branch that waits, the others finish first.
+
+    Returns:
+        What the caller was cancelled with meanwhile.
+    """
+    tasks = {task for task in run.tasks if task is not None and not task.done()} - {asyncio.current_task()}
+    cancelled: asyncio.CancelledError | None = None
+    waits = [finish_s] if finish_s else []
+    for wait_s in (*waits, *[CANCEL_AGAIN_S] * MOST_CANCELS):
+        if not waits:
+            for task in tasks:
+                task.cancel()
+        waits.clear()
+        if not tasks:
+            break
+        try:
+            _, tasks = await asyncio.wait(tasks, timeout=wait_s)
+        except asyncio.CancelledError as raised:
+            cancelled = raised
+    return cancelled
+
+
 def _with_open_ends(run: Run, outcome: Outcome) -> Outcome:
     """Never end `completed` over an unknown effect or an open question."""
-    if not run.waiting and not run.open_intents and outcome.kind != "waiting":
+    if not (run.waiting or run.open_intents or run.parked) and outcome.kind != "waiting":
         return outcome
     questions = tuple(run.waiting.values())
     intents = tuple(f"{name}({said}) at {paths.shown(path)}" for path, (name, said) in run.open_intents.items())
     kind, reason = outcome.kind, outcome.reason
-    if kind == "waiting" or (kind == "completed" and (questions or intents)):
+    until = 0
+    if kind == "waiting" or (kind == "completed" and (questions or intents or run.parked)):
         asked = ", ".join(questions)
         kind, reason = "waiting", f"It waits for an answer to {asked}." if asked else "The effect of a call is unknown."
         if not asked and not intents and run.paused_by:
             reason = f"{run.paused_by} paused it."
-    return Outcome(kind, reason, outcome.limit, questions, intents, outcome.cause)
+        elif run.parked and not asked:
+            until, reason = min(run.parked.values())
+    return Outcome(kind, reason, outcome.limit, questions, intents, outcome.cause, until)
 
 
 def _answers(run: Run, path: str, id: str) -> bool:
@@ -428,7 +489,7 @@ def _must_see(run: Run, outcome: Outcome) -> bool:
     be over. Messages wait for the next attempt where the run is cut short, and where nobody could hear them now.
     """
     if outcome.kind == "waiting":
-        waits = run.waiting or run.open_intents or run.paused_by
+        waits = run.waiting or run.open_intents or run.paused_by or run.parked
         return not waits or any(_answers(run, path, id) for path, id in run.waiting.items())
     return outcome.kind in {"completed", "stalled"} and any(note.kind in MESSAGES for note in run.mail.values())
 
@@ -437,12 +498,14 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
     """Journal the outcome and give the journal and all resources back, even while being cancelled."""
     active = run.active_before_s + (run.clock.now_us() - began - run.idle_us) / 1e6
     payload: Payload = {"outcome": outcome.kind, "reason": outcome.reason}
-    for name in ("limit", "cause"):
+    for name in ("limit", "cause", "until"):
         if getattr(outcome, name):
             payload[name] = getattr(outcome, name)
     for name in ("questions", "open_intents"):
         if getattr(outcome, name):
             payload[name] = list(getattr(outcome, name))
+    if run.under_way:  # threads, which outlive the attempt
+        payload["under_way"] = sorted(run.under_way)
     payload |= run.meter.figures()
     payload["active_s"] = round(active, 6)
 
@@ -454,16 +517,21 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
         while True:
             if (run.mail or outcome.kind == "waiting") and _must_see(run, outcome):
                 await _give_up_attempt(run)
-            left = await run.journal.end(last, run.mail.keys())
+            left = await within(END_S, run.journal.end(last, run.mail.keys()))
             if not left:
                 break
             run.deliver(left)
         run.ended = True
     except Again:
         raise
-    except BaseException:
+    except BaseException as error:
         run.ended = True
         await _give_back(run)
+        if isinstance(error, TimedOut) or (isinstance(error, asyncio.CancelledError) and not is_cancelled()):
+            raise StoreError(
+                f"The store did not take the end of run {run.id} within {END_S:g} s. What was committed is there; "
+                "resume it."
+            ) from error
         raise
     await _give_back(run)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import hashlib
+from asyncio import Task, current_task
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from quorate.errors import ConfigError
+from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 
 if TYPE_CHECKING:
@@ -16,35 +18,72 @@ if TYPE_CHECKING:
 
 
 class Scope:
-    """A part of a run that contains steps: the run, a turn, a speech, a tool that is a scope.
+    """A part of a run that contains steps: the run, a turn, a speech, a tool that is a scope, a branch.
 
     `at` is the time of the latest entry on this path. A scope that is a *leaf* is the inside of a step: what happens
-    there is part of the step and gets no entries of its own. It is *busy* while a step of it is under way.
+    there is part of the step and gets no entries of its own.
+
+    A scope belongs to the task that it was opened in (`task`), and numbers the steps of that task. In a task that was
+    started from there timing would decide who gets which number, so what happens there is told apart by what is asked.
     """
 
-    __slots__ = ("at", "busy", "count", "leaf", "made", "path", "run", "spent")
+    __slots__ = ("at", "count", "is_lent", "lanes", "leaf", "made", "names", "path", "run", "spent", "task")
 
     def __init__(self, run: Run, path: str, at: int, *, leaf: bool = False) -> None:
         self.run, self.path, self.at, self.leaf = run, path, at, leaf
         self.count = 0
-        self.busy = False
         self.made = 0
+        self.is_lent = False
         self.spent: list[Spent] | None = None
+        self.names: dict[tuple[str, str], tuple[int, Task[Any] | None]] | None = None
+        self.lanes: dict[Task[Any] | None, tuple[str, int]] | None = None
+        self.task = None if leaf else current_task()
 
-    def next(self, name: str) -> str:
+    def next(self, name: str, asked: Callable[[Callable[[bytes], str]], str] | None = None) -> str:
         """Return the path of the next step or scope in here.
 
+        Args:
+            name: Of the step.
+            asked: Returns a digest of what is asked of it, given what makes one of bytes. Without it only the name
+                tells it from others.
+
         Raises:
-            ConfigError: Another step is under way: numbered by who comes first, a resume could give each the other's
-                outcome.
+            ConfigError: In a task of its own: another task has made a step of this name, and nothing else tells the
+                two apart.
         """
-        if self.busy:
+        task = current_task()
+        if self.run.ended:
+            raise Conflict(f"{paths.shown(self.path)}: the run has ended, and with it what a task can do in it.")
+        if task is self.task:
+            self.count += 1
+            return paths.child(self.path, self.count, name)
+        path = self.keyed(name, "" if asked is None else asked(self.run.fingerprint))
+        if self.lanes is None:
+            self.lanes = {}
+        self.lanes[task] = path, 0
+        self.run.tasks.add(task)
+        return path
+
+    def keyed(self, name: str, digest: str = "") -> str:
+        """Return the path of something that its name and a digest tell from others, and its occurrence from itself.
+
+        Without a digest a name belongs to the task that uses it first.
+
+        Raises:
+            ConfigError: It belongs to another.
+        """
+        if self.names is None:
+            self.names = {}
+        task = current_task()
+        times, first = self.names.get((name, digest), (0, task))
+        if first is not task and not digest:
             raise ConfigError(
-                f"Two steps of {paths.shown(self.path) or 'the run'} are under way at the same time. Make one after "
-                "the other, or let the model call tools side by side: those are told apart."
+                f"Two tasks in {paths.shown(self.path) or 'the run'} each make a step or branch named {name!r}: after "
+                "a crash nothing would tell whose outcome is whose. Give each a name of its own, or put each task's "
+                "steps in `async with branch(NAME):`."
             )
-        self.count += 1
-        return paths.child(self.path, self.count, name)
+        self.names[name, digest] = times + 1, first
+        return self.run.keyed_path(paths.keyed(self.path, name, digest, times + 1))
 
     def spend(self, spent: Spent) -> None:
         """Count what was used inside this leaf; it is journaled with the leaf's outcome."""
@@ -54,9 +93,60 @@ class Scope:
 
     def new_id(self) -> str:
         """Return an id for something made here, the same whenever this path is run again."""
+        if self.lanes is not None:
+            task = _task_here()
+            if task in self.lanes:
+                path, made = self.lanes[task]
+                self.lanes[task] = path, made + 1
+                return f"{self.run.id}/{path}#{made + 1}"
         self.made += 1
         suffix = f"#{self.made}" if self.made > 1 else ""
         return f"{self.run.id}/{self.path}{suffix}"
+
+    def is_owned_here(self) -> bool:
+        """Whether the running task is the one whose steps are numbered.
+
+        Raises:
+            ConfigError: The code runs in another scope, such as a branch.
+        """
+        here = current.get()
+        if here is not self and here is not None and not here.leaf:
+            raise ConfigError(
+                f"An agent that is given the turn {paths.shown(self.path)} speaks in a branch of it. Leave the branch "
+                "out, or let a turn policy name it as a speaker."
+            )
+        return current_task() is self.task
+
+    @contextmanager
+    def lent(self) -> Generator[None]:
+        """Let the running task be the one whose steps are numbered, in the block: what awaits it does nothing else.
+
+        Raises:
+            ConfigError: It is lent already.
+        """
+        if self.is_lent:
+            raise ConfigError(
+                f"Two tasks speak in {paths.shown(self.path)} at the same time. Let a turn policy name both speakers: "
+                "those run side by side."
+            )
+        owner, self.task, self.is_lent = self.task, current_task(), True
+        try:
+            yield
+        finally:
+            self.task, self.is_lent = owner, False
+
+
+def _task_here() -> Task[Any] | None:
+    """Return the running task, None in a thread that has none."""
+    try:
+        return current_task()
+    except RuntimeError:
+        return None
+
+
+def plain_digest(data: bytes) -> str:
+    """Return a digest that is keyed with nothing, for journals that end with their process."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 current: ContextVar[Scope | None] = ContextVar("quorate_scope", default=None)
@@ -85,3 +175,31 @@ def nested(name: str) -> Generator[Scope]:
         raise RuntimeError("There is no run around this code, so there is nothing to open a scope in.")
     with entered(Scope(outer.run, outer.next(name), outer.at)) as scope:
         yield scope
+
+
+@asynccontextmanager
+async def branch(name: str) -> AsyncGenerator[None]:
+    """Give a task that you start a part of the run of its own, in which its steps are numbered.
+
+        async with asyncio.TaskGroup() as group:
+            for topic in ("law", "tax"):
+                group.create_task(look_into(topic))     # its body: `async with branch(topic): …`
+
+    Steps in tasks without one are told apart by what they ask, or for `step` by name. Outside a run, and inside a
+    step, it does nothing.
+
+    Args:
+        name: Tells it from the others that are started from the same place.
+
+    Raises:
+        ConfigError: Another task there has a branch or step of this name.
+    """
+    outer = current.get()
+    if outer is None or outer.leaf:
+        yield
+        return
+    with entered(Scope(outer.run, outer.keyed(name), outer.at)) as scope:
+        try:
+            yield
+        finally:
+            outer.at = max(outer.at, scope.at)

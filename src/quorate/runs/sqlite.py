@@ -113,6 +113,7 @@ class SqliteJournal:
     """The open journal of one conversation in a SQLite store."""
 
     durable = True
+    follows_living = False
 
     def __init__(self, store: SqliteStore, key: int, id: str, owner: str, fence: int, head: Head, last: bytes) -> None:
         self.conversation, self.owner = id, owner
@@ -273,12 +274,13 @@ class SqliteStore:
                 self._lock = self._lock_of(self.holder)
                 self._lock.acquire(timeout=0)
             row = self._transaction(lambda: self._lease(id, owner, take_over))
-            key, fence, count, last = row
+            key, fence, count, last, living = row
             journal = SqliteJournal(self, key, id, owner, fence, Head(count, last.hex()), last)
+            journal.follows_living = living
             self._open[key] = journal
             return journal
 
-    def _lease(self, id: str, owner: str, take_over: bool) -> tuple[int, int, int, bytes]:
+    def _lease(self, id: str, owner: str, take_over: bool) -> tuple[int, int, int, bytes, bool]:
         self._db.execute(
             "INSERT OR IGNORE INTO conversations (owner, id, head) VALUES (?, ?, ?)", (owner, id, chain.GENESIS)
         )
@@ -286,13 +288,14 @@ class SqliteStore:
             "SELECT key, holder, fence, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
         ).fetchone()
         own = holder == self.holder
-        if holder and (key in self._open if own else not take_over and self._alive(holder)):
+        living = bool(holder) and (key in self._open if own else self._alive(holder))
+        if living and (own or not take_over):
             raise Conflict(
                 f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there. If it "
                 "hangs: resume with --take-over; it can then write no more."
             )
         self._db.execute("UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self.holder, fence + 1, key))
-        return key, fence + 1, count, last
+        return key, fence + 1, count, last, living
 
     def _lock_of(self, holder: str) -> FileLock:
         folder = self.path.with_name(self.path.name + "-locks")

@@ -1,9 +1,8 @@
-"""Beginning a run, going on with one, and what comes first: settling calls whose outcome is unknown."""
+"""Beginning a run, and going on with one."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Literal
 
 from quorate.errors import ConfigError, Conflict
@@ -12,14 +11,10 @@ from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.history import RunRecord, asks_first, check_settled, fold, latest, split
 from quorate.runs.journal import Conversation, Journal, MemoryJournal
 from quorate.runs.outcome import Limits
-from quorate.runs.run import Run, answers, question_id
-from quorate.runs.steps import DidNot, Happened, Settlement
+from quorate.runs.run import Run
 
 Effects = Literal["ask", "live"]
 """What becomes of new calls that are not `read`: a person is asked first, or they are made."""
-
-Reconcile = Callable[[str, str, str], Awaitable[Settlement]]
-"""Is given tool name, operation key and canonical arguments, and finds out what happened."""
 
 
 async def begin(
@@ -125,6 +120,8 @@ async def go_on(
         resumed: Payload = {"limits": limits.given()} if limits else {}
         if effects is not None:
             resumed["effects"] = checked_effects(effects)
+        if journal.follows_living:
+            resumed["took_over"] = True
         if definition:
             record.see(journal.append(record.number, paths.ROOT, "definition", definition))
         if give_up_turn:
@@ -179,6 +176,7 @@ def _reopened(
     _as_fork(run, runs)
     run.meter.count_on(meter)
     run.at = record.last_at
+    run.unsure = frozenset(record.unsure)
     return run
 
 
@@ -188,56 +186,3 @@ async def again(run: Run) -> Run:
     new = _reopened(run.journal, runs, runs[run.number], {}, run.conversation)
     new.begun, new.answerer, new.meter.inside = True, run.answerer, run.meter.inside
     return new
-
-
-async def settle(run: Run, reconcile: Reconcile) -> None:
-    """Settle the open intents of a run that was opened again, before anything else runs.
-
-    What cannot be settled stays a question in `run.waiting`.
-    """
-    said = await answers(run.journal)
-    for path, entries in sorted(run.recorded.items(), key=lambda item: paths.sort_key(item[0])):
-        intents = [e for e in entries if e.kind == "intent"]
-        if not intents or entries[-1].kind in {"result", "value", "error", "settled"}:
-            continue
-        if len(intents) > 1:
-            run.attempts[path] = len(intents)
-        await _settle_one(run, path, entries, intents[-1], said, reconcile)
-    await run.journal.commit()
-
-
-async def _settle_one(
-    run: Run, path: str, entries: list[Entry], last: Entry, said: dict[str, Any], reconcile: Reconcile
-) -> None:
-    intent = last.payload
-    if intent["effect"] != "unsafe":
-        return
-    question = next((e for e in entries if e.kind == "question" and e.seq > last.seq), None)
-    note = said.get(question_id(run.id, path, run.attempts.get(path, 1)))  # a late result comes without being asked for
-    if note:
-        run.take(note)
-        entries.append(run.append(path, "answer", note.payload))
-        by = "a late result" if note.payload.get("late") else "a person"
-        happened, result = note.payload["happened"], note.payload.get("result")
-    else:
-        known = await reconcile(intent["name"], intent["key"], intent["arguments"])
-        if known is None:
-            if question:
-                run.waiting[path] = question.payload["id"]
-            else:
-                await run.ask_about(path, intent["name"], intent["arguments"], "the process ended during the call")
-            run.open_intents[path] = intent["name"], intent["arguments"]
-            return
-        happened = not isinstance(known, DidNot)
-        result, by = (known.result if isinstance(known, Happened) else None), "reconcile"
-    if happened:
-        text = result if isinstance(result, str) else _json(result)
-        kind = intent.get("kind", "result")
-        payload: Payload = {"value": result} if kind == "value" else {"content": text, "error": False}
-        entries.append(run.append(path, kind, payload))
-    else:
-        entries.append(run.append(path, "settled", {"by": by}))
-
-
-def _json(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -6,6 +6,7 @@ the call is not made. Outside any run the call is just made.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import hashlib
 import json
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NewType, TypeVar
 
 import quorate.errors as errors
-from quorate.core.waiting import within
+from quorate.core.waiting import is_cancelled, stray, within
 from quorate.errors import (
     ConfigError,
     Conflict,
@@ -28,15 +29,22 @@ from quorate.errors import (
 )
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
+from quorate.runs.late import is_under_way, report
 from quorate.runs.meter import Halt
+from quorate.runs.pause import backoff_s, pause
 from quorate.runs.permission import permission
-from quorate.runs.run import Interrupted, Parked, Run, blame
+from quorate.runs.run import Interrupted, Parked, Run, blame, question_id
 from quorate.runs.scope import Scope, current
 
 Effect = Literal["read", "idempotent", "unsafe"]
 EFFECTS = ("read", "idempotent", "unsafe")
 MOST_ATTEMPTS = 3
 """A call that `reconcile` says did not happen so often is put before a person."""
+MOST_TRIES = 20
+FRESH_S = 5.0
+"""An unsafe call starts so soon after its intent, or not at all: by then somebody else may have settled it."""
+RECONCILE_S = 60.0
+"""How long `reconcile` may take."""
 
 T = TypeVar("T")
 
@@ -74,8 +82,10 @@ class Call:
         failed: Turns an exception into the payload of a result, or None: then the exception is the outcome.
         reconcile: Finds out about a call whose outcome is unknown.
         timeout_s: How long it may take.
+        attempts: How often it may be made in all where it fails; more than once only what may be repeated.
         counts: Whether it is a tool call, counted against that limit.
         approved: Whether a person has approved this very call.
+        start_by: Until when it may start, as seconds of the clock that runs while the process is stopped.
     """
 
     name: str
@@ -87,8 +97,10 @@ class Call:
     failed: Callable[[Exception], Payload] | None = None
     reconcile: Callable[[str, str], Awaitable[Settlement]] | None = None
     timeout_s: float | None = None
+    attempts: int = 1
     counts: bool = False
     approved: bool = False
+    start_by: float = 0.0
 
 
 async def step(
@@ -97,6 +109,7 @@ async def step(
     *,
     effect: Effect = "unsafe",
     timeout_s: float | None = None,
+    attempts: int = 1,
 ) -> T:
     """Make a call through the door.
 
@@ -105,25 +118,40 @@ async def step(
         call: Makes the call. Its outcome must be plain JSON data.
         effect: `read` may be repeated after a crash, `idempotent` too (with its own key), `unsafe` never blindly.
         timeout_s: After this long it is cancelled; an `unsafe` call's outcome is then unknown.
+        attempts: How often it is made in all while it fails, with growing pauses; an `unsafe` one only once.
 
     Raises:
-        ConfigError: The effect is none of the three, or the outcome is no plain data.
+        ConfigError: The effect is none of the three, an `unsafe` one may be tried again, or the outcome is no plain
+            data.
     """
     if effect not in EFFECTS:
         raise ConfigError(f"effect={effect!r} is none of {', '.join(EFFECTS)}.")
+    if attempts != 1:
+        check_attempts(f"Step {name}", effect, attempts)
     scope = current.get()
     if scope is None or scope.leaf:
         return await call()
     todo = Call(
-        name=name, arguments="", effect=effect, make=lambda _key: _awaited(call()), outcome=_value, timeout_s=timeout_s
+        name=name, arguments="", effect=effect, make=lambda _key: _awaited(call()), outcome=_value, timeout_s=timeout_s,
+        attempts=attempts,
     )  # fmt: skip
-    path = scope.next(name)
-    scope.busy = True
-    try:
-        value = (await perform(scope, path, todo))["value"]
-    finally:
-        scope.busy = False
+    value = (await perform(scope, scope.next(name), todo))["value"]
     return deepcopy(value)  # the journal keeps its own
+
+
+def check_attempts(what: str, effect: Effect, attempts: int) -> None:
+    """Refuse to try again what must not be repeated.
+
+    Raises:
+        ConfigError: It must not, or the number is none.
+    """
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= MOST_TRIES:  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+        raise ConfigError(f"{what}: attempts={attempts!r} must be a number from 1 to {MOST_TRIES}.")
+    if attempts > 1 and effect == "unsafe":
+        raise ConfigError(
+            f"{what}: attempts={attempts}, but what is unsafe is never repeated blindly. Declare it "
+            "effect='idempotent' if the receiver knows the operation key, or effect='read' if it changes nothing."
+        )
 
 
 def _value(value: Any) -> Payload:
@@ -152,20 +180,24 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         if decided is not None:
             return await _not_made(scope, path, call, *decided)
     intents: list[Entry] = []
+    failures = 0
     if run.recorded:
-        intents, outcome, settled = _recalled(run, path, call)
+        intents, failed, outcome, settled = _recalled(run, path, call)
         if outcome is not None:
             scope.at = max(scope.at, outcome.at)
             if run.is_replay:
-                _count_again(run, call, outcome)
+                _count_again(run, call, [*failed, outcome])
             return _recorded_outcome(outcome)
         if intents and intents[-1].payload["effect"] != call.effect:  # an open intent keeps what it was written with
             call = replace(call, effect=intents[-1].payload["effect"])
         if intents and call.effect == "unsafe" and not settled:
             raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
+        failures = len(failed)
+        if failed and not run.is_replay:
+            await pause(run, path, failed[-1].payload["until"], _asks_to_wait(call))
     if run.gate is not None:
-        return await _barred(scope, path, call, again=bool(intents))
-    if call.counts and not intents:
+        return await _barred(scope, path, call, again=bool(intents) or bool(failures))
+    if call.counts and not intents and not failures:
         run.meter.add_tool_call()
     if run.is_replay:
         raise run.missing(path, f"a call of {call.name}")
@@ -174,7 +206,7 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         await _declare(run, path, call, key, attempt=len(intents) + 1)
     elif run.journal.durable:
         await run.journal.commit()  # what was said before, to a person who is asked now, is not said otherwise later
-    return await _made(scope, path, call, key)
+    return await _made(scope, path, call, key, failures)
 
 
 async def _barred(scope: Scope, path: str, call: Call, *, again: bool) -> Payload:
@@ -205,12 +237,13 @@ async def _not_made(scope: Scope, path: str, call: Call, kind: str, payload: Pay
     return payload
 
 
-def _count_again(run: Run, call: Call, outcome: Entry) -> None:
+def _count_again(run: Run, call: Call, recorded: list[Entry]) -> None:
     """Count a recorded step in a replay as it was counted."""
     if call.counts:
         run.meter.add_tool_call()
-    for spent in outcome.payload.get("spent", ()):
-        run.meter.count(spent)
+    for entry in recorded:
+        for spent in entry.payload.get("spent", ()):
+            run.meter.count(spent)
 
 
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
@@ -219,19 +252,41 @@ async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -
         said["attempt"] = run.attempts[path] = attempt
     if call.kind != "result":
         said["kind"] = call.kind
+    unsafe = call.effect == "unsafe"
+    if unsafe and call.timeout_s is not None:
+        said["timeout_s"] = call.timeout_s
+    durable = run.journal.durable
+    if unsafe and durable:  # nobody else can come between where nothing is kept
+        call.start_by = run.clock.running_s() + FRESH_S
     run.append(path, "intent", said)
-    if call.effect == "unsafe":
+    if unsafe:
         run.open_intents[path] = call.name, call.arguments
-    if run.journal.durable:
-        await run.journal.commit(sync=call.effect == "unsafe")
+    if durable:
+        await run.journal.commit(sync=unsafe)
 
 
-async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
+class Stale(QuorateError):
+    """An unsafe call was not made: its intent is too old for it."""
+
+
+def check_fresh(run: Run, call: Call) -> None:
+    """Make sure that a call starts soon after its intent was written.
+
+    Raises:
+        Stale: It does not.
+    """
+    if call.start_by and run.clock.running_s() > call.start_by:
+        raise Stale(f"{call.name} was not called: more than {FRESH_S:g} s went by since it was announced.")
+
+
+async def _made(scope: Scope, path: str, call: Call, key: str, failures: int) -> Payload:
     run = scope.run
     inside = Scope(run, path, scope.at, leaf=True)
     token = current.set(inside)
     kind = call.kind
     try:
+        if call.start_by:
+            check_fresh(run, call)
         value = await (call.make(key) if call.timeout_s is None else within(call.timeout_s, call.make(key)))
         try:
             payload = call.outcome(value)
@@ -241,24 +296,93 @@ async def _made(scope: Scope, path: str, call: Call, key: str) -> Payload:
             raise
         if inside.spent and call.effect != "unsafe":
             run.check()  # a limit that was reached in there cut it short, whatever it returned
-    except Exception as raised:
+    except (Exception, asyncio.CancelledError) as caught:
+        raised = _error_of(call, caught)
         if isinstance(raised, Parked | StoreError | Divergence | Halt):
             raise
+        if isinstance(raised, Stale):
+            return await _announced_again(scope, path, call, key, failures, raised)
         error = raised
         if isinstance(raised, OutcomeUnknown | TimeoutError):
             error = raised if str(raised) else TimeoutError(f"no answer within {call.timeout_s} s")
             if call.effect == "unsafe":
                 return await _unknown(scope, path, call, key, str(error))
+        if failures + 1 < call.attempts and _may_help(error):
+            await _failed(scope, path, call, error, failures + 1, inside)
+            if key:
+                await _declare(run, path, call, key, attempt=run.attempts.get(path, 1) + 1)
+            return await _made(scope, path, call, key, failures + 1)
         kind, payload = _error(call, error)
         if kind == "error":
             await _close(scope, path, kind, _with_spent(payload, inside), call)
             blame(error, path)
-            if error is raised:
+            if error is caught:
                 raise
-            raise error from raised
+            raise error from raised if error is not raised else caught
     finally:
         current.reset(token)
-    return await _close(scope, path, kind, _with_spent(payload, inside), call)
+    payload = await _close(scope, path, kind, _with_spent(payload, inside), call)
+    if call.effect == "unsafe" and is_cancelled():
+        raise asyncio.CancelledError  # whoever cancels is obeyed, once it is known what came of the call
+    return payload
+
+
+def _error_of(call: Call, raised: BaseException) -> Exception:
+    """Return an error as one of the call: that it was cancelled by nobody outside says nothing about its effect.
+
+    Raises:
+        CancelledError: Somebody cancelled the run.
+    """
+    if isinstance(raised, Exception):
+        return raised
+    if is_cancelled():
+        raise raised
+    error: Exception = stray(call.name)
+    if call.effect == "unsafe":
+        error = OutcomeUnknown(str(error))
+    error.__cause__ = raised
+    return error
+
+
+def _may_help(error: Exception) -> bool:
+    """Whether to try again after an error: one that a tool tells its model on purpose stays the same."""
+    return not isinstance(error, ToolError | ConfigError) and getattr(error, "retryable", True)
+
+
+def _asks_to_wait(call: Call) -> str:
+    return f"{call.name} failed and asked to be called again later."
+
+
+async def _failed(scope: Scope, path: str, call: Call, error: Exception, failures: int, inside: Scope) -> None:
+    """Journal an attempt that failed, and wait before the next."""
+    run = scope.run
+    run.check()
+    wait_s = getattr(error, "retry_after_s", None)
+    wait_s = backoff_s(failures, path) if wait_s is None else wait_s
+    until = run.clock.now_us() + round(wait_s * 1e6)
+    said: Payload = {"type": type(error).__name__, "message": str(error), "until": until}
+    if call.effect == "read" and call.kind == "result":
+        said |= {"name": call.name, "arguments": call.arguments}
+    run.append(path, "retry", _with_spent(said, inside))
+    if run.journal.durable:
+        await run.journal.commit()
+    await pause(run, path, until, _asks_to_wait(call))
+    if run.gate is not None:
+        run.check_gate()
+
+
+async def _announced_again(scope: Scope, path: str, call: Call, key: str, failures: int, stale: Stale) -> Payload:
+    """Settle an intent that became too old as one that did not happen, and go on with a new one."""
+    run = scope.run
+    run.append(path, "settled", {"by": "its age"})
+    run.open_intents.pop(path, None)
+    attempt = run.attempts.get(path, 1)
+    if attempt >= MOST_ATTEMPTS:
+        if run.journal.durable:
+            await run.journal.commit()
+        raise StoreError(f"{stale} So it was {attempt} times: the store is too slow. Nothing was done; resume.")
+    await _declare(run, path, call, key, attempt=attempt + 1)
+    return await _made(scope, path, call, key, failures)
 
 
 def _with_spent(payload: Payload, inside: Scope) -> Payload:
@@ -277,7 +401,12 @@ async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Cal
     run.open_intents.pop(path, None)
     scope.at = max(scope.at, entry.at)
     if run.journal.durable:
-        await run.journal.commit()
+        try:
+            await run.journal.commit()
+        except Conflict:  # somebody else has the conversation now, and an open intent in it
+            if call.effect == "unsafe":
+                await report(run.conversation, question_id(run.id, path, run.attempts.get(path, 1)), kind, payload)
+            raise
     return entry.payload
 
 
@@ -290,12 +419,18 @@ def _error(call: Call, error: Exception) -> tuple[str, Payload]:
 # -- what the journal says --------------------------------------------------------------------------------------------
 
 
-def _recalled(run: Run, path: str, call: Call) -> tuple[list[Entry], Entry | None, bool]:
-    """Return the intents and the outcome that the journal holds for a step, and whether the last is known not to be."""
+def _recalled(run: Run, path: str, call: Call) -> tuple[list[Entry], list[Entry], Entry | None, bool]:
+    """Return what the journal holds for a step.
+
+    Returns:
+        Its intents, the attempts that failed, its outcome, and whether the last intent is known not to have happened.
+    """
     entries = run.recall(path)
     intents = [e for e in entries if e.kind == "intent"]
+    failed = [e for e in entries if e.kind == "retry"]
     outcome = next((e for e in reversed(entries) if e.kind in {call.kind, "error"}), None)
-    said = intents[-1].payload if intents else outcome.payload if outcome else None
+    last = intents[-1] if intents else outcome or (failed[-1] if failed else None)
+    said = last.payload if last else None
     if said is not None and call.kind == "result" and "name" in said:
         recorded = said["name"], said["arguments"]
         if recorded != (call.name, call.arguments):
@@ -303,12 +438,14 @@ def _recalled(run: Run, path: str, call: Call) -> tuple[list[Entry], Entry | Non
                 f"At {paths.shown(path)} the journal has {recorded[0]}({recorded[1]}), but the definition now calls "
                 f"{call.name}({call.arguments}). {RESUME_ADVICE}"
             )
-    if entries and outcome is None and not intents:
+    if entries and outcome is None and not intents and entries[0].kind != "retry":
         raise Conflict(
             f"At {paths.shown(path)} the journal has a {entries[0].kind}, but the definition now makes a {call.kind}. "
             f"{RESUME_ADVICE}"
         )
-    return intents, outcome, bool(entries) and entries[-1].kind == "settled"
+    if intents:
+        run.attempts[path] = len(intents)
+    return intents, failed, outcome, bool(entries) and entries[-1].kind == "settled"
 
 
 RESUME_ADVICE = "Resume with the definition it was started with, or give the open turn up (--give-up-turn)."
@@ -348,12 +485,38 @@ async def _unknown(scope: Scope, path: str, call: Call, key: str, why: str) -> P
     """Settle a call whose outcome is unknown: by its `reconcile`, else by a person."""
     run = scope.run
     if call.reconcile is not None:
-        known = await call.reconcile(key, call.arguments)
+        known, doubt = await reconciled(run, path, lambda: call.reconcile(key, call.arguments))  # pyright: ignore[reportOptionalCall]: checked above
         if isinstance(known, Happened):
-            return await _close(scope, path, call.kind, call.outcome(known.result), call)
+            return await _close(scope, path, call.kind, {**call.outcome(known.result), "by": "reconcile"}, call)
         attempt = run.attempts.get(path, 1)
         if isinstance(known, DidNot) and attempt < MOST_ATTEMPTS:
             run.append(path, "settled", {"by": "reconcile"})
             await _declare(run, path, call, key, attempt=attempt + 1)
-            return await _made(scope, path, call, key)
+            return await _made(scope, path, call, key, 0)
+        why = f"{why}; {doubt}" if doubt else why
     raise await run.ask_about(path, call.name, call.arguments, why)
+
+
+async def reconciled(run: Run, path: str, ask: Callable[[], Awaitable[Settlement]]) -> tuple[Settlement, str]:
+    """Ask a tool's `reconcile` what became of a call.
+
+    Returns:
+        What it says, None where it does not know, failed, or cannot be believed yet; and why not, in words.
+
+    Raises:
+        ConfigError: It said something that is no answer.
+    """
+    token = current.set(Scope(run, path, run.at, leaf=True))  # what it asks of models and tools is no step
+    try:
+        known = await within(RECONCILE_S, _awaited(ask()))
+    except (Parked, StoreError, Divergence, Halt):
+        raise
+    except Exception as error:  # it could not find out; a person may
+        return None, f"reconcile failed with {type(error).__name__}: {error}"
+    finally:
+        current.reset(token)
+    if known is not None and not isinstance(known, Happened | DidNot):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+        raise ConfigError(f"reconcile returned {known!r}; it must return Happened(result), DidNot() or None.")
+    if isinstance(known, DidNot) and is_under_way(run, path):
+        return None, "reconcile says it did not, but this process is still at it"
+    return known, ""

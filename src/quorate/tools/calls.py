@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
-from quorate.errors import ConfigError, Conflict, Denied, Divergence, StoreError, ToolError
+from quorate.core.waiting import TimedOut, is_cancelled, stray, within
+from quorate.errors import ConfigError, Denied, Divergence, OutcomeUnknown, StoreError, ToolError
 from quorate.models.blocks import ToolCall, ToolResult
 from quorate.runs import paths
 from quorate.runs.entries import MAX_ENTRY_BYTES, Payload
-from quorate.runs.journal import Note
-from quorate.runs.meter import Halt
-from quorate.runs.run import Interrupted, Parked, Run, question_id
+from quorate.runs.late import Late
+from quorate.runs.meter import Halt, Spent
+from quorate.runs.run import Interrupted, Parked, Run
 from quorate.runs.scope import Scope, current, entered
-from quorate.runs.steps import Call, perform
+from quorate.runs.settling import late_outcome
+from quorate.runs.steps import Call, Stale, check_fresh, perform
 from quorate.tools.approving import is_approved, refusing
 from quorate.tools.tool import Tool
 
@@ -39,9 +40,9 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
     """
     scope = current.get()
     if scope is None or scope.leaf:
-        return [await _directly(tools, call) for call in calls]
+        return [await _inside(scope, tools, call) for call in calls]
     scope.run.check()
-    places = [scope.next(call.name) for call in calls]
+    places = [_place(scope, tools, call) for call in calls]
     if len(calls) == 1:
         return [await _one(scope, places[0], tools, calls[0])]
     found: list[ToolResult | Exception] = [Parked("")] * len(calls)
@@ -51,14 +52,45 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
             found[at] = await _one(scope, places[at], tools, calls[at])
         except Exception as error:  # siblings finish first; raised below
             found[at] = error
+        except asyncio.CancelledError as raised:
+            if is_cancelled():
+                raise
+            found[at] = error = stray(calls[at].name)  # a task group would not tell of it
+            error.__cause__ = raised
 
     async with asyncio.TaskGroup() as group:
         for at in range(len(calls)):
             group.create_task(make(at))
-    for result in found:
+    for at, result in enumerate(found):
+        if isinstance(result, Parked):
+            found[at] = result = await _late(scope, places[at], calls[at]) or result
         if isinstance(result, Exception):
             raise result
     return [result for result in found if isinstance(result, ToolResult)]
+
+
+def _place(scope: Scope, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> str:
+    """Return the path of a call; what a task of user code calls is told apart by the canonical arguments."""
+
+    def digest(fingerprint: Callable[[bytes], str]) -> str:
+        try:
+            arguments = tools[call.name].read(call.arguments)[1]
+        except (KeyError, ToolError):
+            arguments = call.arguments
+        return fingerprint(asked_of(call.name, arguments))
+
+    return scope.next(call.name, digest)
+
+
+def asked_of(name: str, arguments: str) -> bytes:
+    """Return what tells a call from others."""
+    return f"{name}\n{arguments}".encode(errors="surrogatepass")
+
+
+async def _late(scope: Scope, path: str, call: ToolCall) -> ToolResult | None:
+    """Return the result of a call that came while its siblings were at theirs, None if it did not come yet."""
+    said = await late_outcome(scope.run, path)
+    return None if said is None else ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
 
 
 async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
@@ -91,7 +123,8 @@ async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], c
             except Interrupted as cut:
                 result = ToolResult(call.id, call.name, f"{call.name} was not finished: {cut}", is_error=True)
         run.check_all_met(path)
-        entry = run.append(path, "result", {"name": call.name, "content": result.content, "error": result.is_error})
+        said: Payload = {"name": call.name, "arguments": call.arguments, "content": result.content}
+        entry = run.append(path, "result", said | {"error": result.is_error})
         said, scope.at = entry.payload, max(scope.at, entry.at)
     return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
 
@@ -109,12 +142,11 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
         )  # fmt: skip
 
     def make(key: str) -> Coroutine[Any, Any, Any]:
-        if tool.effect != "unsafe":
+        if tool.effect != "unsafe" or tool.is_async:
             return tool.run(values, key)
-        attempt = run.attempts.get(path, 1)
-        return tool.run(values, key, lambda value: _report_late(run, question_id(run.id, path, attempt), value))
+        return tool.run(values, key, Late(run, path, _shown_late, lambda: check_fresh(run, made)))
 
-    return Call(
+    made = Call(
         name=tool.name,
         arguments=canonical,
         effect=tool.effect,
@@ -124,8 +156,18 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
         failed=_problem,
         reconcile=tool.reconcile,
         timeout_s=tool.timeout_s,
+        attempts=tool.attempts,
         counts=True,
     )
+    return made
+
+
+async def _inside(scope: Scope | None, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
+    """Call as a part of the step around it: counted with that."""
+    if scope is not None:
+        scope.run.meter.add_tool_call()
+        scope.spend(Spent(0, 0, 0.0, model_calls=0, tool_calls=1))
+    return await _directly(tools, call)
 
 
 async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
@@ -140,7 +182,10 @@ async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Tool
             raise ToolError(f"There is no tool {call.name!r}. There are: {', '.join(sorted(tools)) or 'none'}.")
         tool = tools[call.name]
         values, _ = tool.read(call.arguments)
-        said = _content(await tool.run(values, ""))
+        made = tool.run(values, "")
+        said = _content(await (made if tool.scope else within(tool.timeout_s, made)))
+    except TimedOut as error:
+        said = _problem(TimeoutError(str(error) or f"no answer within {tools[call.name].timeout_s} s"))
     except (Parked, StoreError, Divergence, Halt):
         raise
     except Exception as error:
@@ -171,11 +216,14 @@ def _problem(error: Exception) -> Payload:
     return {"content": text, "error": True}
 
 
-def _report_late(run: Run, question: str, value: Any) -> None:
-    """Put the result of an unsafe call that nobody waits for any more into the inbox, where it settles its intent."""
-    note = Note(question, "answer", {"happened": True, "result": schema.shown(value), "late": True})
-    with suppress(Conflict, StoreError):  # a person was first, or the store is gone: the question stands
-        asyncio.run(run.conversation.store.post(run.conversation.id, note, owner=run.conversation.owner))
+def _shown_late(value: object, error: BaseException | None) -> tuple[str, Payload] | None:
+    """Return what to journal of a call that ended when nobody waited for it any more, None if it tells nothing."""
+    if isinstance(error, OutcomeUnknown | Stale) or not (error is None or isinstance(error, Exception)):
+        return None
+    try:
+        return "result", _content(value) if error is None else _problem(error)
+    except ToolError as large:
+        return "result", _problem(large)
 
 
 def describe(call: ToolCall) -> str:

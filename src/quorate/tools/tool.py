@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overlo
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, ToolError
 from quorate.models.client import ToolSpec
-from quorate.runs.steps import EFFECTS, Effect, OperationKey, Settlement
-from quorate.tools.threads import in_thread
+from quorate.runs.steps import EFFECTS, Effect, Happened, OperationKey, Settlement, check_attempts
+from quorate.tools.threads import Late, in_thread
 
 if TYPE_CHECKING:
     from quorate.tools import schema
@@ -53,6 +53,9 @@ class Tool(Generic[P, R]):
         scope: The tool is made of steps of its own and asks people; it has no entry of its own.
         polls: Calling it again and again with one result is no sign of a loop.
         approval: Whether a person has to approve each call that a model asks for, before it is made.
+        attempts: How often a call is made in all while it fails, with growing pauses; for `read` and `idempotent`.
+            What it raises as `ToolError` is for the model, and not tried again. An exception with `retry_after_s`
+            says itself how long to wait.
 
     Raises:
         ConfigError: It has no description, a parameter without a type, or options that do not go together.
@@ -70,13 +73,14 @@ class Tool(Generic[P, R]):
         scope: bool = False,
         polls: bool = False,
         approval: bool | Approval = False,
+        attempts: int = 1,
     ) -> None:
         self.fn = fn
         self.name = name or getattr(fn, "__name__", type(fn).__name__)
         self.description = _described(self.name, fn, description)
         self.effect: Effect = effect
         self.timeout_s = timeout_s
-        self.reconcile, self.scope, self.polls = reconcile, scope, polls
+        self.reconcile, self.scope, self.polls, self.attempts = reconcile, scope, polls, attempts
         self.approval = (approval if isinstance(approval, Approval) else Approval()) if approval else None
         self.parameters = _parameters(self.name, fn)
         self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # an object with an async call
@@ -86,6 +90,12 @@ class Tool(Generic[P, R]):
             raise ConfigError(f"Tool {self.name}: timeout_s={timeout_s!r} must be above 0.")
         if scope and not self.is_async:
             raise ConfigError(f"Tool {self.name}: a scope must be `async def`, since it waits for steps.")
+        check_attempts(f"Tool {self.name}", effect, attempts)
+        if scope and attempts > 1:
+            raise ConfigError(f"Tool {self.name}: a scope is not tried again as a whole; its steps may be: step(…).")
+        if reconcile is not None and (scope or effect != "unsafe"):
+            what = "a scope, whose steps are settled each" if scope else f"{effect}: it is just called again"
+            raise ConfigError(f"Tool {self.name}: `reconcile` is never asked of a tool that is {what}.")
         update_wrapper(self, fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -109,14 +119,18 @@ class Tool(Generic[P, R]):
         """
         return self.arguments.read(text)
 
-    def run(
-        self, values: dict[str, Any], key: str, late: Callable[[Any], None] | None = None
-    ) -> Coroutine[Any, Any, Any]:
+    def run(self, values: dict[str, Any], key: str, late: Late | None = None) -> Coroutine[Any, Any, Any]:
         """Call the function with values that were read; await what is returned."""
         for name in self.arguments.keyed:
             values = {**values, name: OperationKey(key)}
         call = cast("Callable[..., Any]", self.fn)
         return call(**values) if self.is_async else in_thread(lambda: call(**values), late=late)
+
+    async def reconciled(self, key: str, arguments: str) -> Settlement:
+        """Ask what became of a call; a result as the model reads it."""
+        assert self.reconcile is not None
+        known = await self.reconcile(key, arguments)
+        return Happened(schema.shown(known.result)) if isinstance(known, Happened) else known
 
     def __repr__(self) -> str:
         return f"<tool {self.name} ({self.effect})>"
@@ -154,6 +168,7 @@ def tool(
     scope: bool = False,
     polls: bool = False,
     approval: bool | Approval = False,
+    attempts: int = 1,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a tool that models may call; it stays callable.
