@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 COMMANDS = [
-    "run", "resume", "fork", "compare", "runs", "conversations", "show", "answer", "steer", "queue", "interrupt",
-    "pause", "stop", "replay", "schema", "models", "questions",
+    "run", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "answer", "steer", "queue",
+    "interrupt", "pause", "stop", "replay", "schema", "models", "questions",
 ]  # fmt: skip
 
 
