@@ -12,7 +12,8 @@
     ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`
     ├── LimitExceeded                      a limit was reached by a call made outside a run
     └── StoreError         (OSError)       the journal could not be read or written
-        └── Conflict                       somebody else holds it, or it has moved on
+        ├── Conflict                       somebody else holds it, or it has moved on
+        └── Tampered                       a journal is not what was written; `what`, `entry`
 
 A class exists because some caller catches it; what a caller acts on is an attribute.
 """
@@ -34,6 +35,7 @@ __all__ = [
     "QuorateError",
     "RunFailed",
     "StoreError",
+    "Tampered",
     "ToolError",
 ]
 
@@ -118,3 +120,17 @@ class StoreError(QuorateError, OSError):
 
 class Conflict(StoreError):
     """Somebody else holds the conversation, or it has moved on since you looked."""
+
+
+class Tampered(StoreError):
+    """A journal is not what was written.
+
+    Args:
+        message: What happened, to which entry of which conversation.
+        what: `altered`, `missing`, `inserted`, `reordered`, or `rewritten` (a head that was given out does not fit).
+        entry: The number of the first entry that is not as it was.
+    """
+
+    def __init__(self, message: str, *, what: str, entry: int) -> None:
+        super().__init__(message)
+        self.what, self.entry = what, entry

@@ -440,7 +440,7 @@ async def test_two_hundred_conversations_on_one_team_and_one_store_are_all_right
     assert len({tuple(texts(result)[1:]) for result in results}) == 1
     assert {len(e) for e in entries} == {heads[0].length}
     assert [e[0].payload["task"][0]["content"] for e in entries] == [f"Task {n}." for n in range(200)]
-    assert all(result.head == head.hash for result, head in zip(results, heads, strict=True))
+    assert all(result.head == str(head) for result, head in zip(results, heads, strict=True))
 
 
 # -- stops ------------------------------------------------------------------------------------------------------------

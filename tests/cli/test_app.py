@@ -9,7 +9,8 @@ import pytest
 
 COMMANDS = [
     "run", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "answer", "steer", "queue",
-    "interrupt", "pause", "stop", "replay", "schema", "models", "questions",
+    "interrupt", "pause", "stop", "replay", "verify", "delete", "erase", "retain", "import", "schema", "models",
+    "questions",
 ]  # fmt: skip
 
 

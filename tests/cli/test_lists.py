@@ -1,5 +1,6 @@
 """`quorate runs` and `quorate conversations`."""
 
+import asyncio
 import io
 import re
 from contextlib import redirect_stdout
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
+
+from quorate import open_store
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_runs_can_be_cut_and_say_so(work: Any) -> None:
     ran = work("runs", "--last", "1")
 
     assert [line.split()[0] for line in ran.out.splitlines()] == ["run", "b.2"]
-    assert ran.err == "… 2 more: --last 0 lists all.\n"
+    assert ran.err == "… there are more: --last 0 lists all.\n"
     assert work("runs", "-n", "0").err == ""
 
 
@@ -67,9 +70,7 @@ def test_what_a_task_says_cannot_steer_the_terminal(cli: Any) -> None:
 
 
 def test_store_without_runs_says_so(cli: Any) -> None:
-    from quorate.runs.sqlite import SqliteStore
-
-    SqliteStore("new.db")
+    asyncio.run(open_store("new.db").close())
 
     assert cli("runs", "--store", "new.db").out == "There is nothing here yet.\n"
 

@@ -1,6 +1,7 @@
 """`quorate run` and `quorate resume`."""
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -167,7 +168,10 @@ def test_file_that_is_no_store_is_told(cli: Any) -> None:
     ran = cli("run", "team.yaml", "x", "--store", "bad.db")
 
     assert ran.code == 1
-    assert ran.err == "quorate: bad.db cannot be opened as a store: file is not a database.\n"
+    assert ran.err == (
+        "quorate: bad.db cannot be opened as a store: file is not a database. Name the file of a store, or one that "
+        "does not exist yet.\n"
+    )
 
 
 def test_limits_are_read_with_their_types() -> None:
@@ -186,7 +190,7 @@ def test_json_is_an_object_a_line(cli: Any) -> None:
     assert ran.json[0]["run_id"] == ran.json[-1]["run_id"]
     end = ran.json[-1]
     assert (end["type"], end["kind"], end["reason"], end["turns"]) == ("ended", "completed", "critic said 'APPROVE'", 4)
-    assert len(end["head"]) == 64
+    assert re.fullmatch(r"\d+:[0-9a-f]{64}", end["head"])
 
 
 def test_what_a_tool_prints_goes_beside_the_json(cli: Any) -> None:

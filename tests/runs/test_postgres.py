@@ -449,9 +449,9 @@ TAMPERING = {
     "a time": ("Entry 2 of talk was altered", "UPDATE {s}.entries SET at = at + 1 WHERE seq = 2"),
     "a salt": ("Entry 2 of talk was altered", "UPDATE {s}.entries SET salt = '\\x00' WHERE seq = 2"),
     "a missing one": ("Entry 3 of talk is missing", "DELETE FROM {s}.entries WHERE seq = 3"),
-    "a missing last": ("ends at entry 4, but its head says 5", "DELETE FROM {s}.entries WHERE seq = 5"),
+    "a missing last": ("Entry 5 of talk is missing", "DELETE FROM {s}.entries WHERE seq = 5"),
     "an inserted one": (
-        "Entry 6 of talk was altered",
+        "Entry 6 of talk was inserted",
         (
             "INSERT INTO {s}.entries SELECT key, at, 6, run, version, path, kind, payload, salt, hash "
             "FROM {s}.entries WHERE seq = 5"

@@ -1,5 +1,7 @@
 import asyncio
+import hashlib
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -41,63 +43,6 @@ def sql(store: SqliteStore, *statements: str) -> list[Any]:
 
 
 # -- the chain --------------------------------------------------------------------------------------------------------
-
-
-LAST = "(SELECT max(place) FROM entries)"
-SECOND = "WHERE place % 4294967296 = 2"
-COLUMNS = "run, path, kind, version, at, payload, salt, hash, digest"
-ALTERED = "Entry 2 of talk was altered"
-TAMPERING: dict[str, tuple[str, list[str]]] = {
-    "a payload": (ALTERED, [f"UPDATE entries SET payload = CAST('{{\"value\":9}}' AS BLOB) {SECOND}"]),
-    "a payload that is gone": (ALTERED, [f"UPDATE entries SET payload = NULL {SECOND}"]),
-    "a payload as text": (ALTERED, [f"UPDATE entries SET payload = CAST(payload AS TEXT) {SECOND}"]),
-    "a path": (ALTERED, [f"UPDATE entries SET path = '9 turn' {SECOND}"]),
-    "a kind": (ALTERED, [f"UPDATE entries SET kind = 'said' {SECOND}"]),
-    "a time": (ALTERED, [f"UPDATE entries SET at = at + 1 {SECOND}"]),
-    "a run": (ALTERED, [f"UPDATE entries SET run = 2 {SECOND}"]),
-    "a salt": (ALTERED, [f"UPDATE entries SET salt = zeroblob(16) {SECOND}"]),
-    "a version": (ALTERED, [f"UPDATE entries SET version = 0 {SECOND}"]),
-    "a missing one": ("Entry 3 of talk is missing", ["DELETE FROM entries WHERE place % 4294967296 = 3"]),
-    "a missing last": ("ends at entry 4, but its head says 5", [f"DELETE FROM entries WHERE place = {LAST}"]),
-    "one added at the end": (
-        "Entry 6 of talk was altered",
-        [f"INSERT INTO entries SELECT place + 1, {COLUMNS} FROM entries WHERE place = {LAST}"],
-    ),
-    "two that changed places": (
-        "Entry 3 of talk was altered",
-        [
-            "UPDATE entries SET place = -1 WHERE place % 4294967296 = 3",
-            "UPDATE entries SET place = place - 1 WHERE place % 4294967296 = 4",
-            f"UPDATE entries SET place = {LAST} - 1 WHERE place = -1",
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize("what", TAMPERING)
-async def test_verify_names_the_first_entry_that_is_not_what_was_written(store: SqliteStore, what: str) -> None:
-    # ENGINE 22
-    await write(store, "talk", *range(1, 6))
-    told, statements = TAMPERING[what]
-    sql(store, *statements)
-
-    with pytest.raises(StoreError, match=told):
-        await store.verify("talk")
-
-
-async def test_journal_that_was_cut_and_given_a_fitting_head_is_found_by_the_head_that_was_given_out(
-    store: SqliteStore,
-) -> None:
-    # ENGINE 22
-    await write(store, "talk", *range(1, 6))
-    head = await store.verify("talk")
-    sql(
-        store,
-        f"DELETE FROM entries WHERE place = {LAST}",
-        f"UPDATE conversations SET count = 4, head = (SELECT hash FROM entries WHERE place = {LAST})",
-    )
-
-    assert await store.verify("talk") != head
 
 
 async def test_entry_moved_from_another_conversation_is_found(store: SqliteStore) -> None:
@@ -158,12 +103,13 @@ async def test_entry_holds_digest_size_and_media_type_of_its_artifact(store: Sql
     await write(store, "talk", ["x" * INLINE_BYTES])
 
     ((payload,),) = sql(store, "SELECT payload FROM entries")
-    ((digest,),) = sql(store, "SELECT digest FROM artifacts")
+    ((digest, kept),) = sql(store, "SELECT digest, data FROM artifacts")
 
     assert json.loads(payload)["value"] == {
         "$artifact": digest,
         "size": INLINE_BYTES + 4,
         "type": "application/json",
+        "sha256": hashlib.sha256(kept).hexdigest(),
     }
 
 
@@ -283,6 +229,35 @@ def test_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path, content
         open_store(path)
 
     assert content is None or path.read_bytes() == content
+
+
+def test_path_through_a_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(StoreError, match=r"cannot be opened as a store.*A part of its path is no folder: name another"):
+        open_store(tmp_path / "file" / "work.db")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_file_and_folder_that_cannot_be_written_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "work.db") as store:
+        await store.read("talk")
+    (tmp_path / "work.db").chmod(0o400)
+    (tmp_path / "folder").mkdir(mode=0o500)
+
+    for path in (tmp_path / "work.db", tmp_path / "folder" / "new.db"):
+        with pytest.raises(StoreError, match="Make sure that you may write to the file and its folder"):
+            open_store(path)
+
+
+def test_format_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "work.db") as db:
+        db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        db.execute("INSERT INTO meta VALUES ('format', 'new')")
+    db.close()
+
+    with pytest.raises(StoreError, match=r"work\.db cannot be opened as a store"):
+        open_store(tmp_path / "work.db")
 
 
 async def test_database_locked_by_another_program_is_a_clear_error_and_nothing_is_lost(

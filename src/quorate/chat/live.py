@@ -248,7 +248,7 @@ def result_of(run: Run, talk: Talk, outcome: Outcome) -> TaskResult:
             "usage": messages.RequestUsage(meter.prompt_tokens, meter.completion_tokens),
             "cost_usd": meter.cost_usd if meter.cost_known else None,
             "turns": meter.turns,
-            "head": run.journal.head().hash,
+            "head": str(run.journal.head()),
         }
     )
 

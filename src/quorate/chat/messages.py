@@ -213,7 +213,7 @@ class TaskResult(BaseModel):
         run_id: Its id, for `resume` and `show`.
         usage: Tokens of all its calls.
         cost_usd: What they cost; None where no price is known.
-        head: The journal's length and hash, to verify it later.
+        head: The journal's length and hash (`LENGTH:HASH`), to verify it later; empty where nothing is hashed.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

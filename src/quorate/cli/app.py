@@ -349,6 +349,87 @@ def replay(run: Run, store: Store = None, team: TeamFile = None, app: App = None
     finish(showing.replayed(run, store, team, app))
 
 
+@app.command(short_help="Check that journals are what was written.")
+def verify(
+    what: Annotated[
+        str, typer.Argument(metavar="[RUN|CONVERSATION|all]", help="Whose journal.", show_default=True)
+    ] = "all",
+    store: Store = None,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="LENGTH:HASH", help="A head that was given out: finds a journal cut or rewritten."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute the hash chain, and say which entry was altered, is missing, was inserted, or was moved.
+
+    Exits with 1 where one is not what was written.
+    """
+    from quorate.cli import keeping
+
+    finish(keeping.verify(what, store, head, as_json=as_json))
+
+
+@app.command(short_help="Delete a conversation.")
+def delete(
+    conversation: Annotated[str, typer.Argument(metavar="CONVERSATION", help="Its whole id.", show_default=False)],
+    store: Store = None,
+) -> None:
+    """Delete a conversation with all its runs. What forks of it share stays theirs."""
+    from quorate.cli import keeping
+
+    finish(keeping.delete(conversation, store))
+
+
+@app.command(short_help="Erase what was said; the chain still verifies.")
+def erase(
+    what: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],
+    entry: Annotated[
+        list[int] | None, typer.Option("--entry", metavar="N", help="Only this entry; may be repeated.")
+    ] = None,
+    path: Annotated[
+        list[str] | None, typer.Option("--path", metavar="PATH", help="Only what is at or below it; may be repeated.")
+    ] = None,
+    store: Store = None,
+) -> None:
+    """Erase what was said and done; who spoke when, and what it cost, stays, and the hash chain still verifies.
+
+    `quorate show --entries` prints the numbers and paths of entries.
+    """
+    from quorate.cli import keeping
+
+    finish(keeping.erase(what, store, entry or [], path or []))
+
+
+@app.command(short_help="Erase or delete what finished long ago.")
+def retain(
+    older_than: Annotated[str, typer.Option("--older-than", metavar="AGE", help="12h, 30d, 8w.", show_default=False)],
+    erase: Annotated[bool, typer.Option("--erase", help="Erase what was said in them.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
+    store: Store = None,
+) -> None:
+    """Erase or delete conversations that finished long ago; those that wait or were interrupted are left alone."""
+    from quorate.cli import keeping
+    from quorate.errors import ConfigError
+
+    if erase is delete:
+        raise ConfigError("Say which: --erase or --delete.")
+    finish(keeping.retain(store, older_than, how="delete" if delete else "erase", dry_run=dry_run))
+
+
+@app.command(name="import", short_help="Take in an exported conversation.")
+def take_in(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What `quorate export` wrote.", show_default=False)],
+    store: Store = None,
+    name: Annotated[str | None, typer.Option("--as", metavar="ID", help="Under this name.")] = None,
+) -> None:
+    """Take in a conversation that was exported, with its numbers, times and hash chain."""
+    from quorate.cli import keeping
+
+    finish(keeping.take_in(file, store, name))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON schema of team files, for editors."""

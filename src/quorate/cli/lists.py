@@ -16,6 +16,7 @@ from quorate.runs.entries import run_id
 from quorate.runs.history import RunRecord, fold
 from quorate.runs.journal import Store
 
+MORE = "… there are more: --last 0 lists all."
 TASK_CHARS = 48
 NARROWEST = 8
 CUT = frozenset({"task", "last task", "question", "what it is", "call", "result"})
@@ -32,10 +33,10 @@ async def runs(store: str | None, last: int, *, as_json: bool) -> int:
     """List runs, the latest first."""
     place = Place.of(store, find_project())
     async with place.there() as opened:
-        known = sorted(await opened.conversations(), key=lambda s: s.last_at, reverse=True)
+        known = (await opened.conversations(limit=last + 1 if last else None))[::-1]
         rows: list[Row] = []
         for summary in known:
-            if last and len(rows) >= last:
+            if last and len(rows) > last:
                 break
             held = await opened.is_held(summary.id)
             records = await _records(opened, summary.id)
@@ -60,8 +61,8 @@ async def runs(store: str | None, last: int, *, as_json: bool) -> int:
         ],
         right=("turns", "tokens", "cost"),
     )
-    if len(shown_rows) < sum(s.runs for s in known):
-        print(f"… {sum(s.runs for s in known) - len(shown_rows)} more: --last 0 lists all.", file=sys.stderr)
+    if len(shown_rows) < len(rows):
+        print(MORE, file=sys.stderr)
     return 0
 
 
@@ -97,7 +98,7 @@ async def conversations(store: str | None, last: int, *, as_json: bool) -> int:
     """List conversations, the latest first."""
     place = Place.of(store, find_project())
     async with place.there() as opened:
-        known = sorted(await opened.conversations(), key=lambda s: s.last_at, reverse=True)
+        known = (await opened.conversations(limit=last + 1 if last else None))[::-1]
         rows: list[Row] = []
         for summary in known[:last] if last else known:
             records = await _records(opened, summary.id)
@@ -129,7 +130,7 @@ async def conversations(store: str | None, last: int, *, as_json: bool) -> int:
         right=("runs",),
     )
     if len(rows) < len(known):
-        print(f"… {len(known) - len(rows)} more: --last 0 lists all.", file=sys.stderr)
+        print(MORE, file=sys.stderr)
     return 0
 
 

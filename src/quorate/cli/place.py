@@ -135,9 +135,17 @@ async def find(store: Store, text: str) -> Found:
     Raises:
         ConfigError: There is none, or several begin like that.
     """
-    known = await store.conversations()
-    conversation, number = named(known, text)
+    conversation, number = await chosen(store, text)
     return Found(conversation, number, fold(await store.read(conversation)))
+
+
+async def chosen(store: Store, text: str) -> tuple[str, int | None]:
+    """Return conversation and run number for an id, or the beginning of one.
+
+    Raises:
+        ConfigError: There is none, or several begin like that.
+    """
+    return named(await store.conversations(starting=split_run_id(text)[0]), text)
 
 
 def named(known: Sequence[Summary], text: str) -> tuple[str, int | None]:

@@ -17,7 +17,7 @@ from quorate.chat.shown import Line
 from quorate.cli import FAILED, forking
 from quorate.cli import definition as definitions
 from quorate.cli.again import Again
-from quorate.cli.place import Found, Place, find, named
+from quorate.cli.place import Found, Place, chosen, find
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
@@ -26,6 +26,8 @@ from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
 from quorate.runs.journal import Head, Store
 
+PAGE = 1000
+"""So many entries of a journal are printed at a time."""
 FIGURES = ("turns", "model_calls", "tool_calls", "prompt_tokens", "completion_tokens", "tokens", "cost_usd", "active_s")
 
 
@@ -33,13 +35,13 @@ async def show(run: str, store: str | None, *, entries: bool, ids: bool, as_json
     """Show a run, or all of a conversation, and return the exit code: 1 for a journal that was altered."""
     place = Place.of(store, find_project())
     async with place.there() as opened:
-        conversation, _ = named(await opened.conversations(), run)
+        conversation, number = await chosen(opened, run)
         held = await opened.is_held(conversation)
         head, broken = (None, "") if held else await _verified(opened, conversation)
         try:
-            found = await find(opened, run)
-            if entries:
-                await _print_entries(opened, found)
+            found = None if entries else await find(opened, run)
+            if found is None:
+                await _print_entries(opened, conversation, number)
             elif as_json:
                 for number in found.numbers:
                     run_told = told(conversation, found.runs[number])
@@ -63,17 +65,20 @@ def _show_runs(found: Found, place: Place, *, held: bool, head: Head | None, ids
             _show_run(view, run, place, numbers, held=held and number == found.latest, now=now)
         if head is not None:
             entries = shown.counted(head.length, "entry", "entries")
-            view.tell([(f"journal of {shown.inline(found.conversation)}: {entries}, head {head.hash}", "dim")])
+            view.tell([(f"journal of {shown.inline(found.conversation)}: {entries}, head {head}", "dim")])
 
 
 def _thread(found: Found, number: int) -> list[Said]:
     return [said for said in thread(found.conversation, found.runs) if said.run == number]
 
 
-async def _print_entries(store: Store, found: Found) -> None:
-    for entry in await store.read(found.conversation):
-        if entry.run in found.numbers:
-            print_json(**entry._asdict())
+async def _print_entries(store: Store, conversation: str, run: int | None) -> None:
+    after = 0
+    while page := await store.read(conversation, after=after, limit=PAGE):
+        after = page[-1].seq
+        for entry in page:
+            if run is None or entry.run == run:
+                print_json(**entry._asdict())
 
 
 async def _verified(store: Store, conversation: str) -> tuple[Head | None, str]:

@@ -116,8 +116,8 @@ async def _conversation(store: Store, asked: str | None) -> str | None:
     """
     if asked is None:
         return None
-    known = [s.id for s in await store.conversations()]
     beginning, number = split_run_id(asked)
+    known = [s.id for s in await store.conversations(starting=beginning)]
     if number is not None and asked not in known and beginning in known:
         return beginning
     alike = [id for id in known if re.fullmatch("[0-9a-f]{8}", id) and id.startswith(asked)]

@@ -54,8 +54,10 @@ def encode(kind: str, payload: Payload, keep: Callable[[str, str], str]) -> byte
 
 
 def _kept(text: str, keep: Callable[[str, str], str], media_type: str = "text/plain") -> Payload:
-    size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-    return {"$artifact": keep(text, media_type), "size": size, "type": media_type}
+    """Return the mark of an artifact. Its digest is where it is kept; its hash lets any store check what it holds."""
+    data = text.encode(errors="surrogatepass")
+    digest = keep(text, media_type)
+    return {"$artifact": digest, "size": len(data), "type": media_type, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _moved(name: str, value: Any, kind: str, keep: Callable[[str, str], str]) -> Any:
@@ -116,7 +118,10 @@ def _loaded(fields: dict[str, Any], load: Callable[[str], bytes]) -> Any:
         return fields["$literal"]
     if "$artifact" not in fields:
         return fields
-    text = load(fields["$artifact"]).decode(errors="surrogatepass")
+    data = load(fields["$artifact"])
+    if hashlib.sha256(data).hexdigest() != fields.get("sha256"):
+        raise StoreError(f"The content {fields['$artifact']} was altered.")
+    text = data.decode(errors="surrogatepass")
     return text if fields["type"] == "text/plain" else json.loads(text)
 
 

@@ -6,6 +6,7 @@ A *store* keeps conversations. To work on one, a process opens its *journal*, an
 from __future__ import annotations
 
 import asyncio
+import builtins
 import json
 import os
 import re
@@ -14,12 +15,16 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Draft, Entry, Payload
+from quorate.runs.erasing import erased
+
+if TYPE_CHECKING:
+    from quorate.runs.portable import Artifact, Recording, Stored
 
 LOCAL_OWNER = "local/me"
 
@@ -89,10 +94,28 @@ class OpenQuestion(NamedTuple):
 
 
 class Head(NamedTuple):
-    """How far a journal goes: its number of entries and the hash over all of them (empty where nothing is hashed)."""
+    """How far a journal goes: its number of entries and the hash over all of them (empty where nothing is hashed).
+
+    As text it is `LENGTH:HASH`, to be given out and verified later.
+    """
 
     length: int
     hash: str
+
+    def __str__(self) -> str:
+        return f"{self.length}:{self.hash}" if self.hash else ""
+
+    @classmethod
+    def of(cls, text: str) -> Head:
+        """Return the head that was given out as this text.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        length, _, hash = text.strip().partition(":")
+        if not length.isdecimal() or not re.fullmatch("[0-9a-f]{64}", hash):
+            raise ConfigError(f"{text!r} is no head. Write LENGTH:HASH, as results and `quorate show` give it out.")
+        return cls(int(length), hash)
 
 
 class Summary(NamedTuple):
@@ -231,6 +254,49 @@ class Store(Protocol):
         """
         ...
 
+    async def delete(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        """Remove a conversation with all that belongs to it; return whether there was one.
+
+        What forks of it share stays theirs. `quorate.runs.keeping` asks what may be deleted, and scrubs afterwards.
+
+        Raises:
+            Conflict: Somebody who is alive holds it.
+        """
+        ...
+
+    async def erase(self, id: str, seqs: Collection[int], *, owner: str = LOCAL_OWNER) -> int:
+        """Erase the payloads and salts of entries, in all forks that have them; return how many were not yet.
+
+        What is left is `erasing.erased` of each. The digests stay, so that the chain still verifies; artifacts that no
+        other entry refers to are removed. `quorate.runs.keeping` asks what may be erased, and scrubs afterwards.
+
+        Raises:
+            Conflict: Somebody who is alive holds it.
+        """
+        ...
+
+    async def restore(self, recording: Recording, *, id: str | None = None, owner: str = LOCAL_OWNER) -> Conversation:
+        """Take in a conversation that was recorded elsewhere, with its numbers, times and chain.
+
+        Args:
+            recording: Of a whole conversation.
+            id: Under which name, by default its own.
+            owner: Whose it is from now on.
+
+        Raises:
+            Conflict: There is one of this name.
+            Tampered: It is not what was written.
+        """
+        ...
+
+    async def scrub(self) -> None:
+        """Leave no trace of what was deleted or erased where a store keeps its bytes.
+
+        Raises:
+            StoreError: Somebody else is in the way; what was removed cannot be read by Quorate, but with other tools.
+        """
+        ...
+
     async def conversations(
         self,
         *,
@@ -249,11 +315,23 @@ class Store(Protocol):
         """
         ...
 
-    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
-        """Recompute the chain of a conversation and return its head; that of one in memory is made now.
+    async def stored(self, id: str, *, owner: str = LOCAL_OWNER) -> tuple[list[Stored], list[Artifact]]:
+        """Return a conversation's entries as they are kept, and the artifacts that they refer to.
+
+        Those of a conversation in memory are hashed now.
+        """
+        ...
+
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER, given: Head | None = None) -> Head:
+        """Recompute the chain of a conversation and return its head.
+
+        Args:
+            id: Of the conversation.
+            owner: Whose it is.
+            given: A head that was given out earlier: it finds a journal that was cut or rewritten as a whole.
 
         Raises:
-            StoreError: It is broken; names the first entry that is not what was written.
+            Tampered: It is not what was written; says what was done to which entry.
         """
         ...
 
@@ -364,6 +442,12 @@ def ready(note: Note, redact: Redact | None) -> tuple[Note, bytes]:
     return note, data
 
 
+def going_on(id: str, *, take_over: bool = False) -> Conflict:
+    """Return what to raise where somebody who is alive holds a conversation."""
+    hung = " If it hangs: resume with --take-over; it can then write no more." if take_over else ""
+    return Conflict(f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there.{hung}")
+
+
 def unknown_parent(id: str) -> ConfigError:
     """Return what to raise where there is nothing to branch off."""
     return ConfigError(f"There is no conversation {id} here. `quorate conversations` lists them.")
@@ -388,6 +472,14 @@ def check_there(id: str, length: int, upto: int, first: Sequence[Draft | int]) -
 
 WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
+
+
+class Link(NamedTuple):
+    """What a journal in memory remembers of an entry that was hashed: its salt or, once it was erased, its digest."""
+
+    salt: bytes | None
+    hash: bytes
+    digest: bytes | None = None
 
 
 class Kept(NamedTuple):
@@ -419,7 +511,7 @@ class MemoryJournal:
         self._entries: list[Entry] = []
         self._inbox: dict[str, Note] = {}
         self._spent: dict[str, Note] = {}
-        self._links: list[tuple[bytes, bytes]] = []
+        self._links: list[Link] = []
         self._watcher: Watcher | None = None
         self.held = False
         self.kept: Kept | None = None
@@ -508,32 +600,35 @@ class MemoryJournal:
     def head(self) -> Head:
         return Head(len(self._entries), "")
 
-    def verify(self) -> Head:
-        """Hash what was not yet, compare the rest with its hash, and return the head.
+    def stored(self) -> tuple[list[Stored], list[Artifact]]:
+        """Return the entries as bytes, with hashes: those of entries that were hashed before stay as they are."""
+        from quorate.runs.portable import linked
 
-        Raises:
-            StoreError: An entry was altered since it was hashed, or is no plain data.
-        """
-        last = self._hash_before()
-        for at, (seq, run, path, kind, when, payload, version) in enumerate(self._own()):
-            salt, known = self._links[at] if at < len(self._links) else (chain.fresh_salt(), b"")
-            body = chain.digest(salt, chain.plain(kind, payload))
-            last = chain.link(last, self.conversation, seq, run, path, kind, when, body, version)
-            if not known:
-                self._links.append((salt, last))
-            elif last != known:
-                raise StoreError(f"Entry {seq} of {self.conversation} was altered.")
-        return Head(self.head().length, last.hex())
+        return linked(self.conversation, self._own(), self._links)
 
     def _own(self) -> list[Entry]:
         return self._entries
 
-    def _hash_before(self) -> bytes:
-        return chain.GENESIS
+    def parts(self) -> list[MemoryJournal]:
+        """Return the journals that its entries are in."""
+        return [self]
 
-    def hash_at(self, seq: int) -> bytes:
-        """Return the hash of an entry of a journal that was verified."""
-        return self._links[seq - 1][1] if seq else chain.GENESIS
+    def digest(self, gone: Collection[int]) -> None:
+        """Keep the digests of payloads that will be erased; `gone` are their identities."""
+        stored = {s.seq: s for s in self.stored()[0]}
+        for at, entry in enumerate(self._own()):
+            s = stored[entry.seq]
+            if id(entry.payload) in gone and s.digest is None:
+                self._links[at] = Link(None, s.hash, chain.digest(s.salt or b"", s.data or b""))
+
+    def erase(self, gone: Collection[int]) -> None:
+        """Put in the place of payloads what is left of them; whatever was folded of them is forgotten."""
+        for at, entry in enumerate(self._entries):
+            if id(entry.payload) in gone:
+                self._entries[at] = entry._replace(payload=erased(entry.kind, entry.payload))
+        self.kept = None
+        for note in self._spent.values():
+            self._spent[note.id] = note._replace(payload={})
 
     async def release(self) -> None:
         self.held, self._watcher = False, None
@@ -622,12 +717,17 @@ class ForkedJournal(MemoryJournal):
     def _own(self) -> list[Entry]:
         return self._resolved(self._parent.all()) if self._same else self._entries
 
-    def _hash_before(self) -> bytes:
-        self._parent.verify()
-        return self._parent.hash_at(self._upto)
+    def stored(self) -> tuple[list[Stored], list[Artifact]]:
+        from quorate.runs.portable import linked
 
-    def hash_at(self, seq: int) -> bytes:
-        return self._parent.hash_at(seq) if seq <= self._upto else self._links[seq - self._upto - 1][1]
+        before, artifacts = self._parent.stored()
+        shared = [s if s.of else s._replace(of=self._parent.conversation) for s in before[: self._upto]]
+        last = shared[-1].hash if shared else chain.GENESIS
+        own, more = linked(self.conversation, self._own(), self._links, last)
+        return shared + own, artifacts + more
+
+    def parts(self) -> list[MemoryJournal]:
+        return [*self._parent.parts(), self]
 
     def kept_for(self, of: Any) -> Kept | None:
         return None  # what may be done in a fork is in its entries
@@ -723,9 +823,17 @@ class MemoryStore:
             found = [s for s in found if _age(s) < _age(before)]
         return found if limit is None else found[max(0, len(found) - limit) :]
 
-    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
+    async def stored(self, id: str, *, owner: str = LOCAL_OWNER) -> tuple[list[Stored], list[Artifact]]:
         journal = self._journals.get((owner, id))
-        return journal.verify() if journal else Head(0, "")
+        return journal.stored() if journal else ([], [])
+
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER, given: Head | None = None) -> Head:
+        from quorate.runs.verifying import verified
+
+        stored, artifacts = await self.stored(id, owner=owner)
+        kept = {artifact.digest: artifact.data for artifact in artifacts}
+        length, last = verified(id, stored, given=given, load=kept.__getitem__)
+        return Head(length, last.hex()) if length else Head(0, "")
 
     async def post(self, id: str, note: Note, *, owner: str = LOCAL_OWNER) -> None:
         journal = self._journals.get((owner, id))
@@ -758,6 +866,39 @@ class MemoryStore:
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
         journal = self._journals.get((owner, id))
         return journal is not None and journal.held
+
+    async def delete(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        if await self.is_held(id, owner=owner):
+            raise going_on(id)
+        return self._journals.pop((owner, id), None) is not None  # forks have hold of what they share
+
+    async def erase(self, id: str, seqs: Collection[int], *, owner: str = LOCAL_OWNER) -> int:
+        journal = self._journals.get((owner, id))
+        if journal is None:
+            return 0
+        if journal.held:
+            raise going_on(id)
+        chosen = [entry.payload for entry in journal.all() if entry.seq in seqs and "erased" not in entry.payload]
+        gone = {builtins.id(payload) for payload in chosen}
+        theirs = [other for (of, _), other in self._journals.items() if of == owner]
+        sharing = [part for other in theirs for part in other.parts()]
+        for other in sharing:
+            if not gone.isdisjoint(builtins.id(entry.payload) for entry in other.all()):
+                other.digest(gone)
+        for other in sharing:
+            other.erase(gone)
+        return len(gone)
+
+    async def restore(self, recording: Recording, *, id: str | None = None, owner: str = LOCAL_OWNER) -> Conversation:
+        where = self.conversation(recording.conversation if id is None else id, owner=owner)
+        recording.verify()
+        if (owner, where.id) in self._journals:
+            raise taken_id(where.id)
+        self.load(where.id, recording.entries(), owner=owner)
+        return where
+
+    async def scrub(self) -> None:
+        pass
 
     async def close(self) -> None:
         pass

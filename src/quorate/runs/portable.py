@@ -5,7 +5,7 @@
 | the first | `quorate` ("conversation"), `version`, `conversation`, `run` (the last one), `before`, `length`, `head` |
 | an artifact | `artifact` (its digest), `type`, and `text` or, where it is no text, `base64` |
 | an entry | `seq`, `run`, `path`, `kind`, `version`, `at`, `salt`, `hash`, `payload`; `of` where written elsewhere |
-| an erased entry | the same with `erased` (the digest of its payload) instead of `salt` and `payload` |
+| an erased entry | the same with `erased` (the digest of its payload) instead of `salt`, `payload` what is left of it |
 
 Entries come in the order they were written, an artifact before the first entry that refers to it. `before` is the hash
 that the chain starts from. `payload` is the last field of its line, and its text is the payload's bytes as they were
@@ -21,14 +21,17 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 from quorate.errors import ConfigError, StoreError
-from quorate.runs import chain
+from quorate.runs import chain, verifying
 from quorate.runs.entries import FORMAT, Entry, tombstone
-from quorate.runs.journal import LOCAL_OWNER, Clock, MemoryStore, Store
+from quorate.runs.erasing import erased_bytes
+from quorate.runs.journal import LOCAL_OWNER, Clock, Link, MemoryStore, Store
 
 KIND = "conversation"
+_KEY = os.urandom(32)
+"""Keys the digests of what is only in memory, for as long as this process lives."""
 _PAYLOAD = b',"payload":'
 """In a line's own fields nothing else can read so: within a JSON string the quotes would be escaped."""
 _REFERENCE = re.compile(rb'"\$artifact":\s?"([0-9a-f]+)"')
@@ -37,8 +40,8 @@ _REFERENCE = re.compile(rb'"\$artifact":\s?"([0-9a-f]+)"')
 class Stored(NamedTuple):
     """An entry as a store keeps it: the bytes of its payload, their salt, and its link of the chain.
 
-    `data` and `salt` are None for an erased entry, whose `digest` is kept instead; `of` is the conversation that it was
-    written in, where it is not the one that it is read from.
+    An erased entry has its `digest` instead of the salt, and in `data` what is left of it, or None; `of` is the
+    conversation that it was written in, where it is not the one that it is read from.
     """
 
     seq: int
@@ -53,13 +56,6 @@ class Stored(NamedTuple):
     digest: bytes | None = None
     of: str = ""
 
-    def follows(self, before: bytes, conversation: str) -> bool:
-        """Whether it is what was linked to the entry before it."""
-        whole = self.data is not None and self.salt is not None
-        body = chain.digest(self.salt or b"", self.data or b"") if whole else self.digest or b""
-        place = self.seq, self.run, self.path, self.kind, self.at
-        return self.hash == chain.link(before, self.of or conversation, *place, body, self.version)
-
 
 class Artifact(NamedTuple):
     """A long or standing text, or a file, that entries refer to by digest."""
@@ -67,15 +63,6 @@ class Artifact(NamedTuple):
     digest: str
     type: str
     data: bytes
-
-
-@runtime_checkable
-class Exporting(Protocol):
-    """A store that keeps bytes and a chain, and can hand them out."""
-
-    async def stored(self, id: str, *, owner: str = LOCAL_OWNER) -> tuple[list[Stored], list[Artifact]]:
-        """Return a conversation's entries as they are kept, and the artifacts that they refer to."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -127,15 +114,9 @@ class Recording:
         """Recompute the chain.
 
         Raises:
-            StoreError: It is broken; names the first entry that is not what was written.
+            Tampered: It is broken; names the first entry that is not what was written.
         """
-        last = self.before
-        for expected, s in enumerate(self.stored, self.stored[0].seq if self.stored else 1):
-            if s.seq != expected:
-                raise StoreError(f"Entry {expected} of {self.conversation} is missing.")
-            if not s.follows(last, self.conversation):
-                raise StoreError(f"Entry {s.seq} of {self.conversation} was altered.")
-            last = s.hash
+        verifying.verified(self.conversation, self.stored, before=self.before, load=self._load)
 
     def upto(self, run: int) -> Recording:
         """Return its beginning up to the end of a run.
@@ -174,34 +155,64 @@ async def record(store: Store, id: str, *, run: int | None = None, owner: str = 
     Raises:
         ConfigError: There is no such conversation, or no such run.
     """
-    if isinstance(store, Exporting):
-        stored, artifacts = await store.stored(id, owner=owner)
-        found = Recording(id, stored, {a.digest: a for a in artifacts})
-    else:
-        found = hashed(id, await store.read(id, owner=owner))
+    stored, artifacts = await store.stored(id, owner=owner)
+    found = Recording(id, stored, {a.digest: a for a in artifacts})
     if not found.stored:
         raise ConfigError(f"There is no conversation {id} here. `quorate conversations` lists them.")
     return found if run is None else found.upto(run)
 
 
-def hashed(conversation: str, entries: Iterable[Entry]) -> Recording:
-    """Return a recording of entries that were only in memory, with a chain over them."""
-    secret = chain.fresh_salt()
+def linked(
+    conversation: str, entries: Iterable[Entry], links: list[Link], last: bytes = chain.GENESIS
+) -> tuple[list[Stored], list[Artifact]]:
+    """Return entries that were only in memory as bytes with a chain over them, and the artifacts that they refer to.
+
+    Args:
+        conversation: Whose they are.
+        entries: All of them.
+        links: What is known of those that were hashed before; those of the others are added.
+        last: The hash that the chain starts from.
+    """
     artifacts: dict[str, Artifact] = {}
 
     def keep(text: str, media_type: str) -> str:
         data = text.encode(errors="surrogatepass")
-        digest = chain.keyed(secret, data)
+        digest = chain.keyed(_KEY, data)
         artifacts[digest] = Artifact(digest, media_type, data)
         return digest
 
     stored: list[Stored] = []
-    last = chain.GENESIS
-    for seq, run, path, kind, at, payload, version in entries:
-        data, salt = chain.encode(kind, payload, keep), chain.fresh_salt()
-        last = chain.link(last, conversation, seq, run, path, kind, at, chain.digest(salt, data), version)
-        stored.append(Stored(seq, run, path, kind, version, at, data, salt, last))
-    return Recording(conversation, stored, artifacts)
+    for at, (seq, run, path, kind, when, payload, version) in enumerate(entries):
+        place = seq, run, path, kind
+        known = links[at] if at < len(links) else None
+        if known is not None and known.digest is not None:
+            left = erased_bytes(kind, payload)
+            stored.append(Stored(*place, version, when, left, None, known.hash, known.digest))
+        else:
+            data = chain.encode(kind, payload, keep)
+            salt = chain.fresh_salt() if known is None else known.salt or b""
+            if known is None:
+                body = chain.digest(salt, data)
+                known = Link(salt, chain.link(last, conversation, seq, run, path, kind, when, body, version))
+                links.append(known)
+            stored.append(Stored(*place, version, when, data, salt, known.hash))
+        last = known.hash
+    return stored, list(artifacts.values())
+
+
+def parts(recording: Recording, id: str) -> list[tuple[str, list[Stored]]]:
+    """Return what a store makes of a recording that it takes in under a name: entries by where they were written.
+
+    The last part is that of the new conversation: an empty one where the name is not that which the chain is over.
+    """
+    found: list[tuple[str, list[Stored]]] = []
+    for s in recording.stored:
+        if not found or found[-1][0] != s.of:
+            found.append((s.of, []))
+        found[-1][1].append(s)
+    if found and (found[-1][0] or id != recording.conversation):
+        found.append(("", []))
+    return found
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -235,9 +246,10 @@ def _entry_line(s: Stored) -> bytes:
     }  # fmt: skip
     if s.of:
         said["of"] = s.of
-    if s.data is None or s.salt is None:
-        return _line(**said, erased=(s.digest or b"").hex(), hash=s.hash.hex())
-    line = _line(**said, salt=s.salt.hex(), hash=s.hash.hex())
+    said |= {"erased": s.digest.hex()} if s.digest is not None else {"salt": (s.salt or b"").hex()}
+    line = _line(**said, hash=s.hash.hex())
+    if s.data is None:
+        return line
     return line[:-2] + _PAYLOAD + s.data + b"}\n"
 
 
@@ -334,8 +346,8 @@ def _stored(said: dict[str, Any], line: bytes) -> Stored:
     return Stored(
         *place,
         data,
-        bytes.fromhex(said["salt"]) if whole else None,
+        bytes.fromhex(said["salt"]) if "salt" in said else None,
         bytes.fromhex(said["hash"]),
-        None if whole else bytes.fromhex(said["erased"]),
+        bytes.fromhex(said["erased"]) if "erased" in said else None,
         said.get("of", ""),
     )

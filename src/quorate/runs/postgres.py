@@ -28,6 +28,7 @@ from quorate.runs.journal import (
     about,
     check_there,
     checked_id,
+    going_on,
     ready,
     taken_id,
     unknown_parent,
@@ -35,9 +36,11 @@ from quorate.runs.journal import (
 from quorate.runs.portable import Artifact, Recording, Stored, references
 from quorate.runs.postgres_inbox import Inbox, noted
 from quorate.runs.postgres_journal import Part, PostgresJournal
+from quorate.runs.postgres_keeping import Keeping
 from quorate.runs.postgres_mark import Mark
 from quorate.runs.postgres_schema import Statements, bring_up_to_date, columns
 from quorate.runs.postgres_wire import Address, Driver, Line, Work
+from quorate.runs.verifying import verified
 
 BEAT_S = 10.0
 _END = 2**63 - 1
@@ -80,6 +83,7 @@ class PostgresStore:
         self._power = durability == "power"
         self._driver = Driver(self.address)
         self._sql = Statements(self.address.schema)
+        self._keeping = Keeping(self.address.schema)
         self._writer = Line(self._driver, self._become_holder)
         self._other = Line(self._driver, self._meet)  # so that nothing else waits for commits, nor they for it
         self._writer.on_lost = self._look_after
@@ -259,6 +263,63 @@ class PostgresStore:
         await db.executemany(self._sql.new_entry, [(key, *row) for row in journal.rows])
         await db.executemany(self._sql.keep, [(key, *source) for source in made.kept])
 
+    # -- what is removed, and taken in --------------------------------------------------------------------------------
+
+    async def delete(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        async def work(db: Any) -> bool:
+            key = await self._idle(db, id, owner)
+            if key is not None:
+                await self._keeping.delete(db, key)
+            return key is not None
+
+        return await self._removing(work)
+
+    async def erase(self, id: str, seqs: Collection[int], *, owner: str = LOCAL_OWNER) -> int:
+        async def work(db: Any) -> int:
+            if await self._idle(db, id, owner) is None:
+                return 0
+            segments = await db.fetch(self._sql.segments, owner, id)
+            there = await self._keeping.payloads(db, segments, seqs)
+            load = self._loader(owner, await self._artifacts(db, owner, there))
+            return await self._keeping.erase(db, segments, seqs, load)
+
+        return await self._removing(work)
+
+    async def _removing(self, work: Work[T]) -> T:
+        async def do(db: Any) -> T:
+            async with db.transaction():
+                return await work(db)
+
+        return await self._do(self._other, do)
+
+    async def _idle(self, db: Any, id: str, owner: str) -> int | None:
+        """Return the key of a conversation that nobody works on, None where there is none.
+
+        Raises:
+            Conflict: Somebody who is alive holds it.
+        """
+        lease = await db.fetchrow(self._sql.lease, owner, id)
+        if lease is None:
+            return None
+        own = lease["holder"] == self.holder
+        if lease["holder"] and (lease["key"] in self._open if own else lease["alive"]):
+            raise going_on(id)
+        return lease["key"]
+
+    async def restore(self, recording: Recording, *, id: str | None = None, owner: str = LOCAL_OWNER) -> Conversation:
+        where = self.conversation(recording.conversation if id is None else id, owner=owner)
+        await asyncio.to_thread(recording.verify)
+
+        async def work(db: Any) -> None:
+            if not await self._keeping.restore(db, recording, where.id, owner):
+                raise taken_id(where.id)
+
+        await self._removing(work)
+        return where
+
+    async def scrub(self) -> None:
+        await self._do(self._other, self._keeping.scrub)
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     async def commit(self, journal: PostgresJournal, *, sync: bool) -> None:
@@ -380,13 +441,11 @@ class PostgresStore:
         found = await db.fetch(self._sql.artifacts, owner, wanted) if wanted else ()
         return {row["digest"]: Artifact(*row) for row in found}
 
-    def _loader(self, owner: str, secret: bytes, artifacts: dict[str, Artifact]) -> Callable[[str], bytes]:
+    def _loader(self, owner: str, artifacts: dict[str, Artifact]) -> Callable[[str], bytes]:
         def load(digest: str) -> bytes:
             found = artifacts.get(digest)
             if found is None:
                 raise StoreError(f"{self.address.name} has lost the content {digest} of {owner}.")
-            if chain.keyed(secret, found.data) != digest:
-                raise StoreError(f"{self.address.name}: the content {digest} of {owner} was altered.")
             return found.data
 
         return load
@@ -407,7 +466,7 @@ class PostgresStore:
             raise StoreError(
                 f"Entry {newer['seq']} of {id} has version {newer['version']}; this Quorate reads up to {FORMAT}."
             )
-        load = self._loader(owner, await self.secret(owner) if artifacts else b"", artifacts)
+        load = self._loader(owner, artifacts)
         if len(rows) < MANY:
             return _decoded(rows, load)
         return await asyncio.to_thread(_decoded, rows, load)
@@ -422,27 +481,17 @@ class PostgresStore:
 
         return await self._do(self._other, fetch)
 
-    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
-        """Recompute the chain of a conversation and return its head.
-
-        Raises:
-            StoreError: It is broken; names the first entry that is not what was written.
-        """
-
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER, given: Head | None = None) -> Head:
         async def fetch(db: Any) -> tuple[list[Any], dict[str, Artifact]]:
             rows = await db.fetch(self._sql.linked, owner, id)
             return rows, await self._artifacts(db, owner, [row["payload"] for row in rows])
 
         rows, artifacts = await self._do(self._other, fetch)
-        if not rows:
-            return Head(0, "")
-        load = self._loader(owner, await self.secret(owner), artifacts)
+        head = Head(rows[0]["count"], rows[0]["head"].hex()) if rows else Head(0, chain.GENESIS.hex())
         stored = [_stored(row) for row in rows if row["seq"] is not None]
-        await asyncio.to_thread(_check, Recording(id, stored), load)
-        count, head = rows[0]["count"], rows[0]["head"]
-        if (len(stored), stored[-1].hash if stored else chain.GENESIS) != (count, head):
-            raise StoreError(f"The journal of {id} ends at entry {len(stored)}, but its head says {count}.")
-        return Head(count, head.hex())
+        load = self._loader(owner, artifacts)
+        await asyncio.to_thread(lambda: verified(id, stored, head=head, given=given, load=load))
+        return head if head.length else Head(0, "")
 
     async def conversations(
         self,
@@ -499,7 +548,7 @@ class PostgresStore:
             return rows, notes, await self._artifacts(db, owner, [row["payload"] for row in rows])
 
         rows, notes, artifacts = await self._do(self._other, fetch)
-        load = self._loader(owner, await self.secret(owner) if artifacts else b"", artifacts)
+        load = self._loader(owner, artifacts)
         entries = _decoded([row[1:] for row in rows], load)
         return [
             OpenQuestion(row[0], entry, about(entry, noted(note[1:] for note in notes if note[0] == row[0])))
@@ -555,15 +604,6 @@ def _same(secret: bytes, note: Note) -> bytes:
 def _stored(row: Any) -> Stored:
     seq, run, path, *rest = row[:11]
     return Stored(seq, run, path.decode(errors="surrogatepass"), *rest)
-
-
-def _check(recording: Recording, load: Callable[[str], bytes]) -> None:
-    recording.verify()
-    for s in recording.stored:
-        try:
-            chain.decode(s.data or b"{}", load)
-        except StoreError as error:
-            raise StoreError(f"Entry {s.seq} of {recording.conversation}: {error}") from error
 
 
 def _decoded(rows: Sequence[Any], load: Callable[[str], bytes]) -> list[Entry]:

@@ -63,7 +63,7 @@ class PostgresJournal:
     def refer(self, source: Any) -> None:
         """Keep a further entry of the parent, whose payload is read where it is."""
         payload, salt, path = source["payload"], source["salt"], source["path"].decode(errors="surrogatepass")
-        body = source["digest"] or b"" if payload is None else chain.digest(salt, payload)
+        body = source["digest"] or chain.digest(salt or b"", payload or b"")
         self._count += 1
         place = self._count, source["run"], path, source["kind"], source["at"]
         self._last = chain.link(self._last, self.conversation, *place, body, source["version"])

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
+from quorate.runs import sqlite_keeping as keeping
 from quorate.runs.entries import FORMAT, Draft, Entry, Payload, tombstone
 from quorate.runs.journal import (
     CLOSE_QUESTIONS,
@@ -34,11 +35,13 @@ from quorate.runs.journal import (
     check_size,
     check_there,
     checked_id,
+    going_on,
     ready,
     taken_id,
     unknown_parent,
 )
-from quorate.runs.portable import Artifact, Stored, references
+from quorate.runs.portable import Artifact, Recording, Stored, references
+from quorate.runs.verifying import verified
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -122,6 +125,8 @@ class SqliteJournal:
         self._count, self._last = head.length, last
         self._secret = store.secret(owner)
         self._digests: dict[str, str] = {}
+        self.artifacts: dict[str, tuple[str, bytes]] = {}
+        self.kept: set[str] = set()  # what its own entries refer to, which nobody deletes while it is open
         self.rows: list[tuple[Any, ...]] = []
         self.taken: list[str] = []
         self.unsynced = False
@@ -150,7 +155,8 @@ class SqliteJournal:
         if digest is None:
             data = text.encode(errors="surrogatepass")
             digest = chain.keyed(self._secret, data)
-            self._store.keep(self.owner, digest, media_type, data)
+            if digest not in self.kept:
+                self.artifacts[digest] = media_type, data
             if len(text) < chain.INLINE_BYTES:
                 self._digests[text] = digest
         return digest
@@ -217,8 +223,6 @@ class SqliteStore:
         self._guard = threading.Lock()
         self._open: dict[int, SqliteJournal] = {}
         self._waiting: list[tuple[SqliteJournal, asyncio.Future[None]]] = []
-        self._artifacts: dict[tuple[str, str], tuple[str, bytes]] = {}
-        self._kept: set[tuple[str, str]] = set()
         self._secrets: dict[str, bytes] = {}
         self._watchers: dict[int, tuple[SqliteJournal, Watcher]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -234,6 +238,7 @@ class SqliteStore:
         return sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
 
     def _connect(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             db = self._open_file()
@@ -242,8 +247,10 @@ class SqliteStore:
             db.executescript(SCHEMA)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
             found = int(db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()[0])
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self.path} cannot be opened as a store: {error}.") from error
+        except (sqlite3.Error, OSError, TypeError, ValueError) as error:
+            if db is not None:
+                db.close()
+            raise StoreError(f"{self.path} cannot be opened as a store: {error}.{_advice(error)}") from error
         if found > FORMAT:
             db.close()
             raise StoreError(f"{self.path} has format {found}; this Quorate reads up to {FORMAT}. Use a newer Quorate.")
@@ -290,10 +297,7 @@ class SqliteStore:
         own = holder == self.holder
         living = bool(holder) and (key in self._open if own else self._alive(holder))
         if living and (own or not take_over):
-            raise Conflict(
-                f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there. If it "
-                "hangs: resume with --take-over; it can then write no more."
-            )
+            raise going_on(id, take_over=True)
         self._db.execute("UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self.holder, fence + 1, key))
         return key, fence + 1, count, last, living
 
@@ -334,6 +338,77 @@ class SqliteStore:
                 return key in self._open if holder == self.holder else self._alive(holder)
         return False
 
+    # -- what is removed, and taken in --------------------------------------------------------------------------------
+
+    async def delete(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
+        return await asyncio.to_thread(self._removing, self._delete, id, owner)
+
+    def _delete(self, id: str, owner: str) -> bool:
+        key = self._idle(id, owner)
+        if key is not None:
+            keeping.delete(self._db, key)
+        return key is not None
+
+    async def erase(self, id: str, seqs: Collection[int], *, owner: str = LOCAL_OWNER) -> int:
+        return await asyncio.to_thread(self._removing, self._erase, id, owner, seqs)
+
+    def _erase(self, id: str, owner: str, seqs: Collection[int]) -> int:
+        if self._idle(id, owner) is None:
+            return 0
+        segments = [Segment(*row) for row in self._db.execute(_SEGMENTS, (_LONGEST, owner, id))]
+        return keeping.erase(self._db, segments, seqs, lambda digest: self._artifact(owner, digest))
+
+    def _idle(self, id: str, owner: str) -> int | None:
+        """Return the key of a conversation that nobody works on, None where there is none.
+
+        Raises:
+            Conflict: Somebody who is alive holds it.
+        """
+        row = self._db.execute(
+            "SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)
+        ).fetchone()
+        if row is None:
+            return None
+        key, holder = row
+        if holder and (key in self._open if holder == self.holder else self._alive(holder)):
+            raise going_on(id)
+        return key
+
+    def _removing(self, work: Callable[..., Any], *values: Any) -> Any:
+        with self._guard:
+            self._db.execute("PRAGMA secure_delete=ON")
+            return self._transaction(lambda: work(*values))
+
+    async def restore(self, recording: Recording, *, id: str | None = None, owner: str = LOCAL_OWNER) -> Conversation:
+        where = self.conversation(recording.conversation if id is None else id, owner=owner)
+        await asyncio.to_thread(self._restore, recording, where.id, owner)
+        return where
+
+    def _restore(self, recording: Recording, id: str, owner: str) -> None:
+        recording.verify()
+
+        def write() -> None:
+            try:
+                keeping.restore(self._db, recording, id, owner)
+            except sqlite3.IntegrityError as error:
+                raise taken_id(id) from error
+
+        with self._guard:
+            self._transaction(write)
+
+    async def scrub(self) -> None:
+        await asyncio.to_thread(self._scrub)
+
+    def _scrub(self) -> None:
+        with self._guard, self._reading:
+            try:
+                self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+                keeping.scrub(self._db, self.path)
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+            finally:
+                self._db.execute("PRAGMA busy_timeout=0")
+
     # -- forks --------------------------------------------------------------------------------------------------------
 
     async def fork(
@@ -350,7 +425,7 @@ class SqliteStore:
 
     def _branch_held(self, id: str, parent: str, upto: int, first: Sequence[Draft | int], owner: str) -> None:
         db = self._db
-        segments = [_Segment(*row) for row in db.execute(_SEGMENTS, (_LONGEST, owner, parent))]
+        segments = [Segment(*row) for row in db.execute(_SEGMENTS, (_LONGEST, owner, parent))]
         count: int = max(db.execute(_HEAD, (owner, parent)).fetchall(), default=(0,))[0]
         if not count:
             raise unknown_parent(parent)
@@ -371,22 +446,17 @@ class SqliteStore:
                 journal.append(*item)
             else:
                 self._refer(journal, segments, item)
-        self._insert_artifacts(dict(self._artifacts))
+        self._insert_artifacts(owner, journal.artifacts)
         self._move_head(journal, journal.rows)
         db.executemany(_INSERT, journal.rows)
 
-    def _refer(self, journal: SqliteJournal, segments: Sequence[_Segment], seq: int) -> None:
+    def _refer(self, journal: SqliteJournal, segments: Sequence[Segment], seq: int) -> None:
         place = _place(segments, seq)
         source: int = max(self._db.execute("SELECT source FROM kept WHERE place = ?", (place,)), default=(place,))[0]
         journal.refer(self._db.execute(_LINKS, ("", source - 1, source)).fetchone())
         self._db.execute("INSERT INTO kept VALUES (?, ?)", (journal.rows[-1][0], source))
 
     # -- writing ------------------------------------------------------------------------------------------------------
-
-    def keep(self, owner: str, digest: str, media_type: str, data: bytes) -> None:
-        """Store bytes once per owner, with the next commit."""
-        if (owner, digest) not in self._kept:
-            self._artifacts[owner, digest] = media_type, data
 
     async def commit(self, journal: SqliteJournal, *, sync: bool) -> None:
         """Write what journals have appended; whoever asks in the same turn of the loop shares one transaction."""
@@ -460,17 +530,15 @@ class SqliteStore:
         first: Callable[[], Any] | None = None,
     ) -> Any:
         """Write what journals have appended and what `first`, called within the transaction, appends."""
-        artifacts: dict[tuple[str, str], tuple[str, bytes]] = {}
-        written: list[tuple[SqliteJournal, list[tuple[Any, ...]], list[str]]] = []
+        written: list[tuple[SqliteJournal, list[tuple[Any, ...]], list[str], dict[str, tuple[str, bytes]]]] = []
 
         def write() -> Any:
             db = self._db
             result = None if first is None else first()
-            artifacts.update(self._artifacts)
-            written.extend((journal, list(journal.rows), list(journal.taken)) for journal in journals)
-            if artifacts:
-                self._insert_artifacts(artifacts)
-            for journal, rows, taken in written:
+            written.extend((j, list(j.rows), list(j.taken), dict(j.artifacts)) for j in journals)
+            for journal, rows, taken, artifacts in written:
+                if artifacts:
+                    self._insert_artifacts(journal.owner, artifacts)
                 self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
                 db.executemany(_INSERT, rows)
                 for id in taken:
@@ -478,19 +546,19 @@ class SqliteStore:
             return result
 
         result = self._transaction(write, patient=patient)
-        for key in artifacts:
-            self._artifacts.pop(key, None)
-            self._kept.add(key)
-        for journal, rows, taken in written:
+        for journal, rows, taken, artifacts in written:
+            for digest in artifacts:
+                del journal.artifacts[digest]
+                journal.kept.add(digest)
             del journal.rows[: len(rows)]
             del journal.taken[: len(taken)]
             journal.unsynced = not synced and (journal.unsynced or bool(rows))
         return result
 
-    def _insert_artifacts(self, artifacts: dict[tuple[str, str], tuple[str, bytes]]) -> None:
+    def _insert_artifacts(self, owner: str, artifacts: dict[str, tuple[str, bytes]]) -> None:
         self._db.executemany(
             "INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?, ?)",
-            [(owner, digest, kind, data) for (owner, digest), (kind, data) in artifacts.items()],
+            [(owner, digest, kind, data) for digest, (kind, data) in artifacts.items()],
         )
 
     def _move_head(self, journal: SqliteJournal, rows: list[tuple[Any, ...]]) -> None:
@@ -551,25 +619,20 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def _segments(self, id: str, owner: str) -> list[_Segment]:
+    def _segments(self, id: str, owner: str) -> list[Segment]:
         [rows] = self._read((_SEGMENTS, (_LONGEST, owner, id)))
-        return [_Segment(*row) for row in rows]
+        return [Segment(*row) for row in rows]
 
     def _links(self, id: str, owner: str) -> list[tuple[str, tuple[Any, ...]]]:
         segments = self._segments(id, owner)
         return [(_LINKS, ("" if s is segments[-1] else s.id, *s.span())) for s in segments]
 
     def _artifact(self, owner: str, digest: str) -> bytes:
-        waiting = self._artifacts.get((owner, digest))
-        if waiting is not None:
-            return waiting[1]
         [rows] = self._read(("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)))
         if not rows:
             raise StoreError(f"{self.path} has lost the content {digest} of {owner}.")
         data = rows[0][0]
-        if not isinstance(data, bytes) or chain.keyed(self.secret(owner), data) != digest:
-            raise StoreError(f"{self.path}: the content {digest} of {owner} was altered.")
-        return data
+        return data if isinstance(data, bytes) else b""  # what was altered does not have its hash
 
     async def read(
         self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = (), after: int = 0, limit: int | None = None
@@ -603,11 +666,7 @@ class SqliteStore:
         return await asyncio.to_thread(self._stored, id, owner)
 
     def _stored(self, id: str, owner: str) -> tuple[list[Stored], list[Artifact]]:
-        links = [link for links in self._read(*self._links(id, owner)) for link in links]
-        stored = [
-            Stored(seq, run, path, kind, version, at, payload if isinstance(payload, bytes) else None, *hashed)
-            for seq, run, path, kind, at, version, payload, *hashed in links
-        ]
+        stored = _as_stored(self._read(*self._links(id, owner)))
         sql = "SELECT digest, type, data FROM artifacts WHERE owner = ? AND digest = ?"
         found = self._read(*[(sql, (owner, digest)) for digest in references(s.data for s in stored)])
         return stored, [Artifact(*row) for rows in found for row in rows]
@@ -625,37 +684,15 @@ class SqliteStore:
         [rows] = await asyncio.to_thread(self._read, (_CONVERSATIONS, values))
         return [Summary(*row) for row in reversed(rows)]
 
-    async def verify(self, id: str, *, owner: str = LOCAL_OWNER) -> Head:
-        """Recompute the chain of a conversation and return its head.
+    async def verify(self, id: str, *, owner: str = LOCAL_OWNER, given: Head | None = None) -> Head:
+        return await asyncio.to_thread(self._verify, id, owner, given)
 
-        Raises:
-            StoreError: It is broken; names the first entry that is not what was written.
-        """
-        return await asyncio.to_thread(self._verify, id, owner)
-
-    def _verify(self, id: str, owner: str) -> Head:
+    def _verify(self, id: str, owner: str, given: Head | None) -> Head:
         heads, *parts = self._read((_HEAD, (owner, id)), *self._links(id, owner))
-        if not heads:
-            return Head(0, "")
-        count, head = heads[0]
-        last, expected = chain.GENESIS, 1
-        for seq, run, path, kind, at, version, payload, salt, hash, erased, of in (
-            link for part in parts for link in part
-        ):
-            last = chain.link(last, of or id, seq, run, path, kind, at, _body(payload, salt, erased), version)
-            if seq != expected or last != hash:
-                raise StoreError(
-                    f"Entry {expected} of {id} is missing." if seq != expected else f"Entry {seq} of {id} was altered."
-                )
-            if isinstance(payload, bytes) and b'"$artifact' in payload:
-                try:
-                    chain.decode(payload, lambda digest: self._artifact(owner, digest))
-                except StoreError as error:
-                    raise StoreError(f"Entry {seq} of {id}: {error}") from error
-            expected += 1
-        if (expected - 1, last) != (count, head):
-            raise StoreError(f"The journal of {id} ends at entry {expected - 1}, but its head says {count}.")
-        return Head(count, last.hex())
+        count, last = heads[0] if heads else (0, chain.GENESIS)
+        head = Head(count, last.hex() if isinstance(last, bytes) else str(last))
+        verified(id, _as_stored(parts), head=head, given=given, load=lambda digest: self._artifact(owner, digest))
+        return head if count else Head(0, "")
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
@@ -825,7 +862,17 @@ def _noted(rows: Sequence[tuple[Any, ...]]) -> list[Note]:
     return [Note(id, kind, json.loads(data), at) for id, kind, data, at in rows]
 
 
-class _Segment(NamedTuple):
+def _advice(error: Exception) -> str:
+    """Return what to do about a file that cannot be opened."""
+    text = str(error)
+    if isinstance(error, PermissionError) or "readonly" in text or "unable to open" in text:
+        return " Make sure that you may write to the file and its folder, or name another one."
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return " A part of its path is no folder: name another one."
+    return " Name the file of a store, or one that does not exist yet." if "not a database" in text else ""
+
+
+class Segment(NamedTuple):
     """A part of a conversation that was written in one: the entries above `low` up to `high`."""
 
     key: int
@@ -838,7 +885,7 @@ class _Segment(NamedTuple):
         return self.key << SEQ_BITS | max(self.low, after), self.key << SEQ_BITS | self.high
 
 
-def _place(segments: Sequence[_Segment], seq: int) -> int:
+def _place(segments: Sequence[Segment], seq: int) -> int:
     """Return where an entry of a conversation is, whose segments are given, the oldest first."""
     segment = next((s for s in segments if s.low < seq <= s.high), segments[0])
     return segment.key << SEQ_BITS | seq
@@ -846,7 +893,20 @@ def _place(segments: Sequence[_Segment], seq: int) -> int:
 
 def _body(payload: bytes | None, salt: bytes | None, erased: bytes | None) -> bytes:
     """Return the digest of a payload as the chain has it."""
-    return chain.digest(salt or b"", payload) if isinstance(payload, bytes) else erased or b""
+    return erased if erased is not None else chain.digest(salt or b"", payload or b"")
+
+
+def _as_stored(parts: Sequence[list[tuple[Any, ...]]]) -> list[Stored]:
+    """Return entries as they are kept. What is no bytes any more is none: verifying finds it."""
+    return [
+        Stored(seq, run, path, kind, version, at, _bytes(payload), salt, _bytes(hash) or b"", digest, of)
+        for links in parts
+        for seq, run, path, kind, at, version, payload, salt, hash, digest, of in links
+    ]
+
+
+def _bytes(value: Any) -> bytes | None:
+    return value if isinstance(value, bytes) else None
 
 
 class _Busy(StoreError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from quorate.errors import Tampered
 from quorate.runs.journal import Head
+from quorate.runs.verifying import verified
 from quorate.testing.store_cases.expecting import Open, lasting, same, write, written
 
 
@@ -46,6 +48,41 @@ async def conversation_without_entries_verifies(open: Open) -> None:
 
     same((await store.verify("talk")).length, 0)
     same(journal.head().length, 0)
+
+
+async def head_that_was_given_out_is_held_against_the_journal(open: Open) -> None:
+    """ENGINE 22: it finds a journal that was cut or rewritten as a whole, and holds for one that went on."""
+    store = await open()
+    await written(store, "talk", 1, 2)
+    given = await store.verify("talk")
+    await written(store, "talk", 3)
+
+    same((await store.verify("talk", given=given)).length, 3)
+    for head, what, entry in (
+        (Head(4, given.hash), "missing", 4),
+        (Head(2, "00" * 32), "rewritten", 2),
+        (Head(1, given.hash), "rewritten", 1),
+    ):
+        try:
+            await store.verify("talk", given=head)
+        except Tampered as error:
+            same((error.what, error.entry), (what, entry), f"What is found with {head}")
+        else:
+            raise AssertionError(f"A journal verifies against {head}, which is none of its heads.")
+
+
+async def stored_entries_hold_the_chain(open: Open) -> None:
+    """ENGINE 22: over the bytes as they are stored, so that an export verifies without its store."""
+    store = await open()
+    await written(store, "talk", 1, "x" * 100_000, {"deep": ["ä", None]})
+
+    stored, artifacts = await store.stored("talk")
+
+    same([s.seq for s in stored], [1, 2, 3])
+    kept = {artifact.digest: artifact.data for artifact in artifacts}
+    length, last = verified("talk", stored, load=kept.__getitem__)
+    same(Head(length, last.hex()), await store.verify("talk"))
+    same(sum(map(len, await store.stored("nothing"))), 0, "How much there is of nothing")
 
 
 @lasting
