@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from quorate.chat.stopping import Condition
     from quorate.chat.team import RoundRobinGroupChat, Team
     from quorate.chat.user import UserProxyAgent
+    from quorate.runs.budget import Budget
     from quorate.runs.effects import effects
     from quorate.runs.journal import conversation
     from quorate.runs.open import open_store
     from quorate.runs.outcome import Limits, Outcome
+    from quorate.runs.prices import Price
     from quorate.runs.questions import Expiry, Question, ask
     from quorate.runs.scope import branch
     from quorate.runs.steps import step
@@ -64,10 +66,12 @@ _HOMES = {
     "quorate.chat.stopping": ["Condition"],
     "quorate.chat.team": ["RoundRobinGroupChat", "Team"],
     "quorate.chat.user": ["UserProxyAgent"],
+    "quorate.runs.budget": ["Budget"],
     "quorate.runs.effects": ["effects"],
     "quorate.runs.journal": ["conversation"],
     "quorate.runs.open": ["open_store"],
     "quorate.runs.outcome": ["Limits", "Outcome"],
+    "quorate.runs.prices": ["Price"],
     "quorate.runs.questions": ["Expiry", "Question", "ask"],
     "quorate.runs.scope": ["branch"],
     "quorate.runs.steps": ["step"],
@@ -79,6 +83,7 @@ __all__ = [
     "Agent",
     "Approval",
     "AssistantAgent",
+    "Budget",
     "Condition",
     "Console",
     "Expiry",
@@ -88,6 +93,7 @@ __all__ = [
     "MaxMessageTermination",
     "OperationKey",
     "Outcome",
+    "Price",
     "Question",
     "RoundRobinGroupChat",
     "SelectorGroupChat",

@@ -466,7 +466,7 @@ def test_fields_are_the_parameters_with_their_defaults(type: Kind) -> None:
 def test_limits_are_those_of_a_run() -> None:
     fields = team_schema()["$defs"]["LimitsFields"]["properties"]
 
-    assert set(fields) == set(DEFAULT_LIMITS)
+    assert set(fields) == {*DEFAULT_LIMITS, "warn_at"}
 
 
 def test_the_schema_is_one_and_describes_every_field() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 COMMANDS = [
-    "run", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "answer", "steer", "queue",
-    "interrupt", "pause", "stop", "replay", "verify", "delete", "erase", "retain", "import", "schema", "models",
-    "questions",
+    "run", "forecast", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "budget", "answer",
+    "steer", "queue", "interrupt", "pause", "stop", "replay", "verify", "delete", "erase", "retain", "import", "schema",
+    "models", "questions",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
+    from quorate.runs.outcome import Limits
 
 
 @runtime_checkable
@@ -36,6 +37,9 @@ class Agent(ABC):
     Raises:
         ConfigError: The name cannot be one.
     """
+
+    limits: Limits | None = None
+    """What it may use in one run, within the run's own limits."""
 
     def __init__(self, name: str, *, description: str = "") -> None:
         self.name, self.description = checked_name(name), description

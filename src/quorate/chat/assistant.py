@@ -18,6 +18,8 @@ from quorate.models import registry
 from quorate.models.blocks import Block, Blocks, Reply
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
+from quorate.runs.meter import check_agent
+from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
@@ -47,6 +49,7 @@ class AssistantAgent(Runnable, Agent):
         max_tokens: The most tokens of one reply; by default what the model allows.
         temperature: None leaves it to the client.
         seed: None leaves it to the client.
+        limits: What it may use in one run, within the run's own limits.
 
     Raises:
         ConfigError: The model string is unknown, two tools have one name, or a figure is out of range.
@@ -66,8 +69,12 @@ class AssistantAgent(Runnable, Agent):
         max_tokens: int | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__(name, description=description)
+        if limits is not None:
+            check_agent(name, limits)
+        self.limits = limits
         if isinstance(model_client, str):
             registry.check_model(model_client)
         if max_tool_iterations < 1:

@@ -22,6 +22,7 @@ from quorate.chat.messages import (
     BaseChatMessage,
     BaseMessage,
     FunctionCall,
+    LimitWarningEvent,
     ModelClientStreamingChunkEvent,
     SelectSpeakerEvent,
     TaskResult,
@@ -225,6 +226,8 @@ class View(ABC):
         elif isinstance(item, SelectSpeakerEvent):
             why = f": {item.metadata['reason']}" if item.metadata.get("reason") else ""
             self.tell([(shown.inline(f"next: {', '.join(item.content)}{why}"), "dim")])
+        elif isinstance(item, LimitWarningEvent):
+            self.tell([(shown.inline(item.content), "yellow")])
         elif isinstance(item, UserInputRequestedEvent):
             self.put(item.source, [[("is asked for an answer", "bold")]])
         else:

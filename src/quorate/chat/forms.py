@@ -99,6 +99,7 @@ class LimitsFields(Fields):
     tokens: Count | None = Field(None, description="Tokens of prompts and replies together; 2 million if left out.")
     cost_usd: float | None = Field(None, gt=0, description="US dollars; 5 if left out.")
     active_s: float | None = Field(None, gt=0, description="Seconds of work; waiting for people does not count.")
+    warn_at: float | None = Field(None, gt=0, le=1, description="The share of a limit at which a warning is told.")
 
     @model_serializer(mode="wrap")
     def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

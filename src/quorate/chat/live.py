@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from quorate.chat import wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
 from quorate.chat.loop import converse
 from quorate.chat.person import Answers, answering_at_once
 from quorate.chat.talk import Cast, Talk
 from quorate.core.lazy import lazy
+from quorate.core.waiting import within
 from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.models import registry
 from quorate.runs import paths
@@ -23,7 +26,7 @@ from quorate.runs.entries import Payload, split_run_id
 from quorate.runs.history import stalls
 from quorate.runs.journal import Conversation, Kept, MemoryJournal, Store, conversation
 from quorate.runs.outcome import Limits, Outcome
-from quorate.runs.prices import price_of
+from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Again, Parked, Run, drive
 from quorate.runs.scope import Scope, current
 from quorate.runs.settling import settle
@@ -33,6 +36,7 @@ from quorate.tools.tool import Tool
 if TYPE_CHECKING:
     from quorate.chat import messages
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
+    from quorate.runs.budget import Budget
 else:
     messages = lazy("quorate.chat.messages")
 
@@ -59,6 +63,7 @@ class LiveRun:
         self.outcome: Outcome | None = None
         self._result: TaskResult | None = None
         self._error: Exception | None = None
+        self._wrap_up: messages.TextMessage | None = None
         self._worker: asyncio.Task[None] | None = None
 
     async def events(self, since: int = 0) -> AsyncGenerator[Any]:
@@ -179,10 +184,13 @@ class LiveRun:
         """Do the run, in a task and a context of its own."""
         outer = current.get()
         if outer is not None:
-            self.run.meter.inside = outer.run.meter
+            self.run.meter.inside, self.run.shared = outer.run.meter_at(outer.path), outer.run.shared
         outcome: Outcome | None = None
         try:
             while True:
+                if self._cast.wrap_up:
+                    kept = wrapping.keep(self.run, self._cast)
+                    self.run.wrap_up = partial(self._wrapped, kept)
                 try:
                     outcome, self._error = await drive(self.run, self._body)
                     break
@@ -200,6 +208,8 @@ class LiveRun:
                 outer.spend(self.run.meter.spent())
             if outcome is not None:
                 self._result = result_of(self.run, self.talk, outcome)
+                if self._wrap_up is not None:
+                    self._result.wrap_up = self._wrap_up
             self._feed.end()
 
     def _take_up(self, run: Run) -> None:
@@ -209,8 +219,31 @@ class LiveRun:
         talk.fold(run.past, run)
         self.run, self.talk, self._task = run, talk, None
 
+    def _near(self, limit: str, used: float, allowed: float) -> None:
+        event = messages.LimitWarningEvent(
+            content=f"{used / allowed:.0%} of the limit {limit} are used: {used:,.10g} of {allowed:,.10g}.",
+            source=self._cast.name, limit=limit, used=used, allowed=allowed,
+            id=f"{self.id}#near-{limit}", created_at=messages.at(self.run.at),
+        )  # fmt: skip
+        self._feed.happens(event)
+
+    async def _wrapped(self, kept: wrapping.Reserve) -> str:
+        if not any(fact.speaker for fact in self.talk.facts[self.talk.first :]):
+            return ""  # there is nothing to sum up
+        work = wrapping.wrap_up(self.run, self._cast, self.talk, kept)
+        path, answer = await within(kept.seconds, work)
+        writer = wrapping.writer_of(self._cast).name
+        when = messages.at(self.run.at)
+        self._wrap_up = messages.TextMessage(
+            content=answer.reply.text, source=writer, id=f"{self.id}/{path}", created_at=when
+        )
+        return path
+
     async def _body(self, scope: Scope) -> Outcome:
         talk, run = self.talk, self.run
+        if self._cast.agents:
+            run.limit_agents(self._cast.agents)
+        run.warn(self._near)
         for part in self._cast.condition.parts():
             part.attach(run)
         if self._task is not None:
@@ -266,6 +299,8 @@ class Runnable(ABC):
         *,
         conversation: Conversation | None = None,
         limits: Limits | None = None,
+        budgets: Sequence[Budget] = (),
+        prices: Mapping[str, Price] | None = None,
         answer: Answers | None = None,
     ) -> TaskResult:
         """Work on a task to its end.
@@ -274,6 +309,8 @@ class Runnable(ABC):
             task: A text, a message, or several.
             conversation: Where it belongs; by default the team's own, in memory, which goes on from run to run.
             limits: What it may use; replaces the team's own.
+            budgets: What it shares with other runs in the conversation's store, such as a day's budget of a user.
+            prices: What models cost that the tables do not know, by the names of their clients.
             answer: Answers questions to people at once: is given a `Question`. Without it the run ends `waiting`.
 
         Returns:
@@ -283,7 +320,7 @@ class Runnable(ABC):
             RunFailed: It failed.
             Conflict: A run of this conversation is going on.
         """
-        live = await self._begun(task, conversation, limits, None, answer)
+        live = await self._begun(task, conversation, limits, None, budgets, prices, answer)
         await live.work()
         self._keep(live)
         return live.came_to()
@@ -294,13 +331,18 @@ class Runnable(ABC):
         *,
         conversation: Conversation | None = None,
         limits: Limits | None = None,
+        budgets: Sequence[Budget] = (),
+        prices: Mapping[str, Price] | None = None,
         answer: Answers | None = None,
     ) -> AsyncGenerator[BaseMessage | TaskResult]:
         """Work on a task and yield messages, events and chunks as they come, the `TaskResult` last.
 
         Leaving the iterator early cancels the run.
         """
-        async with self.start(task, conversation=conversation, limits=limits, answer=answer) as run:
+        started = self.start(
+            task, conversation=conversation, limits=limits, budgets=budgets, prices=prices, answer=answer
+        )
+        async with started as run:
             async with aclosing(run.events()) as items:
                 async for item in items:
                     yield item
@@ -313,11 +355,13 @@ class Runnable(ABC):
         *,
         conversation: Conversation | None = None,
         limits: Limits | None = None,
+        budgets: Sequence[Budget] = (),
+        prices: Mapping[str, Price] | None = None,
         definition: Payload | None = None,
         answer: Answers | None = None,
     ) -> AsyncGenerator[LiveRun]:
         """Start working on a task; leaving the block cancels what is unfinished."""
-        live = await self._begun(task, conversation, limits, definition, answer)
+        live = await self._begun(task, conversation, limits, definition, budgets, prices, answer)
         async with running(live):
             yield live
         self._keep(live)
@@ -328,6 +372,8 @@ class Runnable(ABC):
         conversation: Conversation | None,
         limits: Limits | None,
         definition: Payload | None,
+        budgets: Sequence[Budget],
+        prices: Mapping[str, Price] | None,
         answer: Answers | None,
     ) -> LiveRun:
         cast = self.cast()
@@ -338,10 +384,18 @@ class Runnable(ABC):
             return [m.dump() for m in given]
 
         limits = limits.over(cast.limits) if limits else cast.limits
-        check_money(cast, limits)
+        check_money(cast, limits, budgets, prices)
+        if cast.wrap_up:
+            wrapping.reserve(cast, limits.complete(), prices, budgets)
         if definition is None:
             definition = {"document": deepcopy(cast.document)} if cast.document else {}
-        run = await starting.begin(self._where(conversation), dumped, limits, definition, of=self)
+        if budgets and conversation is None:
+            raise ConfigError(
+                "Budgets are shared through a store: pass conversation=store.conversation(…). Inside a tool, its run's "
+                "budgets hold anyway."
+            )
+        where = self._where(conversation)
+        run = await starting.begin(where, dumped, limits, definition, of=self, budgets=budgets, prices=prices)
         run.answerer = answering_at_once(answer)
         try:
             return LiveRun(run, cast, _folded(run, cast), given)
@@ -385,6 +439,8 @@ class Runnable(ABC):
         store: Store | None = None,
         owner: str | None = None,
         limits: Limits | None = None,
+        budgets: Sequence[Budget] = (),
+        prices: Mapping[str, Price] | None = None,
         definition: Payload | None = None,
         effects: starting.Effects | None = None,
         give_up_turn: bool = False,
@@ -398,6 +454,8 @@ class Runnable(ABC):
             store: Where it is kept; by default the team's own memory.
             owner: Whose it is; by default the local one.
             limits: Those that replace the run's.
+            budgets: Those that the run has to keep to as well; they replace its own for the same scope and period.
+            prices: Those that replace the run's.
             definition: What to journal as the definition from here on.
             effects: `live` makes new calls that are not `effect="read"`, where a fork would ask first; `ask` asks.
             give_up_turn: Close the open turn instead of finishing it.
@@ -414,15 +472,17 @@ class Runnable(ABC):
         where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))
         cast = self.cast()
         run = await starting.go_on(
-            where, number, limits=limits, definition=definition, effects=effects, give_up_turn=give_up_turn,
-            take_over=take_over,
+            where, number, limits=limits, budgets=budgets, prices=prices, definition=definition, effects=effects,
+            give_up_turn=give_up_turn, take_over=take_over,
         )  # fmt: skip
         run.answerer = answering_at_once(answer)
         try:
             talk = Talk(cast)
             run.stalled_at = stalls_of(run)
             talk.fold(run.past, run)
-            check_money(cast, limits or Limits())
+            if cast.wrap_up:
+                wrapping.reserve(cast, vars(run.meter.limits), run.prices, run.shared.budgets if run.shared else ())
+            check_money(cast, limits or Limits(), run.shared.budgets if run.shared else (), run.prices)
         except BaseException:
             await run.journal.release()
             raise
@@ -442,14 +502,17 @@ class Runnable(ABC):
         store: Store | None = None,
         owner: str | None = None,
         limits: Limits | None = None,
+        budgets: Sequence[Budget] = (),
+        prices: Mapping[str, Price] | None = None,
         effects: starting.Effects | None = None,
         give_up_turn: bool = False,
         answer: Answers | None = None,
     ) -> TaskResult:
         """Go on with a run to its end; see `going_on`."""
         going_on = self.going_on(
-            run_id, store=store, owner=owner, limits=limits, effects=effects, give_up_turn=give_up_turn, answer=answer
-        )
+            run_id, store=store, owner=owner, limits=limits, budgets=budgets, prices=prices, effects=effects,
+            give_up_turn=give_up_turn, answer=answer,
+        )  # fmt: skip
         async with going_on as run:
             return await run.result()
 
@@ -479,23 +542,30 @@ def stalls_of(run: Run) -> frozenset[str]:
     return stalls(sorted(entries, key=lambda entry: entry.seq), going_on=True)
 
 
-def check_money(cast: Cast, limits: Limits) -> None:
+def check_money(
+    cast: Cast, limits: Limits, budgets: Sequence[Budget] = (), prices: Mapping[str, Price] | None = None
+) -> None:
     """Refuse a money limit that nobody can hold.
 
     Raises:
         ConfigError: A limit of money was set, and a model has no known price.
     """
-    if limits.cost_usd is None:
+    if limits.cost_usd is None and not budgets and not cast.agents:
         return
+    money = [f"cost_usd={limits.cost_usd}"] if limits.cost_usd is not None else []
+    money += [f"the cost_usd={b.cost_usd} of budget {b.scope}" for b in budgets if b.cost_usd is not None]
     for asking in (*cast.members, cast.turns):
         client = getattr(asking, "model_client", None)
-        if client is None:
+        limited = cast.agents.get(getattr(asking, "name", "")) if asking is not cast.turns else None
+        own = limited.cost_usd if limited is not None else None
+        if client is None or not (money or own is not None):
             continue
         info = registry.info_of(client) if isinstance(client, str) else client.info
-        if not price_of(info).known:
+        if not price_of(info, prices).known:
             raise ConfigError(
                 f"{getattr(asking, 'name', 'The turn policy')} uses {info.name}, whose price is not known, so "
-                f"cost_usd={limits.cost_usd} cannot be held. Limit tokens instead."
+                f"{money[0] if money else f'its cost_usd={own}'} cannot be held. Give its price, "
+                f"prices={{{info.name!r}: Price(…)}}, or limit tokens instead."
             )
 
 

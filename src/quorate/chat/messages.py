@@ -199,6 +199,19 @@ class ModelClientStreamingChunkEvent(BaseAgentEvent):
     type: Literal["ModelClientStreamingChunkEvent"] = "ModelClientStreamingChunkEvent"
 
 
+class LimitWarningEvent(BaseAgentEvent):
+    """A limit is used up to its share `warn_at`. It is told once and never stored: the journal says it anyway.
+
+    `limit` is its name, `writer.tokens` for one of an agent, `budget acme/ann (cost_usd)` for one that runs share.
+    """
+
+    content: str
+    limit: str
+    used: float
+    allowed: float
+    type: Literal["LimitWarningEvent"] = "LimitWarningEvent"
+
+
 ChatMessage = BaseChatMessage
 AgentEvent = BaseAgentEvent
 
@@ -214,6 +227,7 @@ class TaskResult(BaseModel):
         usage: Tokens of all its calls.
         cost_usd: What they cost; None where no price is known.
         head: The journal's length and hash (`LENGTH:HASH`), to verify it later; empty where nothing is hashed.
+        wrap_up: The last answer of a run that reached a limit, where its team wants one; no part of the thread.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -226,6 +240,7 @@ class TaskResult(BaseModel):
     cost_usd: float | None = 0.0
     turns: int = 0
     head: str = ""
+    wrap_up: TextMessage | None = None
 
 
 def load(data: dict[str, Any]) -> BaseMessage:

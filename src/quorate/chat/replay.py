@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quorate.chat import audit
+from quorate.chat import audit, wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.live import Runnable
 from quorate.chat.loop import converse
@@ -118,19 +118,21 @@ def _prepared(
     recorded: dict[str, list[Entry]] = {}
     for entry in record.entries:
         turn = entry.path.partition("/")[0]
+        if paths.is_wrap_up(entry.path):
+            continue  # it belongs to the result
         if entry.path == paths.ROOT or turn in given or turn in gone:
             if entry.kind == "run" or entry.path != paths.ROOT:
                 past.append(entry)
         elif not _beside(entry) and not (entry.seq in record.void and final is None):
             recorded.setdefault(entry.path, []).append(entry)
     run = _Replay(where, record.number, record.limits, recorded=recorded, past=sorted_entries(past))
-    turns = {entry.path.partition("/")[0] for entry in record.entries if entry.path}
+    turns = {e.path.partition("/")[0] for e in record.entries if e.path and not paths.is_wrap_up(e.path)}
     run.open_turns = frozenset(turns - {entry.path for entry in record.entries if entry.kind == "turn"})
     run.stalled_at = stalls(record.entries)
     run.asked = audit.requests(where.id, entries)
     run.keyed_paths = dict(_keyed(run))
     run.strict_caps = len(ends) <= 1 and not any(e.kind == "resumed" for e in record.entries)
-    run.at, run.marks = record.started_at, record.marks
+    run.at, run.marks, run.prices = record.started_at, record.marks, record.prices
     return run, final
 
 
@@ -160,6 +162,10 @@ def _keyed(run: _Replay) -> Iterator[tuple[str, str]]:
 
 async def _replayed(run: _Replay, team: Runnable, record: RunRecord, ended: Entry | None) -> ReplayReport:
     talk = Talk(team.cast())
+    if talk.cast.agents:
+        run.limit_agents(talk.cast.agents)
+    if talk.cast.wrap_up:
+        wrapping.keep(run, talk.cast)
     talk.fold(run.past, run)
     run.stop_reason = ""
     given = talk.turn

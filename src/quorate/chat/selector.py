@@ -243,6 +243,7 @@ class SelectorGroupChat(Team):
         max_turns: int | None = None,
         limits: Limits | None = None,
         patience: int | None = PATIENCE,
+        wrap_up: str | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
@@ -260,5 +261,5 @@ class SelectorGroupChat(Team):
         )  # fmt: skip
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, max_turns=max_turns, limits=limits,
-            patience=patience, name=name, description=description,
+            patience=patience, wrap_up=wrap_up, name=name, description=description,
         )  # fmt: skip

@@ -163,6 +163,8 @@ def ending(result: TaskResult, seconds: float, *, stats: bool = False) -> list[L
         lines.append([(outcome.kind, f"bold {STYLES[outcome.kind]}"), (f": {inline(outcome.reason)}", "")])
         if outcome.open_intents:
             lines += [[(f"effect unknown: {cut(intent, CALL_CHARS)}", "yellow")] for intent in outcome.open_intents]
+    if result.wrap_up is not None:
+        lines += wrap_up_lines(result.wrap_up.source, result.wrap_up.content)
     usage = result.usage
     figures = [
         counted(result.turns, "turn"),
@@ -178,3 +180,9 @@ def ending(result: TaskResult, seconds: float, *, stats: bool = False) -> list[L
         more += f" · {usage.prompt_tokens:,} prompt tokens · {usage.completion_tokens:,} completion tokens"
         lines.append([(more, "dim")])
     return lines
+
+
+def wrap_up_lines(source: str, text: str) -> list[Line]:
+    """Return the last answer of a run that reached a limit."""
+    first, *rest = paragraphs(text)
+    return [[(f"{inline(source)} wraps up: ", "bold"), *first], *[[("  ", ""), *line] for line in rest]]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Choice, Fact
 from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import PATIENCE, Progress
@@ -42,6 +42,8 @@ class Cast:
     limits: Limits = field(default_factory=Limits)
     document: Payload | None = None
     patience: int | None = PATIENCE
+    wrap_up: str | None = None
+    agents: Mapping[str, Limits] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     chooses_purely: bool = field(init=False, repr=False)
     persons: frozenset[str] = field(init=False, repr=False)
@@ -51,6 +53,7 @@ class Cast:
         """Note what follows from it, once for all its conversations."""
         tools = [tool for m in self.members for tool in getattr(m, "tools", {}).values()]
         for name, value in {
+            "agents": {m.name: m.limits for m in self.members if isinstance(m, Agent) and m.limits is not None},
             "names": tuple(m.name for m in self.members),
             "chooses_purely": bool(getattr(self.turns, "pure", False)),
             "persons": frozenset(m.name for m in self.members if getattr(m, "origin", "agent") == "person"),

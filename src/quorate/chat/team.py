@@ -27,6 +27,9 @@ class Team(Runnable):
         limits: What a run may use.
         patience: How often the same may come, with nothing new between, before the run ends as `stalled`: at least 2.
             None watches for nothing, and leaves a loop to the limits.
+        wrap_up: An instruction, such as "Sum up what is known so far.": when a limit is reached, the first participant
+            that has a model follows it in one last answer, without tools. It is kept beside the messages, as the
+            result's `wrap_up`, and a part of the limits is reserved for it.
         name: Of the team.
         description: What it is for.
 
@@ -43,6 +46,7 @@ class Team(Runnable):
         max_turns: int | None = None,
         limits: Limits | None = None,
         patience: int | None = PATIENCE,
+        wrap_up: str | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
@@ -51,13 +55,16 @@ class Team(Runnable):
         self.termination_condition = termination_condition
         self.limits = Limits(turns=max_turns).over(limits or Limits())
         self.patience = _checked_patience(patience)
+        self.wrap_up = wrap_up
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
 
     def cast(self) -> Cast:
         """Return who talks, in what order, until when."""
         condition = NEVER if self.termination_condition is None else self.termination_condition
-        return Cast(self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience)
+        return Cast(
+            self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience, self.wrap_up
+        )  # fmt: skip
 
 
 class RoundRobinGroupChat(Team):
@@ -71,12 +78,13 @@ class RoundRobinGroupChat(Team):
         max_turns: int | None = None,
         limits: Limits | None = None,
         patience: int | None = PATIENCE,
+        wrap_up: str | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
         super().__init__(
             participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
-            limits=limits, patience=patience, name=name, description=description,
+            limits=limits, patience=patience, wrap_up=wrap_up, name=name, description=description,
         )  # fmt: skip
 
 

@@ -63,6 +63,9 @@ class AssistantFields(Fields):
     max_tokens: Count | None = Field(None, description="The most tokens of one reply; left out: what the model allows.")
     temperature: float | None = Field(None, ge=0, description="How freely the model chooses words; 0 is the least.")
     seed: int | None = Field(None, description="Makes the model's choice of words repeatable, where it can be.")
+    limits: LimitsPart | None = Field(
+        None, description="What it may use in one run: model_calls, tool_calls, tokens, cost_usd."
+    )
 
 
 class UserProxyFields(Fields):
@@ -181,6 +184,9 @@ class TeamFields(Fields):
     patience: int | None = Field(
         PATIENCE, ge=2, description="How often the same may come with nothing new between; null watches for no loops."
     )
+    wrap_up: str | None = Field(
+        None, min_length=1, description="What a last answer shall say when a limit is reached; it is reserved for."
+    )
     description: str = Field("A team of agents.", description="What it is for.")
 
     @model_validator(mode="after")
@@ -226,7 +232,7 @@ class SelectorFields(TeamFields):
 
 
 def _of_team(team: Team) -> Mapping[str, Any]:
-    names = ("participants", "termination_condition", "limits", "patience", "name", "description")
+    names = ("participants", "termination_condition", "limits", "patience", "wrap_up", "name", "description")
     return {name: getattr(team, name) for name in names}
 
 

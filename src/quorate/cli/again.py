@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from quorate.chat import shown
 from quorate.cli.asking import ways
 from quorate.cli.place import Place
-from quorate.runs.entries import Entry, Payload
+from quorate.runs.budget import Budget
+from quorate.runs.entries import Payload
 from quorate.runs.history import RunRecord
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits, Outcome
 
@@ -44,19 +45,34 @@ class Again:
         """Return the line that says it."""
         return f"Go on with: {self.command(*more)}" if self.place else "It was kept nowhere, so it cannot go on."
 
-    def lines(self, outcome: Outcome | None, limits: Limits, questions: Mapping[str, Entry]) -> Iterator[str]:
+    def lines(self, outcome: Outcome | None, record: RunRecord) -> Iterator[str]:
         """Yield what to do next, a line each; nothing after `completed`."""
         if outcome is not None and outcome.kind == "completed":
             return
-        for entry in questions.values():
+        for entry in record.questions.values():
             yield from self._question(entry.payload)
         reached = outcome.limit if outcome else ""
-        yield self.hint(*(("--limits", f"{reached}={_wider(limits, reached)}") if reached else ()))
+        budget = next((b for b in record.budgets if b.limit == reached), None)
+        if budget is not None:
+            later = f" or the next {budget.per}" if budget.per else ""
+            yield f"Wait for calls under way{later}, or give it more. " + self.hint("--budget", _more(budget))
+        elif reached in DEFAULT_LIMITS:
+            yield self.hint("--limits", f"{reached}={_wider(record.limits, reached)}")
+        elif "." in reached:
+            agent = shown.inline(reached.rpartition(".")[0])
+            changed = () if self.words else ("--team", "FILE")
+            yield f"Give {agent} more in the definition of the team. " + self.hint(*changed)
+        else:
+            yield self.hint()
 
     def _question(self, said: Payload) -> Iterator[str]:
         yield f"{said['id']}: {shown.inline(said['text'])}"
         if self.place is not None:
             yield from ways(said, self.place)
+
+
+def _more(budget: Budget) -> str:
+    return replace(budget, **{name: 2 * value for name, value in budget.amounts().items()}).words()
 
 
 def _wider(limits: Limits, name: str) -> str:

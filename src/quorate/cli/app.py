@@ -32,6 +32,14 @@ Limits = Annotated[
         metavar="NAME=N,…", help="turns, model_calls, tool_calls, tokens, cost_usd, active_s; may be repeated."
     ),
 ]
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        metavar="SCOPE,NAME=N,…",
+        help="A budget shared with other runs: cost_usd, tokens, model_calls, per=hour|day|month; may be repeated.",
+    ),
+]
 TeamFile = Annotated[str | None, typer.Option("--team", metavar="FILE", help="Take this team file from here on.")]
 App = Annotated[str | None, typer.Option("--app", metavar="MODULE:TEAM", help="Take the team from Python.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
@@ -88,6 +96,7 @@ def run(
         str | None, typer.Option(metavar="ID", help="Go on in this conversation, or begin one of this name.")
     ] = None,
     limits: Limits = None,
+    budget: Budgets = None,
     as_json: Json = False,
 ) -> None:
     """Let a team work on a task.
@@ -98,7 +107,26 @@ def run(
     """
     from quorate.cli import working
 
-    finish(working.run(team, task, store, conversation, limits or [], no_store=no_store, as_json=as_json))
+    spending = working.Spending(limits or [], budget or [])
+    finish(working.run(team, task, store, conversation, spending, no_store=no_store, as_json=as_json))
+
+
+@app.command(short_help="Tell what a run may use, before it starts.")
+def forecast(
+    team: Annotated[
+        str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)
+    ],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="What to work on; - reads it from the input.", show_default=False)
+    ],
+    store: Store = None,
+    limits: Limits = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a run may use: by past runs of the same definition, else the bounds. No model is asked."""
+    from quorate.cli import forecasting
+
+    finish(forecasting.told(team, task, store, limits or [], as_json=as_json))
 
 
 @app.command(short_help="Go on with a run where it stopped.")
@@ -106,6 +134,7 @@ def resume(
     run: Run,
     store: Store = None,
     limits: Limits = None,
+    budget: Budgets = None,
     team: TeamFile = None,
     app: App = None,
     effects: Annotated[
@@ -125,7 +154,8 @@ def resume(
     from quorate.cli import working
 
     force = working.read_force(give_up_turn=give_up_turn, take_over=take_over, effects=effects)
-    finish(working.resume(run, store, limits or [], team, app, force=force, as_json=as_json))
+    spending = working.Spending(limits or [], budget or [])
+    finish(working.resume(run, store, spending, team, app, force=force, as_json=as_json))
 
 
 @app.command(short_help="Branch off a run at a message, to go on in another way.")
@@ -219,6 +249,20 @@ def effects(
     from quorate.cli import effects as ledger
 
     finish(ledger.show(run, store, as_json=as_json))
+
+
+@app.command(short_help="List the budgets that runs share, and what is left.")
+def budget(
+    scope: Annotated[
+        str | None, typer.Argument(metavar="[SCOPE]", help="Whose; all by default.", show_default=False)
+    ] = None,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """List what runs that share a budget have used: spent, reserved by calls under way, and unknown of cut ones."""
+    from quorate.cli import budgets
+
+    finish(budgets.budgets(scope, store, as_json=as_json))
 
 
 By = Annotated[str, typer.Option(metavar="NAME", help="Who says it.")]

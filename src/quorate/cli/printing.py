@@ -82,6 +82,7 @@ class JsonPrinter(Printer):
             self.file, type="ended", run_id=result.run_id, **asdict(result.outcome), turns=result.turns,
             prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens,
             cost_usd=result.cost_usd, seconds=round(seconds, 3), head=result.head,
+            wrap_up=result.wrap_up.content if result.wrap_up else None,
         )  # fmt: skip
 
 

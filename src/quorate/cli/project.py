@@ -4,6 +4,15 @@
 modules = ["tools", "lib/stats.py"]   # whose @tool functions and @kind classes team files may name
 app = "main:team"                     # the team in Python that `quorate resume` takes
 store = "sqlite:///runs.db"           # where runs are kept
+
+[[quorate.budgets]]                   # what all runs from here share
+scope = "acme/ann"
+cost_usd = 20
+per = "day"
+
+[quorate.prices."my:model"]           # US dollars per million tokens, where the tables do not have a model
+input_usd = 2.0
+output_usd = 8.0
 """
 
 from __future__ import annotations
@@ -15,7 +24,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -29,6 +38,8 @@ from quorate.core.config import Fields, Registry
 from quorate.core.problems import problems_of
 from quorate.core.source import Place, Source, Where, near
 from quorate.errors import ConfigError
+from quorate.runs.budget import Budget, budget_of, merged
+from quorate.runs.prices import Price, price_from
 from quorate.tools.tool import Tool
 
 FILE = "quorate.toml"
@@ -38,6 +49,8 @@ class _Table(Fields):
     modules: list[str] = Field(default_factory=list[str])
     app: str | None = None
     store: str | None = None
+    budgets: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    prices: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
 
 
 class _File(Fields):
@@ -62,6 +75,8 @@ class Project:
         modules: Names of modules, or paths of files, whose tools and types team files may name.
         app: The team in Python, as `module:name`, that commands take when none is named.
         store: Where runs are kept when the command does not say; a path in it is complete.
+        budgets: What runs share, unless the command says otherwise for the same scope and period.
+        prices: What models cost that the tables do not have.
     """
 
     root: Path
@@ -69,6 +84,8 @@ class Project:
     modules: tuple[str, ...] = ()
     app: str | None = None
     store: str | None = None
+    budgets: tuple[Budget, ...] = ()
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
 
     def vocabulary(self) -> Vocabulary:
         """Import the modules and return what they add.
@@ -134,7 +151,8 @@ def find_project(start: Path | None = None) -> Project:
         return Project(folder)
     table = _read(file)
     store = None if table.store is None else _complete(table.store, file.parent)
-    return Project(file.parent, file, tuple(table.modules), table.app, store)
+    budgets, prices = _spending(file, table)
+    return Project(file.parent, file, tuple(table.modules), table.app, store, budgets, prices)
 
 
 def load_app(spec: str, root: Path) -> Runnable:
@@ -254,6 +272,14 @@ def _read(file: Path) -> _Table:
         return _File.model_validate(data, strict=True).quorate
     except ValidationError as error:
         raise source.refusal(problems_of(error, _File, FILE, ())) from error
+
+
+def _spending(file: Path, table: _Table) -> tuple[tuple[Budget, ...], dict[str, Price]]:
+    try:
+        budgets = merged((), [budget_of(budget) for budget in table.budgets])
+        return budgets, {model: price_from(model, price) for model, price in table.prices.items()}
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def _places(text: str) -> Iterator[tuple[Where, Place]]:

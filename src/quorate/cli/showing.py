@@ -22,6 +22,7 @@ from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
 from quorate.errors import Divergence, StoreError
+from quorate.runs import paths
 from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
 from quorate.runs.journal import Head, Store
@@ -127,6 +128,8 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
     else:
         why = "Its process ended without a word."
     yield [(kind, f"bold {shown.STYLES[kind]}"), (f": {shown.inline(why)}", "")]
+    if record.wrap_up:
+        yield from shown.wrap_up_lines(paths.elements(record.entries[-1].payload["wrap_up"])[1][1], record.wrap_up)
     for intent in record.outcome.open_intents if record.outcome else ():
         yield [(f"effect unknown: {shown.cut(intent, shown.CALL_CHARS)}", "yellow")]
     figures = ended_figures(record)
@@ -139,9 +142,20 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
         shown.duration(figures["active_s"]),
     ]
     yield [(" · ".join(words), "dim")]
+    agents = record.agents()
+    for name in agents if len(agents) > 1 else ():
+        yield [(f"  {_agent_words(name, record.meter(name).figures())}", "dim")]
     if not (held or record.closed):
-        for line in Again.of(run_id, place, record).lines(record.outcome, record.limits, record.questions):
+        for line in Again.of(run_id, place, record).lines(record.outcome, record):
             yield [(shown.clean(line), "cyan")]
+
+
+def _agent_words(name: str, figures: dict[str, Any]) -> str:
+    words = [shown.counted(figures["model_calls"], "model call"), shown.counted(figures["tool_calls"], "tool call")]
+    if not figures["tool_calls"]:
+        words.pop()
+    who = shown.inline(name) or "choosing who speaks"
+    return f"{who}: {' · '.join([*words, _tokens(figures), shown.money(figures['cost_usd'])])}"
 
 
 def _tokens(figures: dict[str, Any]) -> str:
@@ -161,16 +175,22 @@ def _print_run(run: Told, said: list[Said], *, held: bool, head: Head | None) ->
         outcome=asdict(record.outcome) if record.outcome else None,
         limits=record.limits.given(),
         figures={name: figures[name] for name in FIGURES},
+        agents=[{"agent": name or None, **_used(record.meter(name).figures())} for name in record.agents()],
         started_at=record.started_at,
         last_at=record.last_at,
         turns=[_turn_data(turn) for turn in run.turns],
         messages=[{"number": message.number, "id": message.id} for message in said],
         fork=record.forked or None,
         questions=[entry.payload for entry in record.questions.values()],
+        wrap_up=record.wrap_up or None,
         app=record.app or None,
         document=record.document,
         head=head._asdict() if head else None,
     )
+
+
+def _used(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: figures[name] for name in FIGURES if name not in {"turns", "active_s"}}
 
 
 def _turn_data(turn: ToldTurn) -> dict[str, Any]:

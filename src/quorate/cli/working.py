@@ -16,8 +16,9 @@ from quorate.cli import definition as definitions
 from quorate.cli.again import WHOLE, Again
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import Printer, printing
-from quorate.cli.project import find_project
+from quorate.cli.project import Project, find_project
 from quorate.errors import ConfigError, Conflict, RunFailed
+from quorate.runs.budget import merged, read_budget
 from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
 from quorate.runs.journal import MemoryStore, checked_id
@@ -58,9 +59,9 @@ def read_limits(words: Sequence[str]) -> Limits | None:
     found: dict[str, Any] = {}
     for word in (part.strip() for given in words for part in given.split(",")):
         name, equals, text = (part.strip() for part in word.partition("="))
-        if name not in DEFAULT_LIMITS:
+        if name not in DEFAULT_LIMITS and name != "warn_at":
             raise ConfigError(
-                f"No limit named {name!r}. There are: {', '.join(DEFAULT_LIMITS)}; as in --limits turns=30."
+                f"No limit named {name!r}. There are: {', '.join(DEFAULT_LIMITS)}, warn_at; as in --limits turns=30."
             )
         try:
             found[name] = int(text) if name in WHOLE else float(text)
@@ -68,6 +69,23 @@ def read_limits(words: Sequence[str]) -> Limits | None:
             kind = "a whole number" if name in WHOLE else "a number"
             raise ConfigError(f"--limits {name}{equals}{text}: {name} is {kind}, as in {name}=30.") from error
     return Limits(**found) if found else None
+
+
+class Spending(NamedTuple):
+    """What the command line says about what a run may spend."""
+
+    limits: Sequence[str] = ()
+    budgets: Sequence[str] = ()
+
+    def read(self, project: Project) -> dict[str, Any]:
+        """Return it as `start` and `going_on` take it, with the prices and budgets of the project.
+
+        Raises:
+            ConfigError: Something is written wrong.
+        """
+        said = read_limits(self.limits)
+        budgets = merged(project.budgets, [read_budget(text) for text in self.budgets])
+        return {"limits": said, "budgets": budgets, "prices": project.prices}
 
 
 def read_task(text: str) -> str:
@@ -87,18 +105,20 @@ async def run(
     task: str,
     store: str | None,
     conversation: str | None,
-    limits: Sequence[str],
+    spending: Spending,
     *,
     no_store: bool,
     as_json: bool,
 ) -> int:
     """Work on a task and return the exit code."""
-    if no_store and (store or conversation):
-        raise ConfigError("--no-store keeps nothing, so it goes with neither --store nor --conversation.")
+    if no_store and (store or conversation or spending.budgets):
+        raise ConfigError("--no-store keeps nothing, so it goes with neither --store, --conversation nor --budget.")
     if conversation is not None:
         checked_id(split_run_id(conversation)[0])
-    wanted, said = read_limits(limits), read_task(task)
     project = find_project()
+    wanted, said = spending.read(project), read_task(task)
+    if no_store and project.budgets:
+        raise ConfigError(f"{project.file} sets budgets, and with --no-store nobody would count what the run uses.")
     chosen = definitions.named(team, project)
     if no_store:
         async with MemoryStore() as memory:
@@ -128,15 +148,14 @@ async def _begin(
     chosen: definitions.Definition,
     task: str,
     where: Conversation,
-    limits: Limits | None,
+    spending: dict[str, Any],
     place: Place | None,
     *,
     as_json: bool,
 ) -> int:
     person = AtTerminal.here(as_json=as_json)
-    async with chosen.team.start(
-        task, conversation=where, limits=limits, definition=chosen.entry, answer=person
-    ) as live:
+    started = chosen.team.start(task, conversation=where, definition=chosen.entry, answer=person, **spending)
+    async with started as live:
         with printing(place, as_json=as_json) as printer:
             if person is not None:
                 person.view = printer.view
@@ -176,7 +195,7 @@ class Force(NamedTuple):
 async def resume(
     run: str,
     store: str | None,
-    limits: Sequence[str],
+    spending: Spending,
     team: str | None,
     app: str | None,
     *,
@@ -184,8 +203,8 @@ async def resume(
     as_json: bool,
 ) -> int:
     """Go on with a run and return the exit code."""
-    wanted = read_limits(limits)
     project = find_project()
+    wanted = spending.read(project)
     place = Place.of(store, project)
     async with place.there() as opened:
         found = await find(opened, run)
@@ -194,7 +213,7 @@ async def resume(
         chosen = definitions.recorded(found, place, project, team=team, app=app)
         person = AtTerminal.here(as_json=as_json)
         going_on = chosen.team.going_on(
-            found.run_id, store=opened, limits=wanted, definition=chosen.entry, answer=person, **force._asdict()
+            found.run_id, store=opened, definition=chosen.entry, answer=person, **wanted, **force._asdict()
         )
         async with going_on as live:
             with printing(place, as_json=as_json) as printer:
@@ -253,6 +272,6 @@ async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0)
     if result.outcome.kind != "completed":
         where = live.run.conversation
         record = fold(await where.store.read(where.id, owner=where.owner))[live.run.number]
-        for line in again.lines(result.outcome, record.limits, record.questions):
+        for line in again.lines(result.outcome, record):
             print(shown.clean(line), file=sys.stderr)
     return EXITS[result.outcome.kind]

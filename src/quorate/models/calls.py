@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from quorate.core.tuples import filled
 from quorate.core.waiting import is_cancelled, stray, within
@@ -25,12 +25,15 @@ from quorate.models.client import (
 )  # fmt: skip
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
-from quorate.runs.meter import FLOOR_TOKENS, Spent
+from quorate.runs.meter import FLOOR_TOKENS, Meter, Spent
 from quorate.runs.pause import backoff_s, pause
-from quorate.runs.prices import Price, price_of
+from quorate.runs.prices import Rate, price_of
 from quorate.runs.run import Run, blame
 from quorate.runs.scope import Scope, current
 from quorate.runs.steps import FRESH_S, RESUME_ADVICE
+
+if TYPE_CHECKING:
+    from quorate.runs.budget import Shared
 
 OVERHEAD_TOKENS = 16
 """What a provider may add around a block: role, name, separators."""
@@ -98,25 +101,39 @@ async def ask(
 
 def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
     """Compare a request with the recorded one, and count its call as it was counted."""
-    price, bound = price_of(client.info), prompt_bound(request)
-    capped, worst = _capped(run, price, bound, request)
-    if not any(e.kind == "call" for e in entries):
+    price, bound = price_of(client.info, run.prices), prompt_bound(request)
+    call = next((e.payload for e in entries if e.kind == "call"), None)
+    if call is not None and "ledgers" in call:  # what others had left it is no part of this journal
+        request = request.capped(min(request.max_tokens, call["cap"]))
+    meter = run.meter_at(path)
+    capped, worst = _capped(run, meter, price, bound, request)
+    if call is None:
         return
     run.compare_request(path, capped, capped.max_tokens)
     held = bound + capped.max_tokens
-    run.meter.hold(held, worst)
+    meter.hold(held, worst)
     said = next((e.payload for e in entries if e.kind == "reply"), None)
     if said is None:
-        run.meter.forfeit(held, worst)
+        meter.forfeit(held, worst)
     else:
-        run.meter.settle(held, worst, said["in"], said["out"], said.get("cached", 0), said.get("cost", 0.0))
+        meter.settle(held, worst, said["in"], said["out"], said.get("cached", 0), said.get("cost", 0.0))
 
 
 async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest) -> Answer:
     """Ask as a part of a step: not journaled apart, but reserved, settled, and counted with the step."""
-    meter, price, bound = scope.run.meter, price_of(client.info), prompt_bound(request)
-    request, worst = _capped(scope.run, price, bound, request)
-    meter.hold(bound + request.max_tokens, worst)
+    run = scope.run
+    meter, price, bound = run.meter_at(scope.path), price_of(client.info, run.prices), prompt_bound(request)
+    worst = 0.0
+
+    def hold(_ledgers: tuple[str, ...] = ()) -> None:
+        nonlocal request, worst
+        request, worst = _capped(run, meter, price, bound, request)
+        meter.hold(bound + request.max_tokens, worst)
+
+    if run.shared is None:
+        hold()
+    else:
+        await run.shared.reserve(f"{run.id}:{scope.path}", hold)
     try:
         answer = await collect(client, request)
     except BaseException:
@@ -142,18 +159,24 @@ async def _live(
 ) -> tuple[Answer, Asked]:
     """Make a model step: as often as it may be tried, each attempt declared before and recorded after."""
     run, info = scope.run, client.info
-    durable, price = run.journal.durable, price_of(info)
+    durable, price = run.journal.durable, price_of(info, run.prices)
+    meter = run.meter if run.agents is None else run.meter_at(path)
     parts, size = standing(request)
     bound = _bound(request, size)
     last = attempt + info.attempts - 1
     while True:
-        capped, worst = _capped(run, price, bound, request)
+        if run.shared is None:
+            capped, worst = _capped(run, meter, price, bound, request)
+            start_by = run.clock.running_s() + FRESH_S if durable else 0.0
+            run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
+            meter.hold(bound + capped.max_tokens, worst)
+            if durable:
+                await run.journal.commit()
+        else:
+            capped, worst, start_by = await _reserved(
+                run.shared, run, path, client, request, after, parts, bound, attempt
+            )
         held = bound + capped.max_tokens
-        start_by = run.clock.running_s() + FRESH_S if durable else 0.0
-        run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
-        run.meter.hold(held, worst)
-        if durable:
-            await run.journal.commit()
         folding = Folding()
         try:
             if durable and run.clock.running_s() > start_by:  # stopped meanwhile: see who holds the run now
@@ -167,7 +190,7 @@ async def _live(
             refused = folding.empty and isinstance(raised, ModelError)  # nothing came, and nobody works on it
             again = error.retryable and attempt < last
             until = run.clock.now_us() + round(_wait_s(error, attempt, path) * 1e6) if again else 0
-            await _record_failure(scope, path, error, held, worst, refused=refused, until=until)
+            await _record_failure(scope, meter, path, error, held, worst, refused=refused, until=until)
             if not again:
                 blame(error, path)
                 if error is raised:
@@ -177,18 +200,52 @@ async def _live(
             attempt += 1
             continue
         except BaseException as raised:
-            run.meter.forfeit(held, worst)
+            meter.forfeit(held, worst)
             if isinstance(raised, asyncio.CancelledError) and not is_cancelled():
                 raise stray(info.name) from raised
             raise
         used = answer.usage or Usage(bound, answer.reply.size_bytes)
         prompt, completion, cached, _ = used
         usd = 0.0 if price.free else price.usd(prompt, completion, cached)
-        run.meter.settle(held, worst, prompt, completion, cached, usd)
+        meter.settle(held, worst, prompt, completion, cached, usd)
         scope.at = run.append(path, "reply", _reply_payload(answer, used, usd)).at
         if durable:
             await run.journal.commit()
         return answer, filled(Asked, (request.blocks, ref, parts, usd))
+
+
+async def _reserved(
+    shared: Shared,
+    run: Run,
+    path: str,
+    client: ModelClient,
+    request: ModelRequest,
+    after: Asked | None,
+    parts: str,
+    bound: int,
+    attempt: int,
+) -> tuple[ModelRequest, float, float]:
+    """Declare a call in the transaction that looks the shared budgets up and reserves in them.
+
+    Returns:
+        The request with what its reply may have, its worst cost, and by when it has to be sent.
+    """
+    price, meter = price_of(client.info, run.prices), run.meter_at(path)
+    found = request, 0.0, 0.0
+
+    def decide(ledgers: tuple[str, ...]) -> None:
+        nonlocal found
+        capped, worst = _capped(run, meter, price, bound, request)
+        found = capped, worst, run.clock.running_s() + FRESH_S
+        said = _call_payload(run, client.info.name, capped, after, parts, bound, worst, attempt)
+        said["ledgers"] = ledgers
+        if near := shared.near():
+            said["near"] = near
+        run.append(path, "call", said)
+        meter.hold(bound + capped.max_tokens, worst)
+
+    await shared.reserve(f"{run.id}:{path}", decide)
+    return found
 
 
 def _call_payload(
@@ -210,14 +267,14 @@ def _call_payload(
 
 
 async def _record_failure(
-    scope: Scope, path: str, error: ModelError, held: int, worst: float, *, refused: bool, until: int
+    scope: Scope, meter: Meter, path: str, error: ModelError, held: int, worst: float, *, refused: bool, until: int
 ) -> None:
     """Record an attempt that failed: at its worst case, unless the provider refused it at once."""
     run = scope.run
     if refused:
-        run.meter.settle(held, worst, 0, 0, 0, 0.0)
+        meter.settle(held, worst, 0, 0, 0, 0.0)
     else:
-        run.meter.forfeit(held, worst)
+        meter.forfeit(held, worst)
     said = _failure(error, None if refused else held)
     scope.at = run.append(path, *(("retry", {**said, "until": until}) if until else ("error", said))).at
     if run.journal.durable:
@@ -269,21 +326,21 @@ def _bound(request: ModelRequest, standing_bytes: int) -> int:
     return request.blocks.size_bytes + standing_bytes + OVERHEAD_TOKENS * (len(request.blocks) + 2)
 
 
-def _capped(run: Run, price: Price, bound: int, request: ModelRequest) -> tuple[ModelRequest, float]:
+def _capped(run: Run, meter: Meter, price: Rate, bound: int, request: ModelRequest) -> tuple[ModelRequest, float]:
     """Lower the reply's cap to what tokens and money allow; return the request and its worst cost."""
     if run.meter.halted is not None:
         run.check()
     wanted = request.max_tokens
-    cap = run.meter.cap(bound, wanted)
+    cap = meter.cap(bound, wanted)
     if price.free:
         return (request if cap == wanted else request.capped(cap)), 0.0
     worst = price.usd(bound, cap) or 0.0
-    left = run.meter.money_left()
+    left = meter.money_left()
     if worst > left:
         prompt = price.usd(bound, 0) or 0.0
         cap = int(cap * max(0.0, left - prompt) / (worst - prompt)) if worst > prompt else 0
         if cap < min(FLOOR_TOKENS, wanted):
-            raise run.meter.reached("cost_usd")
+            raise meter.out_of_money()
         worst = price.usd(bound, cap) or 0.0
     return (request if cap == wanted else request.capped(cap)), worst
 

@@ -4,12 +4,12 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 
 | kind | path | payload |
 |---|---|---|
-| `run` | root | a run begins: `task` (dumped messages), `limits`, `definition` |
-| `resumed` | root | an attempt goes on: `limits`, `effects` if they changed, `fresh` (who starts without its state) |
+| `run` | root | a run begins: `task` (dumped messages), `limits`, `definition`, `budgets` that it shares, `prices` |
+| `resumed` | root | goes on: `limits`, `effects`, `budgets`, `prices` if new, `fresh` (who starts without its state) |
 | `fork` | root | here a fork begins, what is before it is shared: `of`, `effects`, `reopens`, `message`, `replaced` |
 | `definition` | root | from here on this definition: `document`, or `app` |
 | `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` |
-| `call` | model step | a model is asked: `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `digest` |
+| `call` | model step | `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `ledgers`, `near`, `digest` |
 | `reply` | model step | what it answered: `text`, `calls`, `thought`, `in`, `out`, `cost` |
 | `retry` | step | an attempt failed, another follows: `type`, `message`, `until` (not before); a model's also `in` |
 | `intent` | step | about to have an effect: `name`, `arguments`, `effect`, `key`, `attempt`, `timeout_s` |
@@ -27,7 +27,8 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `turn` | turn | a turn is closed: `given_up` if nobody will finish it, `interrupted` if a person cut it short |
 | `stop` | root | somebody outside asked to stop: `reason`, empty with `late`, where the attempt had ended already |
 | `pause`, `unpause` | root | a person paused the attempt, or took that back: `id`, `by` |
-| `ended` | root | an attempt ended: `outcome`, `reason`, figures |
+| `unwrapped` | root | the wrap-up of a run at a limit could not be had: `reason` |
+| `ended` | root | an attempt ended: `outcome`, `reason`, figures, `wrap_up` (the path of its step) |
 
 An erased entry is read with the payload of `tombstone`: `erased`, and what every reader of its kind needs.
 

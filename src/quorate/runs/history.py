@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quorate.errors import Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order, run_id
 from quorate.runs.meter import Meter
 from quorate.runs.outcome import Limits, Outcome
+from quorate.runs.prices import Price, price_from
+
+if TYPE_CHECKING:
+    from quorate.runs.budget import Budget
 
 Marks = list[tuple[int, str]]
 """Of each `fork` entry its number, and the conversation that what comes before was written in."""
@@ -32,6 +36,8 @@ class RunRecord:
     number: int
     task: list[Payload] = field(default_factory=list[Payload])
     limits: Limits = field(default_factory=Limits)
+    budgets: tuple[Budget, ...] = ()
+    prices: dict[str, Price] = field(default_factory=dict[str, Price])
     document: Payload | None = None
     app: str = ""
     outcome: Outcome | None = None
@@ -67,6 +73,15 @@ class RunRecord:
         self.task, self.limits = list(said["task"]), Limits(**said["limits"])
         self.started_at = self._attempt_at = entry.at
         self._define(said)
+        self._spend_within(said)
+
+    def _spend_within(self, said: Payload) -> None:
+        if "budgets" in said:
+            from quorate.runs.budget import budget_of  # runs without one do not pay for it
+
+            self.budgets = tuple(budget_of(budget) for budget in said["budgets"])
+        for model, price in said.get("prices", {}).items():
+            self.prices[model] = price_from(model, price)
 
     def _define(self, said: Payload) -> None:
         if "document" in said or "app" in said:
@@ -80,6 +95,7 @@ class RunRecord:
         self.outcome, self.stop_reason, self._attempt_at = None, "", entry.at
         if entry.payload.get("took_over"):
             self.unsure.update(self.intents)
+        self._spend_within(entry.payload)
         self.effects = entry.payload.get("effects", self.effects)
 
     def _see_fork(self, entry: Entry) -> None:
@@ -127,15 +143,29 @@ class RunRecord:
             self.void.update(e.seq for e in self.entries if e.path == said["cause"] and e.kind == "error")
 
     @property
+    def wrap_up(self) -> str:
+        """The text of the last attempt's wrap-up, empty if there is none."""
+        last = self.entries[-1] if self.entries else None
+        if last is None or last.kind != "ended" or "wrap_up" not in last.payload:
+            return ""
+        path = last.payload["wrap_up"]
+        return next((e.payload["text"] for e in reversed(self.entries) if e.path == path and e.kind == "reply"), "")
+
+    @property
     def active_so_far_s(self) -> float:
         """Seconds of work, with those of an attempt that was killed."""
         return self.active_s if self.outcome else self.active_s + (self.last_at - self._attempt_at) / 1e6
 
-    def meter(self) -> Meter:
-        """Return what it has used: finished calls as they were settled, others at their worst case."""
+    def meter(self, agent: str | None = None) -> Meter:
+        """Return what it has used, or one agent of it: finished calls as settled, others at their worst case.
+
+        Choosing who speaks next is done by the agent `""`.
+        """
         meter = Meter(self.limits)
         calls: dict[str, list[Entry]] = {}
         for entry in self.entries:
+            if agent is not None and paths.speaker(entry.path) != agent:
+                continue
             if entry.kind == "choice" and "/" not in entry.path:
                 meter.turns += 1
             elif entry.kind == "call":
@@ -152,8 +182,13 @@ class RunRecord:
         for left in calls.values():
             for call in left:
                 meter.forfeit(call.payload["bound"] + call.payload["cap"], call.payload.get("worst_usd") or 0.0)
-        meter.tool_calls += len(self.intents)
+        meter.tool_calls += sum(1 for path in self.intents if agent is None or paths.speaker(path) == agent)
         return meter
+
+    def agents(self) -> list[str]:
+        """Return who has asked a model or called a tool, in the order in which they began."""
+        kinds = {"call", "intent", "result"}
+        return list(dict.fromkeys(paths.speaker(e.path) for e in self.entries if e.kind in kinds))
 
 
 def _settle(meter: Meter, calls: list[Entry] | None, reply: Payload) -> None:
@@ -201,7 +236,7 @@ def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:
                 continue
             entry = entry._replace(kind="settled", payload={"by": "its error"})
         turn = entry.path.partition("/")[0]
-        if turn and turn not in done:
+        if turn and turn not in done and not paths.is_wrap_up(turn):
             recorded.setdefault(entry.path, []).append(entry)
         else:
             closed.append(entry)

@@ -16,12 +16,14 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from weakref import ReferenceType, ref
 
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Draft, Entry, Payload
 from quorate.runs.erasing import erased
+from quorate.runs.ledger import LEDGERS, Balance, Ledgers, balance_of, next_entry
 
 if TYPE_CHECKING:
     from quorate.runs.portable import Artifact, Recording, Stored
@@ -127,7 +129,7 @@ class Summary(NamedTuple):
     last_at: int
 
 
-class Journal(Protocol):
+class Journal(Ledgers, Protocol):
     """The open journal of one conversation, held by this process alone until `release`."""
 
     conversation: str
@@ -515,6 +517,7 @@ class MemoryJournal:
         self._watcher: Watcher | None = None
         self.held = False
         self.kept: Kept | None = None
+        self.store: ReferenceType[MemoryStore] | None = None  # weak: what has ended leaves no cycle behind
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         if kind in WITH_TEXT:
@@ -561,6 +564,19 @@ class MemoryJournal:
     def last(self) -> Entry | None:
         """Return the last entry, None if there is none."""
         return self._entries[-1] if self._entries else None
+
+    def charge(self, ledger: str, kind: str, said: Payload) -> None:
+        book = self._ledger(ledger)
+        book.append(0, "", kind, next_entry(_payload(book.last()), kind, said))
+
+    async def reserve(self, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]) -> None:
+        decide([balance_of(_payload(self._ledger(id).last())) for id in ledgers])
+
+    def _ledger(self, id: str) -> MemoryJournal:
+        store = self.store and self.store()
+        if store is None:
+            raise ConfigError("Shared budgets are kept in a store, and this journal is in none.")
+        return store.ledger(id)
 
     async def inbox(self) -> list[Note]:
         return list(self._inbox.values())
@@ -744,6 +760,10 @@ def _age(summary: Summary) -> tuple[int, str]:
     return summary.last_at, summary.id
 
 
+def _payload(entry: Entry | None) -> Payload | None:
+    return None if entry is None else entry.payload
+
+
 class MemoryStore:
     """Conversations that end with the process."""
 
@@ -758,15 +778,24 @@ class MemoryStore:
         return Conversation(self, id, owner=owner)
 
     def _journal(self, id: str, owner: str) -> MemoryJournal:
+        """Return the journal of a conversation, made at first use, without holding it."""
         journal = self._journals.get((owner, id))
         if journal is None:
-            journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
+            journal = self._new(id, owner)
+        return journal
+
+    def ledger(self, id: str) -> MemoryJournal:
+        """Return the ledger of a shared scope."""
+        return self._journal(id, LEDGERS)
+
+    def _new(self, id: str, owner: str) -> MemoryJournal:
+        journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
+        journal.store = ref(self)
         return journal
 
     def load(self, id: str, entries: Sequence[Entry], *, owner: str = LOCAL_OWNER) -> None:
         """Take in a conversation as it was recorded elsewhere, in place of what is here under its id."""
-        journal = self._journals[owner, id] = MemoryJournal(id, owner, self.clock, self._redact)
-        journal.load(entries)
+        self._new(id, owner).load(entries)
 
     async def open(self, id: str, *, owner: str = LOCAL_OWNER, take_over: bool = False) -> Journal:
         journal = self._journals.get((owner, id))

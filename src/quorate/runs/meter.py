@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from quorate.errors import QuorateError
-from quorate.runs.outcome import Limits, Outcome
+from quorate.errors import ConfigError, QuorateError
+from quorate.runs.outcome import DEFAULT_LIMITS, Limits, Outcome
 
 FLOOR_TOKENS = 64
 """A reply shorter than this is not worth asking for: rather end `limit`."""
 
+
+_NEVER = float("inf")
+
+Tell = Callable[[str, float, float], None]
+"""Is told which limit is near, how much of it is used, and how much may be."""
 
 _UNITS = {
     "active_s": "seconds of work",
@@ -45,12 +50,26 @@ class Spent(NamedTuple):
     tool_calls: int = 0
 
 
+class Purse(Protocol):
+    """What a meter is inside of, and has to ask too: another meter, or budgets that runs share."""
+
+    def cap(self, bound: int, wanted: int) -> int: ...
+    def money_left(self) -> float: ...
+    def out_of_money(self) -> Halt: ...
+    def hold(self, tokens: int, usd: float) -> None: ...
+    def settle(
+        self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None
+    ) -> None: ...
+    def forfeit(self, held_tokens: int, held_usd: float) -> None: ...
+    def add_tool_call(self) -> None: ...
+
+
 class Meter:
     """Counts one run against its limits.
 
     Tokens and money of calls under way are held as reservations of their worst case, so that parallel calls can never
     overshoot together. A meter that is `inside` another passes all on to it. `cost_known` turns False with the first
-    call whose price nobody knows.
+    call whose price nobody knows. `full` are the limits as they were set, where a part of them is kept for a wrap-up.
     """
 
     __slots__ = (
@@ -58,13 +77,20 @@ class Meter:
         "completion_tokens",
         "cost_known",
         "cost_usd",
+        "full",
         "halted",
         "held_tokens",
         "held_usd",
         "inside",
         "limits",
         "model_calls",
+        "near_model_calls",
+        "near_tokens",
+        "near_tool_calls",
+        "near_turns",
+        "near_usd",
         "prompt_tokens",
+        "tell",
         "tokens",
         "tool_calls",
         "turns",
@@ -73,13 +99,39 @@ class Meter:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = _bounds(limits)
+        self.full: SimpleNamespace | None = None
         self.turns = self.model_calls = self.tool_calls = 0
         self.tokens = self.prompt_tokens = self.completion_tokens = self.cached_tokens = 0
         self.held_tokens = self.unsettled_tokens = 0
         self.cost_usd = self.held_usd = 0.0
         self.cost_known = True
         self.halted: Outcome | None = None
-        self.inside: Meter | None = None
+        self.inside: Purse | None = None
+        self.tell: Tell | None = None
+        self.near_turns = self.near_model_calls = self.near_tool_calls = self.near_tokens = self.near_usd = _NEVER
+
+    def warn(self, share: float, tell: Tell) -> None:
+        """Tell when a limit is used up to a share, once for each; where it is already, it was told before."""
+        self.tell = None
+        if share >= 1:
+            return
+        limits = self.full or self.limits
+        self.near_turns, self.near_model_calls = share * limits.turns, share * limits.model_calls
+        self.near_tool_calls, self.near_tokens = share * limits.tool_calls, share * limits.tokens
+        self.near_usd = share * limits.cost_usd
+        if self.turns or self.model_calls:
+            self._near()
+        self.tell = tell
+
+    def _near(self) -> None:
+        """Tell each limit that is near for the first time."""
+        for limit in ("turns", "model_calls", "tool_calls", "tokens", "cost_usd"):
+            mark = f"near_{limit.removeprefix('cost_')}"
+            if getattr(self, limit) >= getattr(self, mark):
+                setattr(self, mark, _NEVER)
+                used, allowed = getattr(self, limit), getattr(self.full or self.limits, limit)
+                if self.tell is not None and used < allowed:  # at the limit there is nothing left to warn of
+                    self.tell(limit, used, allowed)
 
     def add_turn(self) -> None:
         """Count a turn that begins.
@@ -89,6 +141,8 @@ class Meter:
         """
         self.check_turns()
         self.turns += 1
+        if self.turns >= self.near_turns:
+            self._near()
 
     def check_turns(self) -> None:
         """Make sure that there may be one more turn.
@@ -110,6 +164,8 @@ class Meter:
         if self.inside is not None:
             self.inside.add_tool_call()
         self.tool_calls += 1
+        if self.tool_calls >= self.near_tool_calls:
+            self._near()
 
     def cap(self, bound: int, wanted: int) -> int:
         """Return how many tokens a reply may have whose prompt has at most `bound`.
@@ -133,6 +189,13 @@ class Meter:
         """Return the dollars that are neither spent nor reserved."""
         left = self.limits.cost_usd - self.cost_usd - self.held_usd
         return left if self.inside is None else min(left, self.inside.money_left())
+
+    def out_of_money(self) -> Halt:
+        """Note which limit of money was reached, this one or one around it, and return what to raise."""
+        left = self.limits.cost_usd - self.cost_usd - self.held_usd
+        if self.inside is not None and self.inside.money_left() < left:
+            return self.inside.out_of_money()
+        return self.reached("cost_usd")
 
     def hold(self, tokens: int, usd: float) -> None:
         """Reserve the worst case of a call."""
@@ -158,6 +221,12 @@ class Meter:
             self.cost_known = False
         else:
             self.cost_usd += usd
+        if (
+            self.tokens >= self.near_tokens
+            or self.cost_usd >= self.near_usd
+            or self.model_calls >= self.near_model_calls
+        ):
+            self._near()
 
     def forfeit(self, held_tokens: int, held_usd: float) -> None:
         """Count a call whose outcome nobody will know at its worst case."""
@@ -171,8 +240,8 @@ class Meter:
 
     def count_on(self, before: Meter) -> None:
         """Go on from what earlier attempts used."""
-        for name in self.__slots__:
-            if name not in {"limits", "halted", "inside"}:
+        for name in Meter.__slots__:
+            if name not in {"full", "limits", "halted", "inside", "tell"} and not name.startswith("near_"):
                 setattr(self, name, getattr(before, name))
 
     def spent(self) -> Spent:
@@ -206,7 +275,54 @@ class Meter:
 
     def reached(self, limit: str) -> Halt:
         """Note that a limit was reached, for good, and return what to raise."""
-        value, unit = getattr(self.limits, limit), _UNITS.get(limit, limit)
-        reason = f"The limit of {value:.10g} {unit.removesuffix('s') if value == 1 else unit} is reached."
-        self.halted = self.halted or Outcome("limit", reason, limit=limit)
+        return self.halt(Outcome("limit", self._words(limit), limit=limit))
+
+    def _words(self, limit: str) -> str:
+        value, unit = getattr(self.full or self.limits, limit), _UNITS.get(limit, limit)
+        return f"The limit of {value:.10g} {unit.removesuffix('s') if value == 1 else unit} is reached."
+
+    def halt(self, outcome: Outcome) -> Halt:
+        """Note what ends the run, for good, and return what to raise; the first one stands."""
+        self.halted = self.halted or outcome
         return Halt(self.halted)
+
+
+class AgentMeter(Meter):
+    """Counts one agent of a run against limits of its own; what it uses counts for the run too.
+
+    Raises:
+        ConfigError: It is limited in what only a run has.
+    """
+
+    __slots__ = ("agent", "run")
+
+    def __init__(self, agent: str, limits: Limits, run: Meter) -> None:
+        super().__init__(limits)
+        check_agent(agent, limits)
+        self.limits = SimpleNamespace(**dict.fromkeys(DEFAULT_LIMITS, float("inf")) | limits.given())
+        self.agent, self.run = agent, run
+        self.inside = run
+
+    def count(self, spent: Sequence[Any]) -> None:
+        super().count(spent)
+        self.run.model_calls += spent[3]
+        self.run.tool_calls += spent[4]
+
+    def reached(self, limit: str) -> Halt:
+        return self.halt(Outcome("limit", f"{self.agent}: {self._words(limit)}", limit=f"{self.agent}.{limit}"))
+
+    def halt(self, outcome: Outcome) -> Halt:
+        return self.run.halt(outcome)
+
+
+def check_agent(name: str, limits: Limits) -> None:
+    """Refuse limits that one agent cannot have.
+
+    Raises:
+        ConfigError: It is limited in turns or in time.
+    """
+    for limit in ("turns", "active_s"):
+        if getattr(limits, limit) is not None:
+            raise ConfigError(
+                f"{name}: limits={limit} is for a run. An agent may have model_calls, tool_calls, tokens and cost_usd."
+            )

@@ -42,6 +42,9 @@ DEFAULT_LIMITS: dict[str, float] = {
     "active_s": 3600.0,
 }
 
+WARN_AT = 0.8
+"""The share of a limit at which a warning is told, unless the limits say otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -50,11 +53,13 @@ class Limits:
     What is left out keeps the team's value, else 100 turns, 300 model calls, 300 tool calls, 2 million tokens, 5 US
     dollars, an hour. Seconds are those it works; waiting for people does not count.
 
+    `warn_at` is the share of a limit at which a warning is told, once; 0.8 if it is left out, 1 for none.
+
     Money: with a model whose price is unknown the cost shows as unknown and tokens govern. A `cost_usd` that you set
     yourself is then refused before the start.
 
     Raises:
-        ConfigError: A limit is not a finite number above 0.
+        ConfigError: A limit is not a finite number above 0, or `warn_at` is above 1.
     """
 
     turns: int | None = None
@@ -63,15 +68,18 @@ class Limits:
     tokens: int | None = None
     cost_usd: float | None = None
     active_s: float | None = None
+    warn_at: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise ConfigError(f"Limits({name}={value!r}): give a number above 0. No limit may be infinite.")
+        if self.warn_at is not None and self.warn_at > 1:
+            raise ConfigError(f"Limits(warn_at={self.warn_at!r}): give the share of a limit, such as 0.8; 1 for none.")
 
     def given(self) -> dict[str, Any]:
         """Return the limits that were set, as plain data."""
-        return {name: value for name in DEFAULT_LIMITS if (value := getattr(self, name)) is not None}
+        return {name: value for name in (*DEFAULT_LIMITS, "warn_at") if (value := getattr(self, name)) is not None}
 
     def over(self, other: Limits) -> Limits:
         """Return `other` with what is set here in its place."""
@@ -79,7 +87,9 @@ class Limits:
 
     def complete(self) -> dict[str, float]:
         """Return all limits as plain data, what is not set at its default."""
-        return DEFAULT_LIMITS | self.given()
+        found = DEFAULT_LIMITS | self.given()
+        found.pop("warn_at", None)
+        return found
 
 
 def limits_of(given: dict[str, Any]) -> Limits:
@@ -88,7 +98,7 @@ def limits_of(given: dict[str, Any]) -> Limits:
     Raises:
         ConfigError: A name is not a limit, or a value is not a finite number above 0.
     """
-    unknown = sorted(set(given) - set(DEFAULT_LIMITS))
+    unknown = sorted(set(given) - {*DEFAULT_LIMITS, "warn_at"})
     if unknown:
         raise ConfigError(f"No limit is named {unknown[0]!r}. There are: {', '.join(DEFAULT_LIMITS)}.")
     return Limits(**given)

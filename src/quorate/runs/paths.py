@@ -11,6 +11,9 @@ import re
 from functools import lru_cache
 
 ROOT = ""
+WRAP_UP = "wrap up"
+"""The scope of a last answer when a limit was reached: part of the result, and of no turn."""
+
 _LAST = 1 << 60
 DIGEST_CHARS = 12
 _KEYED = re.compile(rf"((?:.*/)?0 (?:[^/~]|~~)*~)([0-9a-f]{{{DIGEST_CHARS}}})(~\d+)?")
@@ -50,6 +53,20 @@ def elements(path: str) -> list[tuple[int, str]]:
         position, _, name = part.partition(" ")
         found.append((int(position), name.replace("%2F", "/").replace("%25", "%")))
     return found
+
+
+def is_wrap_up(path: str) -> bool:
+    """Whether a path is that of a wrap-up, or in it."""
+    return path.partition("/")[0].endswith(f" {WRAP_UP}")
+
+
+def speaker(path: str) -> str:
+    """Return who speaks at a path: the agent, empty outside a speech and where the next speaker is chosen."""
+    first, _, inside = path.partition("/")
+    if is_wrap_up(first):
+        return f"({WRAP_UP})"
+    position, _, name = inside.partition("/")[0].partition(" ")
+    return "" if position in {"", "0"} else name.replace("%2F", "/").replace("%25", "%")
 
 
 def below(path: str, scope: str) -> bool:

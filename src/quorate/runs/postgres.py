@@ -10,7 +10,7 @@ from contextlib import suppress
 from operator import add
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from quorate.errors import ConfigError, Conflict, StoreError
+from quorate.errors import ConfigError, Conflict, QuorateError, StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Draft, Entry, tombstone
 from quorate.runs.journal import (
@@ -33,10 +33,12 @@ from quorate.runs.journal import (
     taken_id,
     unknown_parent,
 )
+from quorate.runs.ledger import Balance, balance_of
 from quorate.runs.portable import Artifact, Recording, Stored, references
 from quorate.runs.postgres_inbox import Inbox, noted
 from quorate.runs.postgres_journal import Part, PostgresJournal
 from quorate.runs.postgres_keeping import Keeping
+from quorate.runs.postgres_ledgers import Books
 from quorate.runs.postgres_mark import Mark
 from quorate.runs.postgres_schema import Statements, bring_up_to_date, columns
 from quorate.runs.postgres_wire import Address, Driver, Line, Work
@@ -410,7 +412,7 @@ class PostgresStore:
     async def end(self, journal: PostgresJournal, last: Callable[[], object], known: Collection[str]) -> list[Note]:
         """Write the entry that ends an attempt, unless there is something in the inbox that the run does not know."""
         self._check_open(journal)
-        appended = False
+        appended, books = False, Books(self._sql, self.clock)
 
         async def check(db: Any) -> list[Note]:
             nonlocal appended
@@ -424,15 +426,57 @@ class PostgresStore:
                         return unknown
                     last()
                     appended = True
-                part = Part(journal)
+                part, charges = Part(journal), list(journal.charges)
+                found = await books.locked(db, [id for id, _, _ in charges]) if charges else {}
                 moved, states = await self._send(db, [part], self._power)
                 if not moved:
                     part.found(states.get(part.key))  # it is done already, and only the answer was lost
                     return []
+                if charges:
+                    await books.add(db, found, charges)
             part.done()
+            del journal.charges[: len(charges)]
             return []
 
         return await self._do(self._writer, check)
+
+    async def spend(
+        self,
+        journal: PostgresJournal,
+        ledgers: Sequence[str] = (),
+        decide: Callable[[list[Balance]], None] | None = None,
+        *,
+        sync: bool = False,
+    ) -> None:
+        """Commit with what is charged to ledgers, after a look at some that nobody can change in between."""
+        self._check_open(journal)
+        books, left = Books(self._sql, self.clock), decide
+
+        async def work(db: Any) -> None:
+            nonlocal left
+            async with db.transaction():
+                found = await books.locked(db, [*ledgers, *(id for id, _, _ in journal.charges)])
+                if left is not None:
+                    try:
+                        left([balance_of(found[id].last) for id in ledgers])
+                    except Exception as error:
+                        raise _Undecided from error
+                    left = None
+                part, charges = Part(journal), list(journal.charges)
+                done = await books.done(db)
+                moved, states = await self._send(db, [part], self._power or sync)
+                if not moved:
+                    part.found(states.get(part.key))  # it is done already, and only the answer was lost
+                elif not done:
+                    await books.add(db, found, charges)
+            if moved:
+                part.done()
+            del journal.charges[: len(charges)]
+
+        try:
+            await self._do(self._writer, work)
+        except _Undecided as undecided:
+            raise undecided.__cause__ or undecided from None
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -590,6 +634,10 @@ class Beginning(NamedTuple):
     parent: int
     base: int
     kept: list[tuple[int, int, int]]
+
+
+class _Undecided(QuorateError):
+    """What decides on a reservation raised; its cause is what."""
 
 
 async def _nothing(_db: Any) -> None:

@@ -9,6 +9,7 @@ from quorate.errors import Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Entry, Payload
 from quorate.runs.journal import Clock, Deliver, Head, Note, Redact, Watcher, check_size
+from quorate.runs.ledger import Balance
 
 Row = tuple[int, int, bytes, str, int, int, bytes | None, bytes | None, bytes]
 """What a commit writes of an entry: seq, run, path, kind, version, at, payload, salt, hash.
@@ -24,6 +25,14 @@ class Writing(Protocol):
     redact: Redact | None
 
     async def commit(self, journal: PostgresJournal, *, sync: bool) -> None: ...
+    async def spend(
+        self,
+        journal: PostgresJournal,
+        ledgers: Sequence[str] = (),
+        decide: Callable[[list[Balance]], None] | None = None,
+        *,
+        sync: bool = False,
+    ) -> None: ...
     async def read(self, id: str, *, owner: str, kinds: Sequence[str] = ()) -> list[Entry]: ...
     async def notes(self, id: str, *, owner: str) -> list[Note]: ...
     def watch(self, journal: PostgresJournal, watcher: Watcher) -> None: ...
@@ -47,6 +56,7 @@ class PostgresJournal:
         self.rows: list[Row] = []
         self.taken: list[tuple[str, bytes]] = []
         self.artifacts: dict[str, tuple[str, bytes]] = {}
+        self.charges: list[tuple[str, str, Payload]] = []
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         check_size(kind, payload)
@@ -83,8 +93,16 @@ class PostgresJournal:
         return digest
 
     async def commit(self, *, sync: bool = False) -> None:
-        if self.rows or self.taken or sync:
+        if self.charges:
+            await self._store.spend(self, sync=sync)
+        elif self.rows or self.taken or sync:
             await self._store.commit(self, sync=sync)
+
+    def charge(self, ledger: str, kind: str, said: Payload) -> None:
+        self.charges.append((ledger, kind, said))
+
+    async def reserve(self, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]) -> None:
+        await self._store.spend(self, ledgers, decide)
 
     async def entries(self) -> list[Entry]:
         return await self._store.read(self.conversation, owner=self.owner)

@@ -124,6 +124,24 @@ class Statements:
     holder = "SELECT c.key, c.holder, {alive} AS alive FROM {s}.conversations c WHERE c.owner = $1 AND c.id = $2"
     states = "SELECT key, fence, count, head FROM {s}.conversations WHERE key = ANY($1::bigint[])"
 
+    new_ledgers = """
+        INSERT INTO {s}.conversations (owner, id, head) SELECT $1, id, $3 FROM unnest($2::text[]) WITH ORDINALITY
+        u(id, n) ORDER BY n ON CONFLICT DO NOTHING"""
+    lock_ledgers = """
+        SELECT id, key, count, head FROM {s}.conversations WHERE owner = $1 AND id = ANY($2::text[])
+        ORDER BY id FOR UPDATE"""
+    balances = """
+        SELECT c.key, e.payload FROM {s}.conversations c JOIN {s}.entries e ON e.key = c.key AND e.seq = c.count
+        WHERE c.key = ANY($1::bigint[])"""
+    is_there = "SELECT EXISTS (SELECT FROM {s}.entries WHERE key = $1 AND seq = $2 AND hash = $3)"
+    add_to_ledgers = """
+        INSERT INTO {s}.entries (key, seq, run, path, kind, version, at, payload, salt, hash)
+        SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::bytea[], $5::text[], $6::int[], $7::bigint[],
+            $8::bytea[], $9::bytea[], $10::bytea[])"""
+    move_ledgers = """
+        UPDATE {s}.conversations c SET count = u.count, head = u.head
+        FROM unnest($1::bigint[], $2::int[], $3::bytea[]) u(key, count, head) WHERE c.key = u.key"""
+
     segments = "{segments} SELECT key, id, low, high FROM s ORDER BY high"
     entries = """
         SELECT e.seq, e.run, e.path, e.kind, e.at, coalesce(e.payload, (SELECT o.payload FROM {s}.kept k

@@ -1,9 +1,13 @@
-"""What a model call costs, from the maintained tables of `genai-prices`."""
+"""What a model call costs: by a price that the user gave, else by the maintained tables of `genai-prices`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
+
+from quorate.errors import ConfigError
 
 
 class Priced(Protocol):
@@ -15,8 +19,80 @@ class Priced(Protocol):
     def free(self) -> bool: ...
 
 
-class Price(NamedTuple):
-    """Looks up one model; `known` is False where the tables do not have it."""
+class Rate(Protocol):
+    """Says what calls of one model cost; `known` is False where nobody knows."""
+
+    @property
+    def known(self) -> bool: ...
+    @property
+    def free(self) -> bool: ...
+    def usd(self, prompt: int, completion: int, cached: int = 0) -> float | None:
+        """Return the dollars of a call, None where no price is known. `cached` tokens are part of `prompt`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in US dollars per million tokens; for models that the tables do not have, or to correct them.
+
+    Args:
+        input_usd: Of prompts.
+        output_usd: Of replies.
+        cached_usd: Of the part of a prompt that the provider had in its cache; by default as the rest.
+
+    Raises:
+        ConfigError: A price is not a finite number of at least 0, or what is cached costs more than what is not.
+    """
+
+    input_usd: float
+    output_usd: float
+    cached_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.given().items():
+            if type(value) not in {int, float} or not 0 <= value < float("inf"):
+                raise ConfigError(f"Price({name}={value!r}): give US dollars per million tokens, 0 for what is free.")
+        if self.cached_usd is not None and self.cached_usd > self.input_usd:
+            raise ConfigError(f"Price(cached_usd={self.cached_usd}) is more than input_usd={self.input_usd}.")
+
+    @property
+    def known(self) -> bool:
+        """Whether anybody knows it: yes."""
+        return True
+
+    @property
+    def free(self) -> bool:
+        """Whether calls cost nothing."""
+        return not (self.input_usd or self.output_usd or self.cached_usd)
+
+    def usd(self, prompt: int, completion: int, cached: int = 0) -> float:
+        cached_usd = self.input_usd if self.cached_usd is None else self.cached_usd
+        return ((prompt - cached) * self.input_usd + cached * cached_usd + completion * self.output_usd) / 1e6
+
+    def given(self) -> dict[str, float]:
+        """Return it as plain data, without what was left out."""
+        said = {"input_usd": self.input_usd, "output_usd": self.output_usd, "cached_usd": self.cached_usd}
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def price_from(model: str, data: Any) -> Price:
+    """Return the price of a model that plain data says.
+
+    Raises:
+        ConfigError: It has a field that prices do not have, or lacks one.
+    """
+    names = ("input_usd", "output_usd", "cached_usd")
+    fields = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else dict[str, Any]()
+    if not {"input_usd", "output_usd"} <= set(fields) <= set(names):
+        raise ConfigError(
+            f"The price of {model}: {data!r}; give {', '.join(names[:2])} and, if it differs, {names[2]}: US dollars "
+            "per million tokens."
+        )
+    return Price(**fields)
+
+
+class Tabled(NamedTuple):
+    """Looks one model up in the tables; `known` is False where they do not have it."""
 
     provider: str
     model: str
@@ -24,25 +100,26 @@ class Price(NamedTuple):
     free: bool
 
     def usd(self, prompt: int, completion: int, cached: int = 0) -> float | None:
-        """Return the dollars of a call, None where no price is known."""
         if self.free:
             return 0.0
         return _calculated(self.provider, self.model, prompt, completion, cached) if self.known else None
 
 
-def price_of(info: Priced) -> Price:
-    """Return the price of a model."""
+def price_of(info: Priced, prices: Mapping[str, Price] | None = None) -> Rate:
+    """Return what a model costs: by the user's own prices, by name, else by the tables."""
+    if prices and info.name in prices:
+        return prices[info.name]
     return FREE if info.free else _looked_up(info.name)
 
 
-FREE = Price("", "", known=True, free=True)
+FREE = Tabled("", "", known=True, free=True)
 
 
 @lru_cache(maxsize=256)
-def _looked_up(name: str) -> Price:
+def _looked_up(name: str) -> Tabled:
     provider, _, model = name.partition(":")
     known = bool(model) and _calculated(provider, model, 1, 1, 0) is not None
-    return Price(provider, model, known, free=False)
+    return Tabled(provider, model, known, free=False)
 
 
 def _calculated(provider: str, model: str, prompt: int, completion: int, cached: int) -> float | None:

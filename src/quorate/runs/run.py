@@ -7,20 +7,24 @@ import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
-from quorate.errors import Conflict, QuorateError, StoreError
+from quorate.errors import Conflict, ModelError, QuorateError, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.journal import Conversation, Journal, Note
-from quorate.runs.meter import Halt, Meter
-from quorate.runs.outcome import Limits, Outcome
+from quorate.runs.meter import AgentMeter, Halt, Meter
+from quorate.runs.outcome import WARN_AT, Limits, Outcome
 from quorate.runs.scope import Scope, current, plain_digest
 
 CANCEL_AGAIN_S, MOST_CANCELS = 1.0, 5
 END_S = 60.0
 """How long a store may take to write how a run ended, and one that hangs keeps nobody waiting longer."""
+
+if TYPE_CHECKING:
+    from quorate.runs.budget import Budget, Shared
+    from quorate.runs.prices import Price
 
 
 class Parked(QuorateError):
@@ -93,6 +97,13 @@ class Run:
         self.clock = conversation.store.clock
         self.id = run_id(journal.conversation, number)
         self.meter = Meter(limits)
+        self.agents: dict[str, AgentMeter] | None = None
+        self.wrap_up: Callable[[], Awaitable[str]] | None = None
+        self.wrapped = ""
+        self.warn_at: float | None = None
+        self.used_before: Callable[[str], Meter] | None = None
+        self.shared: Shared | None = None
+        self.prices: Mapping[str, Price] | None = None
         self.recorded = recorded or {}
         self.past = past or []
         self.active_before_s = 0.0
@@ -111,6 +122,36 @@ class Run:
         self.resources: dict[Any, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.at = self.clock.now_us()
+
+    def limit_agents(self, limits: Mapping[str, Limits]) -> None:
+        """Hold agents, by name, to limits of their own within those of the run; what they used before counts."""
+        self.agents = {}
+        for name, own in limits.items():
+            meter = self.agents[name] = AgentMeter(name, own, self.meter)
+            if self.used_before is not None:
+                meter.count_on(self.used_before(name))
+
+    def meter_at(self, path: str) -> Meter:
+        """Return what counts at a path: the meter of the agent that speaks there, else that of the run."""
+        if self.agents is None:
+            return self.meter
+        return self.agents.get(paths.speaker(path), self.meter)
+
+    def warn(self, tell: Callable[[str, float, float], None]) -> None:
+        """Tell when a limit is near: of the run, of one of its agents, or of a budget that it shares."""
+        share = WARN_AT if self.warn_at is None else self.warn_at
+        self.meter.warn(share, tell)
+        if self.agents is not None:
+            for name, meter in self.agents.items():
+                meter.warn(share, lambda limit, used, allowed, name=name: tell(f"{name}.{limit}", used, allowed))
+        if self.shared is not None and self.shared.tell is None:
+            self.shared.warn_at, self.shared.tell = share, tell
+
+    def share(self, budgets: Sequence[Budget]) -> None:
+        """Reserve in shared budgets too, from here on."""
+        from quorate.runs.budget import Shared  # runs without one do not pay for it
+
+        self.shared = self.meter.inside = Shared(budgets, self.journal, self.meter, self.clock.now_us)
 
     # -- the journal --------------------------------------------------------------------------------------------------
 
@@ -409,6 +450,8 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     if run.is_cut and not (run.task and run.task.uncancel()) and outcome.kind in {"cancelled", "waiting"}:
         cancelled = None
         await _give_up_attempt(run)
+    if outcome.kind == "limit" and run.wrap_up is not None:
+        cancelled = await _wrap_up(run, root)
     outcome = run.outcome = _with_open_ends(run, outcome)
     await _end(run, outcome, began)
     if cancelled is not None:
@@ -459,6 +502,23 @@ async def _end_tasks(run: Run, *, finish_s: float) -> asyncio.CancelledError | N
     return cancelled
 
 
+async def _wrap_up(run: Run, root: Scope) -> asyncio.CancelledError | None:
+    """Ask for the wrap-up of a run that reached a limit; the run ends the same where there will be none."""
+    assert run.wrap_up is not None
+    token = current.set(root)
+    try:
+        run.wrapped = await run.wrap_up()
+    except asyncio.CancelledError as raised:
+        if is_cancelled():
+            return raised
+        run.append(paths.ROOT, "unwrapped", {"reason": "Its model was cancelled."})
+    except (Halt, ModelError, TimeoutError) as error:
+        run.append(paths.ROOT, "unwrapped", {"reason": str(error) or "It took too long."})
+    finally:
+        current.reset(token)
+    return None
+
+
 def _with_open_ends(run: Run, outcome: Outcome) -> Outcome:
     """Never end `completed` over an unknown effect or an open question."""
     if not (run.waiting or run.open_intents or run.parked) and outcome.kind != "waiting":
@@ -506,6 +566,8 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
             payload[name] = list(getattr(outcome, name))
     if run.under_way:  # threads, which outlive the attempt
         payload["under_way"] = sorted(run.under_way)
+    if run.wrapped:
+        payload["wrap_up"] = run.wrapped
     payload |= run.meter.figures()
     payload["active_s"] = round(active, 6)
 

@@ -40,6 +40,7 @@ from quorate.runs.journal import (
     taken_id,
     unknown_parent,
 )
+from quorate.runs.ledger import LEDGERS, Balance, balance_of, next_entry
 from quorate.runs.portable import Artifact, Recording, Stored, references
 from quorate.runs.verifying import verified
 
@@ -129,6 +130,7 @@ class SqliteJournal:
         self.kept: set[str] = set()  # what its own entries refer to, which nobody deletes while it is open
         self.rows: list[tuple[Any, ...]] = []
         self.taken: list[str] = []
+        self.charges: list[tuple[str, str, Payload]] = []
         self.unsynced = False
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
@@ -162,8 +164,14 @@ class SqliteJournal:
         return digest
 
     async def commit(self, *, sync: bool = False) -> None:
-        if self.rows or self.taken or sync:
+        if self.rows or self.taken or self.charges or sync:
             await self._store.commit(self, sync=sync)
+
+    def charge(self, ledger: str, kind: str, said: Payload) -> None:
+        self.charges.append((ledger, kind, said))
+
+    async def reserve(self, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]) -> None:
+        await self._store.reserve(self, ledgers, decide)
 
     async def entries(self) -> list[Entry]:
         return await self._store.read(self.conversation, owner=self.owner)
@@ -530,15 +538,18 @@ class SqliteStore:
         first: Callable[[], Any] | None = None,
     ) -> Any:
         """Write what journals have appended and what `first`, called within the transaction, appends."""
-        written: list[tuple[SqliteJournal, list[tuple[Any, ...]], list[str], dict[str, tuple[str, bytes]]]] = []
+        written: list[tuple[SqliteJournal, list[tuple[Any, ...]], list[str], dict[str, tuple[str, bytes]], int]] = []
 
         def write() -> Any:
             db = self._db
             result = None if first is None else first()
-            written.extend((j, list(j.rows), list(j.taken), dict(j.artifacts)) for j in journals)
-            for journal, rows, taken, artifacts in written:
+            written.extend((j, list(j.rows), list(j.taken), dict(j.artifacts), len(j.charges)) for j in journals)
+            for journal, rows, taken, artifacts, charges in written:
                 if artifacts:
                     self._insert_artifacts(journal.owner, artifacts)
+                if charges:
+                    for ledger, kind, said in journal.charges[:charges]:
+                        self._write_charge(ledger, kind, said)
                 self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
                 db.executemany(_INSERT, rows)
                 for id in taken:
@@ -546,12 +557,13 @@ class SqliteStore:
             return result
 
         result = self._transaction(write, patient=patient)
-        for journal, rows, taken, artifacts in written:
+        for journal, rows, taken, artifacts, charges in written:
             for digest in artifacts:
                 del journal.artifacts[digest]
                 journal.kept.add(digest)
             del journal.rows[: len(rows)]
             del journal.taken[: len(taken)]
+            del journal.charges[:charges]
             journal.unsynced = not synced and (journal.unsynced or bool(rows))
         return result
 
@@ -570,6 +582,60 @@ class SqliteStore:
             sql, values = "UPDATE conversations SET fence = fence WHERE key = ? AND fence = ?", ()
         if self._db.execute(sql, (*values, journal.key, journal.fence)).rowcount != 1:
             raise Conflict(f"Conversation {journal.conversation} was taken over by another process; this one stops.")
+
+    async def reserve(
+        self, journal: SqliteJournal, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]
+    ) -> None:
+        """See `Journal.reserve`. It waits for other processes on the loop: `decide` changes what lives there."""
+        decided = False
+
+        def look() -> None:
+            nonlocal decided
+            found = [balance_of(self._ledger(id)[3]) for id in ledgers]
+            decided = True
+            decide(found)
+
+        waited = 0.0
+        while True:
+            if self._guard.acquire(blocking=False):
+                try:
+                    self._flush_held([journal], patient=False, first=look)
+                    return
+                except _Busy:
+                    if decided or waited > BUSY_MS / 1000:
+                        raise
+                finally:
+                    self._guard.release()
+            wait = 0.001 + secrets.randbelow(8) / 1000  # so that those who wait do not come all at once
+            waited += wait
+            await asyncio.sleep(wait)
+
+    def _ledger(self, id: str) -> tuple[int, int, bytes, Payload | None]:
+        """Return key, length, head and last payload of a ledger. The caller is in a transaction."""
+        sql = (
+            f"SELECT c.key, c.count, c.head, e.payload FROM conversations c LEFT JOIN entries e "  # noqa: S608  # made of constants
+            f"ON e.place = (c.key << {SEQ_BITS} | c.count) WHERE c.owner = ? AND c.id = ?"
+        )
+        row = self._db.execute(sql, (LEDGERS, id)).fetchone()
+        if row is None:
+            return 0, 0, chain.GENESIS, None
+        return row[0], row[1], row[2], None if row[3] is None else chain.decode(row[3], _no_artifact)
+
+    def _write_charge(self, id: str, kind: str, said: Payload) -> None:
+        key, count, head, last = self._ledger(id)
+        if not key:
+            made = self._db.execute(
+                "INSERT INTO conversations (owner, id, head) VALUES (?, ?, ?)", (LEDGERS, id, chain.GENESIS)
+            )
+            key = made.lastrowid or 0
+        data = chain.encode(kind, next_entry(last, kind, said), _no_artifact)
+        at, seq, salt = self.clock.now_us(), count + 1, chain.fresh_salt()
+        head = chain.link(head, id, seq, 0, "", kind, at, chain.digest(salt, data))
+        self._db.execute(
+            _INSERT,
+            (key << SEQ_BITS | seq, 0, "", kind, FORMAT, at, data, salt, head),
+        )
+        self._db.execute("UPDATE conversations SET count = ?, head = ? WHERE key = ?", (seq, head, key))
 
     def _transaction(self, work: Callable[[], Any], *, patient: bool = True) -> Any:
         """Do work in one transaction, all or nothing. The caller holds the guard; if patient, it is no event loop."""
@@ -907,6 +973,10 @@ def _as_stored(parts: Sequence[list[tuple[Any, ...]]]) -> list[Stored]:
 
 def _bytes(value: Any) -> bytes | None:
     return value if isinstance(value, bytes) else None
+
+
+def _no_artifact(*_: str) -> Any:
+    raise StoreError("An entry of a ledger is small: it has no artifacts.")
 
 
 class _Busy(StoreError):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.history import RunRecord, asks_first, check_settled, fold, latest, split
 from quorate.runs.journal import Conversation, Journal, MemoryJournal
+from quorate.runs.ledger import cut_calls
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
+
+if TYPE_CHECKING:
+    from quorate.runs.budget import Budget
+    from quorate.runs.prices import Price
 
 Effects = Literal["ask", "live"]
 """What becomes of new calls that are not `read`: a person is asked first, or they are made."""
@@ -24,6 +29,8 @@ async def begin(
     definition: Payload,
     *,
     of: Any = None,
+    budgets: Sequence[Budget] = (),
+    prices: Mapping[str, Price] | None = None,
 ) -> Run:
     """Start a new run on a task, closing an unfinished one before it.
 
@@ -33,6 +40,8 @@ async def begin(
         limits: What the run may use.
         definition: What it runs with, for the journal.
         of: Whose fold may be taken up where the last run left it; `run.kept` is then what was folded.
+        budgets: What it shares with other runs.
+        prices: What models cost that the tables do not know.
 
     Raises:
         Conflict: A run is going on, or the last one left an effect or a question open.
@@ -57,8 +66,13 @@ async def begin(
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
             _as_fork(run, runs)
         dumped = task(run.id, run.at)
-        entry = run.append(paths.ROOT, "run", {"task": dumped, "limits": dict(vars(run.meter.limits)), **definition})
-        run.at = entry.at
+        said: Payload = {"task": dumped, "limits": dict(vars(run.meter.limits)), **definition}
+        if limits.warn_at is not None:
+            said["limits"]["warn_at"] = limits.warn_at
+        if budgets or prices:
+            said |= _spend_within(run, (), budgets, None, prices)
+        entry = run.append(paths.ROOT, "run", said)
+        run.at, run.warn_at = entry.at, limits.warn_at
     except BaseException:
         await journal.release()
         raise
@@ -73,6 +87,26 @@ def _as_fork(run: Run, runs: dict[int, RunRecord]) -> None:
     run.asks_first = asks_first(runs)
 
 
+def _spend_within(
+    run: Run,
+    before: Sequence[Budget],
+    budgets: Sequence[Budget],
+    prices_before: Mapping[str, Price] | None,
+    prices: Mapping[str, Price] | None,
+) -> Payload:
+    """Give a run its shared budgets and its prices, and return what the journal has to hold of them that is new."""
+    from quorate.runs.budget import merged  # runs without one do not pay for it
+
+    everyone = merged(before, budgets)
+    if everyone:
+        run.share(everyone)
+    run.prices = {**(prices_before or {}), **(prices or {})} or None
+    said: Payload = {"budgets": [budget.given() for budget in everyone]} if budgets else {}
+    if prices:
+        said["prices"] = {name: price.given() for name, price in run.prices.items()} if run.prices else {}
+    return said
+
+
 def _leave(journal: Journal, record: RunRecord) -> None:
     """Close a run that nobody will finish."""
     check_settled(journal.conversation, record)
@@ -85,7 +119,9 @@ def _leave(journal: Journal, record: RunRecord) -> None:
 def give_up(journal: Journal, record: RunRecord) -> None:
     """Close the open turns of a run; each call in them without a result gets one that says so."""
     done = {entry.path for entry in record.entries if entry.kind == "turn"}
-    begun = record.open_turns | {entry.path.partition("/")[0] for entry in record.entries if entry.path}
+    begun = record.open_turns | {
+        entry.path.partition("/")[0] for entry in record.entries if entry.path and not paths.is_wrap_up(entry.path)
+    }
     for turn in sorted(begun - done, key=paths.sort_key, reverse=True):
         for path, intent in list(record.intents.items()):
             if paths.below(path, turn):
@@ -99,6 +135,8 @@ async def go_on(
     number: int | None = None,
     *,
     limits: Limits | None = None,
+    budgets: Sequence[Budget] = (),
+    prices: Mapping[str, Price] | None = None,
     definition: Payload | None = None,
     effects: Effects | None = None,
     give_up_turn: bool = False,
@@ -127,7 +165,9 @@ async def go_on(
         if give_up_turn:
             check_settled(conversation.id, record)
             give_up(journal, record)
-        run = _reopened(journal, runs, record, resumed, conversation)
+        if record.outcome is None and record.budgets:
+            cut_calls(journal, run_id(conversation.id, record.number), record.entries)
+        run = _reopened(journal, runs, record, resumed, conversation, budgets, prices)
         run.deliver(await journal.inbox())  # before it has begun: an order to stop or pause was one to the last attempt
         return run
     except BaseException:
@@ -164,7 +204,13 @@ def _resumable(conversation: str, runs: dict[int, RunRecord], number: int | None
 
 
 def _reopened(
-    journal: Journal, runs: dict[int, RunRecord], record: RunRecord, resumed: Payload, conversation: Conversation
+    journal: Journal,
+    runs: dict[int, RunRecord],
+    record: RunRecord,
+    resumed: Payload,
+    conversation: Conversation,
+    budgets: Sequence[Budget],
+    prices: Mapping[str, Price] | None,
 ) -> Run:
     past = [e for n in sorted(runs) if n != record.number for e in split(runs[n])[0]]
     closed, recorded = split(record)
@@ -172,9 +218,14 @@ def _reopened(
     limits = Limits(**resumed.get("limits", {})).over(record.limits)
     run = Run(conversation, journal, record.number, limits, recorded=recorded, past=past + closed)
     run.active_before_s = record.active_so_far_s
+    if budgets or prices or record.budgets or record.prices:
+        resumed |= _spend_within(run, record.budgets, budgets, record.prices, prices)
+    if run.shared is not None:
+        run.shared.told = {scope for e in record.entries if e.kind == "call" for scope in e.payload.get("near", ())}
     record.see(run.append(paths.ROOT, "resumed", resumed))
     _as_fork(run, runs)
     run.meter.count_on(meter)
+    run.used_before, run.warn_at = record.meter, limits.warn_at
     run.at = record.last_at
     run.unsure = frozenset(record.unsure)
     return run
@@ -183,6 +234,8 @@ def _reopened(
 async def again(run: Run) -> Run:
     """Take an attempt up again from its journal, which is still held."""
     runs = fold(await run.journal.entries())
-    new = _reopened(run.journal, runs, runs[run.number], {}, run.conversation)
-    new.begun, new.answerer, new.meter.inside = True, run.answerer, run.meter.inside
+    new = _reopened(run.journal, runs, runs[run.number], {}, run.conversation, (), None)
+    new.begun, new.answerer = True, run.answerer
+    if new.shared is None:
+        new.meter.inside, new.shared = run.meter.inside, run.shared
     return new

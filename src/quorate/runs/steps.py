@@ -30,7 +30,7 @@ from quorate.errors import (
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.late import is_under_way, report
-from quorate.runs.meter import Halt
+from quorate.runs.meter import Halt, Meter
 from quorate.runs.pause import backoff_s, pause
 from quorate.runs.permission import permission
 from quorate.runs.run import Interrupted, Parked, Run, blame, question_id
@@ -186,7 +186,7 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         if outcome is not None:
             scope.at = max(scope.at, outcome.at)
             if run.is_replay:
-                _count_again(run, call, [*failed, outcome])
+                _count_again(run.meter_at(path), call, [*failed, outcome])
             return _recorded_outcome(outcome)
         if intents and intents[-1].payload["effect"] != call.effect:  # an open intent keeps what it was written with
             call = replace(call, effect=intents[-1].payload["effect"])
@@ -198,7 +198,7 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
     if run.gate is not None:
         return await _barred(scope, path, call, again=bool(intents) or bool(failures))
     if call.counts and not intents and not failures:
-        run.meter.add_tool_call()
+        run.meter_at(path).add_tool_call()
     if run.is_replay:
         raise run.missing(path, f"a call of {call.name}")
     key = "" if call.effect == "read" else operation_key(run, path, call.name, call.arguments)
@@ -228,7 +228,7 @@ async def _barred(scope: Scope, path: str, call: Call, *, again: bool) -> Payloa
 async def _not_made(scope: Scope, path: str, call: Call, kind: str, payload: Payload) -> Payload:
     """Close a step with what a person said instead of allowing the call."""
     if call.counts:
-        scope.run.meter.add_tool_call()
+        scope.run.meter_at(path).add_tool_call()
     await _close(scope, path, kind, payload, call)
     if kind == "error":
         error = Denied(payload["message"])
@@ -237,13 +237,13 @@ async def _not_made(scope: Scope, path: str, call: Call, kind: str, payload: Pay
     return payload
 
 
-def _count_again(run: Run, call: Call, recorded: list[Entry]) -> None:
+def _count_again(meter: Meter, call: Call, recorded: list[Entry]) -> None:
     """Count a recorded step in a replay as it was counted."""
     if call.counts:
-        run.meter.add_tool_call()
+        meter.add_tool_call()
     for entry in recorded:
         for spent in entry.payload.get("spent", ()):
-            run.meter.count(spent)
+            meter.count(spent)
 
 
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:

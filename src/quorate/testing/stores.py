@@ -23,7 +23,7 @@ from typing import Any
 
 from quorate.runs.journal import Clock, Redact, Store
 from quorate.testing.clock import FakeClock
-from quorate.testing.store_cases import chain, forks, inbox, keeping, reading, removing, writers
+from quorate.testing.store_cases import chain, forks, inbox, keeping, ledgers, reading, removing, writers
 from quorate.testing.store_cases.expecting import Check, Open
 
 __all__ = ["MakeStore", "StoreCase", "check_store", "store_cases"]
@@ -33,7 +33,7 @@ MakeStore = Callable[..., Store | Awaitable[Store]]
 
 A second store at one place has what the first has, as a second process would see it; without `lasting` nobody asks."""
 
-ROOMS = (reading, writers, inbox, keeping, chain, forks, removing)
+ROOMS = (reading, writers, ledgers, inbox, keeping, chain, forks, removing)
 
 
 @dataclass(frozen=True)
