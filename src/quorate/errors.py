@@ -10,6 +10,11 @@
     ├── OutcomeUnknown                     raise it in a tool that cannot tell whether its effect happened
     ├── RunFailed          (RuntimeError)  a run ended `failed`; `__cause__` is why, `result` what it had
     ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`
+    ├── MessageError                       a message between agents did not arrive or was not handled; `recipient`
+    │   ├── Undeliverable  (LookupError)   nobody there, queue full, stopped, waiting in a circle: see `reason`
+    │   ├── CantHandle                     the agent has no handler for it, or the subscription no agent
+    │   └── MessageDropped                 an intervention dropped it
+    ├── WrongState         (RuntimeError)  the call does not fit now: a runtime started twice, no handler running
     ├── LimitExceeded                      a limit was reached by a call made outside a run
     └── StoreError         (OSError)       the journal could not be read or written
         ├── Conflict                       somebody else holds it, or it has moved on
@@ -23,12 +28,15 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CantHandle",
     "ConfigError",
     "Conflict",
     "Denied",
     "Divergence",
     "Expired",
     "LimitExceeded",
+    "MessageDropped",
+    "MessageError",
     "MissingExtra",
     "ModelError",
     "OutcomeUnknown",
@@ -37,6 +45,8 @@ __all__ = [
     "StoreError",
     "Tampered",
     "ToolError",
+    "Undeliverable",
+    "WrongState",
 ]
 
 
@@ -112,6 +122,40 @@ class LimitExceeded(QuorateError):
     def __init__(self, message: str, *, limit: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class MessageError(QuorateError):
+    """A message from one agent to another did not arrive, or was not handled; `recipient` is whom it was for."""
+
+    def __init__(self, message: str, *, recipient: Any = None) -> None:
+        super().__init__(message)
+        self.recipient = recipient
+
+
+class Undeliverable(MessageError, LookupError):
+    """A message could not be delivered.
+
+    Args:
+        message: What happened and what to do.
+        recipient: Whom it was for.
+        reason: `unknown agent`, `queue full`, `circle` or `stopped`.
+    """
+
+    def __init__(self, message: str, *, recipient: Any = None, reason: str = "unknown agent") -> None:
+        super().__init__(message, recipient=recipient)
+        self.reason = reason
+
+
+class CantHandle(MessageError):
+    """An agent has no handler for the message."""
+
+
+class MessageDropped(MessageError):
+    """An intervention dropped the message, or the answer to it."""
+
+
+class WrongState(QuorateError, RuntimeError):
+    """The call does not fit what is going on; the message says what has to come first."""
 
 
 class StoreError(QuorateError, OSError):

@@ -1,1 +1,135 @@
-"""The vocabulary of all layers."""
+"""The vocabulary of all layers, and the actor runtime: agents that talk by typed messages and topics."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quorate.core.agents import Agent, AgentProxy, AgentRuntime, BaseAgent, handles
+    from quorate.core.cancellation import CancellationToken
+    from quorate.core.closures import ClosureAgent, ClosureContext
+    from quorate.core.handlers import RoutedAgent, event, message_handler, rpc
+    from quorate.core.identity import AgentId, AgentMetadata, AgentType, TopicId
+    from quorate.core.interventions import DefaultInterventionHandler, DropMessage, InterventionHandler
+    from quorate.core.messaging import (
+        AgentInstantiationContext,
+        MessageContext,
+        MessageHandlerContext,
+        SubscriptionInstantiationContext,
+    )
+    from quorate.core.policies import DeadLetter, HandlerFailure, SendPolicy
+    from quorate.core.report import AgentReport, RuntimeReport
+    from quorate.core.runtime import LocalRuntime
+    from quorate.core.serialisation import (
+        JSON_DATA_CONTENT_TYPE,
+        PROTOBUF_DATA_CONTENT_TYPE,
+        MessageSerializer,
+        Serializers,
+        UnknownPayload,
+        serializers_of,
+    )
+    from quorate.core.subscriptions import (
+        DefaultSubscription,
+        DefaultTopicId,
+        Subscription,
+        TypePrefixSubscription,
+        TypeSubscription,
+        default_subscription,
+        type_subscription,
+    )
+
+_HOMES = {
+    "agents": ["Agent", "AgentProxy", "AgentRuntime", "BaseAgent", "handles"],
+    "cancellation": ["CancellationToken"],
+    "closures": ["ClosureAgent", "ClosureContext"],
+    "handlers": ["RoutedAgent", "event", "message_handler", "rpc"],
+    "identity": ["AgentId", "AgentMetadata", "AgentType", "TopicId"],
+    "interventions": ["DefaultInterventionHandler", "DropMessage", "InterventionHandler"],
+    "messaging": [
+        "AgentInstantiationContext",
+        "MessageContext",
+        "MessageHandlerContext",
+        "SubscriptionInstantiationContext",
+    ],
+    "policies": ["DeadLetter", "HandlerFailure", "SendPolicy"],
+    "report": ["AgentReport", "RuntimeReport"],
+    "runtime": ["LocalRuntime"],
+    "serialisation": [
+        "JSON_DATA_CONTENT_TYPE",
+        "PROTOBUF_DATA_CONTENT_TYPE",
+        "MessageSerializer",
+        "Serializers",
+        "UnknownPayload",
+        "serializers_of",
+    ],
+    "subscriptions": [
+        "DefaultSubscription",
+        "DefaultTopicId",
+        "Subscription",
+        "TypePrefixSubscription",
+        "TypeSubscription",
+        "default_subscription",
+        "type_subscription",
+    ],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "JSON_DATA_CONTENT_TYPE",
+    "PROTOBUF_DATA_CONTENT_TYPE",
+    "Agent",
+    "AgentId",
+    "AgentInstantiationContext",
+    "AgentMetadata",
+    "AgentProxy",
+    "AgentReport",
+    "AgentRuntime",
+    "AgentType",
+    "BaseAgent",
+    "CancellationToken",
+    "ClosureAgent",
+    "ClosureContext",
+    "DeadLetter",
+    "DefaultInterventionHandler",
+    "DefaultSubscription",
+    "DefaultTopicId",
+    "DropMessage",
+    "HandlerFailure",
+    "InterventionHandler",
+    "LocalRuntime",
+    "MessageContext",
+    "MessageHandlerContext",
+    "MessageSerializer",
+    "RoutedAgent",
+    "RuntimeReport",
+    "SendPolicy",
+    "Serializers",
+    "Subscription",
+    "SubscriptionInstantiationContext",
+    "TopicId",
+    "TypePrefixSubscription",
+    "TypeSubscription",
+    "UnknownPayload",
+    "default_subscription",
+    "event",
+    "handles",
+    "message_handler",
+    "rpc",
+    "serializers_of",
+    "type_subscription",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for: most programs need none of the runtime."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'quorate.core' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"quorate.core.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
