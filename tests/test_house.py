@@ -66,6 +66,7 @@ PUBLIC = [
 FIRST_IMPORT = "from quorate import AssistantAgent, RoundRobinGroupChat, tool"
 HEAVY = [
     "anthropic",
+    "asyncpg",
     "genai_prices",
     "httpx",
     "httpx2",

@@ -90,7 +90,9 @@ def turn_postgres() -> Case:
     """The same durable turn on a PostgreSQL server on this machine, beside SQLite."""
     rows: list[Row] = []
     for size in _SIZES:
-        ours, off = (Script("cases/turn_postgres.py", OURS, size=size, variant=variant) for variant in ("", "off"))
+        ours, off = (
+            Script("cases/turn_postgres.py", OURS, size=size, variant=variant, rounds=3) for variant in ("", "off")
+        )
         sqlite = Script("cases/turn_sqlite.py", OURS, size=size)
         label = f"turn of {size} bytes on PostgreSQL"
         for key, more in (("turn_us", ""), ("turn_wall_us", ", wall")):
