@@ -167,7 +167,7 @@ async def test_ctrl_c_leaves_the_run_cancelled_and_resumable(place: str, start: 
     assert [e.payload["outcome"] for e in entries if e.kind == "ended"] == ["cancelled"]
 
 
-@pytest.mark.parametrize("size", [90_000, 110_000, 140_000])
+@pytest.mark.parametrize("size", [110_000, 130_000, 160_000])
 async def test_full_disk_is_a_clear_error_and_nothing_is_corrupted(tmp_path: Path, start: Start, size: int) -> None:
     # ENGINE 17: what was committed is there, what was not is not, and the run goes on
     worker = start("starve", tmp_path / "work.db", size)
