@@ -100,10 +100,10 @@ class PostgresStore:
 
     # -- connections --------------------------------------------------------------------------------------------------
 
-    async def _do(self, line: Line, work: Work[T]) -> T:
+    async def _do(self, line: Line, work: Work[T], *, transaction: bool = True) -> T:
         if self._closed:
             raise StoreError(f"The store {self.address.name} is closed.")
-        return await line.do(work)
+        return await line.do(work, transaction=transaction)
 
     async def _meet(self, connection: Any) -> None:
         if not self._met:
@@ -320,7 +320,7 @@ class PostgresStore:
         return where
 
     async def scrub(self) -> None:
-        await self._do(self._other, self._keeping.scrub)
+        await self._do(self._other, self._keeping.scrub, transaction=False)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

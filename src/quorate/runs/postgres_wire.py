@@ -197,8 +197,12 @@ class Line:
         self.known = False
         self.on_lost: Callable[[], None] | None = None
 
-    async def do(self, work: Work[T]) -> T:
+    async def do(self, work: Work[T], *, transaction: bool = True) -> T:
         """Do work on the connection; again on a new one, for a while, when it was lost meanwhile.
+
+        Args:
+            work: What to do.
+            transaction: Whether it may be in one, which it is behind a proxy.
 
         Raises:
             StoreError: It failed for another reason, or for too long.
@@ -214,7 +218,9 @@ class Line:
                 try:
                     if self._connection is None or self._connection.is_closed():
                         await self._connect()
-                    return await self._driver.apply(self._connection, work)
+                    if transaction:
+                        return await self._driver.apply(self._connection, work)
+                    return await work(self._connection)
                 except QuorateError:
                     raise
                 except Exception as error:
