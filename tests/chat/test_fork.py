@@ -45,8 +45,13 @@ from quorate.testing import FakeClock, ScriptedModel
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     url = "memory:" if request.param == "memory" else str(tmp_path / "work.db")
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres")
     async with open_store(url, clock=FakeClock()) as opened:
         yield opened
+
+
+everywhere = pytest.mark.parametrize("store", ["memory", "sqlite", "postgres"], indirect=True)
 
 
 class Waves:
@@ -140,6 +145,7 @@ async def test_fork_at_the_end_of_a_completed_run_is_completed(store: Any) -> No
         await team().continue_run(branch.id, store=store)
 
 
+@everywhere
 async def test_fork_inside_a_wave_keeps_who_was_named_first_and_makes_the_others_again(store: Any) -> None:
     # ENGINE 21: three speakers, cut after the second
     whole = texts(await finished(store, waves=True))
@@ -206,6 +212,7 @@ async def test_fork_of_a_fork_at_any_message(store: Any) -> None:
         assert third[at:] == [f"3: {text}" for text in whole[at:]]
 
 
+@everywhere
 async def test_fork_of_a_fork_inside_a_wave(store: Any) -> None:
     # ENGINE 21
     whole = texts(await finished(store, waves=True))
@@ -271,6 +278,7 @@ async def test_message_is_named_by_its_number_or_its_id(store: Any) -> None:
         assert await said(by_number) == await said(by_id) == texts(result)[:number]
 
 
+@everywhere
 async def test_what_is_kept_keeps_its_ids_in_forks_of_forks(store: Any) -> None:
     # ENGINE 13
     whole = [m.id for m in (await finished(store)).messages]
@@ -354,6 +362,22 @@ async def test_limit_that_ended_a_run_binds_its_fork_too(store: Any) -> None:
 
     assert result.outcome is not None
     assert (result.outcome.kind, result.turns) == ("limit", 4)
+
+
+async def test_fork_behind_a_wrap_up_has_it_and_goes_on_with_wider_limits(store: Any) -> None:
+    limited = Team(team().participants, turns=RoundRobin(), limits=Limits(turns=4), wrap_up="Sum up.")
+    whole = await limited.run("Go.", conversation=store.conversation("talk"))
+
+    branch = await fork(store, "talk")
+
+    record = fold(await branch.entries())[1]
+    assert record.outcome is not None
+    assert record.outcome.kind == "limit"
+    result = await limited.continue_run(branch.id, store=store, limits=Limits(turns=5))
+    assert texts(result)[:5] == texts(whole)[:5]
+    assert result.turns == 5
+    middle = await limited.continue_run((await fork(store, "talk", at=3)).id, store=store)
+    assert middle.turns == 4
 
 
 async def test_fork_at_the_last_message_of_a_completed_run_is_over_at_once_with_the_same_team(store: Any) -> None:
@@ -698,6 +722,7 @@ async def test_new_call_in_a_fork_asks_first_unless_it_only_reads(
     assert (await replay(branch.id, team=buying(did), store=store)).identical
 
 
+@everywhere
 async def test_question_shows_the_exact_call_and_its_answer_is_used_for_no_other(store: Any) -> None:
     # ENGINE 21, DESIGN 8: an approval binds to the exact call
     await buying([]).run("Go.", conversation=store.conversation("talk"))
@@ -788,6 +813,7 @@ async def test_step_that_a_person_refuses_raises_denied(store: Any) -> None:
     assert str(caught[0]) == "pay was refused by a person."
 
 
+@everywhere
 async def test_definition_of_a_fork_is_an_entry(store: Any) -> None:
     # ENGINE 3
     await finished(store)

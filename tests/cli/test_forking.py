@@ -132,6 +132,19 @@ def test_lists_tell_a_fork_that_was_reopened_from_its_parent(cli: Any, done: Any
     assert rows == {"talk.1": "completed", "other.1": "interrupted"}
 
 
+def test_list_of_runs_has_those_that_a_fork_made_itself(cli: Any, done: Any) -> None:
+    cli("run", "errors.yaml", "And z?", "--conversation", "talk")
+    cli("fork", "talk.2", "--as", "other")
+    cli("run", "errors.yaml", "And y?", "--conversation", "other")
+
+    rows = {row["run_id"]: row["tokens"] for row in cli("runs", "--json").json}
+    assert rows.keys() == {"talk.1", "talk.2", "other.2", "other.3"}
+    assert rows["other.2"] == rows["talk.2"] > 0
+    assert cli("runs").err == ""
+    assert "more" in cli("runs", "--last", "3").err
+    assert cli("show", "other.1").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "code", "problem"),
     [

@@ -40,7 +40,8 @@ async def runs(store: str | None, last: int, *, as_json: bool) -> int:
                 break
             held = await opened.is_held(summary.id)
             records = await _records(opened, summary.id)
-            rows += [_run_row(summary.id, records[n], held=held and n == max(records)) for n in sorted(records)[::-1]]
+            own = [n for n in sorted(records)[::-1] if not records[n].is_inherited]
+            rows += [_run_row(summary.id, records[n], held=held and n == max(records)) for n in own]
         now = opened.clock.now_us()
     shown_rows = rows[:last] if last else rows
     if as_json:

@@ -189,5 +189,5 @@ def status(record: RunRecord, *, held: bool) -> str:
 
 def ended_figures(record: RunRecord) -> Payload:
     """Return what a run used: as its last attempt was told at its end, else counted from its entries."""
-    last = record.entries[-1]
-    return last.payload if last.kind == "ended" else figures(record)
+    last = next((e for e in reversed(record.entries) if e.kind not in {"fork", "definition"}), record.entries[-1])
+    return last.payload if last.kind == "ended" and record.outcome is not None else figures(record)

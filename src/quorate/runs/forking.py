@@ -61,7 +61,8 @@ def at_end(entries: Sequence[Entry], number: int, after: int) -> Cut:
     for entry in entries:
         if entry.run > number:
             break
-        turn = entry.path.partition("/")[0] if entry.run == number else ""
+        inside = entry.run == number and not paths.is_wrap_up(entry.path)
+        turn = entry.path.partition("/")[0] if inside else ""
         if entry.kind == "turn" and entry.path == turn:
             closed.add(turn)
             opened.discard(turn)

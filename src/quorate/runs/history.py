@@ -152,6 +152,11 @@ class RunRecord:
         return next((e.payload["text"] for e in reversed(self.entries) if e.path == path and e.kind == "reply"), "")
 
     @property
+    def is_inherited(self) -> bool:
+        """Whether nothing of it was written in this conversation: a fork has it from its parent."""
+        return bool(self.marks) and self.entries[-1].seq < self.marks[-1][0]
+
+    @property
     def active_so_far_s(self) -> float:
         """Seconds of work, with those of an attempt that was killed."""
         return self.active_s if self.outcome else self.active_s + (self.last_at - self._attempt_at) / 1e6
