@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from quorate.chat import shown
+from quorate.cli.again import Again
 from quorate.cli.lists import print_table
 from quorate.cli.place import Place, find
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.runs import paths
 from quorate.runs.effects import EffectRecord, effects
+from quorate.runs.entries import split_run_id
 
 STYLES = {
     "done": "green",
@@ -44,7 +46,8 @@ async def show(run: str, store: str | None, *, as_json: bool) -> int:
     _print(rows, now)
     open_runs = sorted({row.run_id for row in rows if row.state == "unknown" and row.effect == "unsafe"})
     for id in open_runs:
-        print(f"What became of some calls is unknown. {place.command('resume', id)} settles them, or asks.")
+        again = Again.of(id, place, found.runs[split_run_id(id)[1] or found.latest])
+        print(f"What became of some calls is unknown. {again.command()} settles them, or asks.")
     return 0
 
 
