@@ -15,7 +15,7 @@ from quorate.models import Finished, ModelEvent, ModelInfo, ModelRequest, TextDe
 from quorate.models.calls import prompt_bound
 
 PRICES = {"my:model": Price(1000.0, 4000.0)}
-BUDGET = Budget("acme/ann", tokens=30_000, cost_usd=60.0)
+BUDGET = Budget("acme/ann", tokens=7_000, cost_usd=20.0)
 
 
 class Provider:

@@ -60,14 +60,14 @@ async def test_budget_race_of_processes_that_are_killed_never_goes_over_the_cap(
     for entry in entries:
         now = balance_of(entry.payload)
         assert now.all_tokens <= BUDGET.tokens
-        assert now.nano_usd + now.held_nano_usd <= 60 * NANO
+        assert now.nano_usd + now.held_nano_usd <= 20 * NANO
     end = balance_of(entries[-1].payload)
     price: Price = PRICES["my:model"]
     used = sum(p + c for p, c in served.values())
     money = sum(round(price.usd(p, c) * NANO) for p, c in served.values())
     # What was served and not settled before its process died counts at its worst case; all else to the token.
     assert used <= end.all_tokens <= BUDGET.tokens
-    assert money <= end.nano_usd + end.held_nano_usd <= 60 * NANO
+    assert money <= end.nano_usd + end.held_nano_usd <= 20 * NANO
     settled = [tuple(e.payload["used"]) for e in entries if e.kind == "settled"]
     provider = [(p + c, round(price.usd(p, c) * NANO)) for p, c in served.values()]
     for amount in settled:

@@ -25,6 +25,7 @@ from quorate.models import (
 )
 from quorate.models.calls import ask, prompt_bound
 from quorate.runs.budget import Budget, budget_of, merged, read_budget
+from quorate.runs.history import fold
 from quorate.runs.journal import MemoryStore, Store
 from quorate.runs.ledger import LEDGERS, NANO, Balance, balance_of
 from quorate.runs.prices import Price
@@ -399,7 +400,7 @@ async def test_cut_call_stays_in_the_ledger_at_its_worst_case(store: Store) -> N
 async def test_budget_race_of_32_runs_and_tools_never_goes_over_the_cap(store: Store, seed: int) -> None:
     # ENGINE 18, 19
     provider = Provider(seed, dies=0.1)
-    budget = Budget("a", tokens=20_000, cost_usd=60.0)
+    budget = Budget("a", tokens=5_000, cost_usd=15.0)
 
     @tool(effect="read")
     async def look(n: int) -> str:
@@ -420,10 +421,27 @@ async def test_budget_race_of_32_runs_and_tools_never_goes_over_the_cap(store: S
     entries = await store.read("a", owner=LEDGERS)
     for entry in entries:
         now = balance_of(entry.payload)
-        assert now.all_tokens <= 20_000
-        assert now.nano_usd + now.held_nano_usd <= 60 * NANO
+        assert now.all_tokens <= 5_000
+        assert now.nano_usd + now.held_nano_usd <= 15 * NANO
     end = balance_of(entries[-1].payload)
     assert end.tokens == provider.tokens
     assert end.nano_usd == sum(u.prompt_tokens * 1000 + u.completion_tokens * 4000 for u in provider.served) * 1000
     assert end.held_tokens == end.unknown_tokens == sum(bound + cap for bound, cap in provider.cut)
     assert len(provider.served) > 5
+
+
+async def test_estimate_of_a_cut_call_is_by_what_the_others_used_of_their_worst_case() -> None:
+    # ENGINE 18: settled at its worst case, its estimate shown beside
+    async with MemoryStore() as store:
+        team = RoundRobinGroupChat([agent(Provider(5), "a"), agent(Provider(6), "b")], max_turns=4)
+        await team.run("Go.", conversation=store.conversation("t"))
+        entries = await store.read("t")
+    last = [i for i, entry in enumerate(entries) if entry.kind == "reply"][-1]
+
+    record = fold(entries[:last])[1]
+
+    calls = [e.payload["bound"] + e.payload["cap"] for e in record.entries if e.kind == "call"]
+    used = sum(e.payload["in"] + e.payload["out"] for e in record.entries if e.kind == "reply")
+    assert record.meter().unsettled_tokens == calls[-1]
+    assert record.cut_tokens() == round(calls[-1] * used / sum(calls[:-1]))
+    assert record.cut_tokens("a") == 0

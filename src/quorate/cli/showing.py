@@ -137,31 +137,33 @@ def _end_lines(record: RunRecord, run_id: str, place: Place, *, held: bool) -> I
         shown.counted(figures["turns"], "turn"),
         shown.counted(figures["model_calls"], "model call"),
         shown.counted(figures["tool_calls"], "tool call"),
-        _tokens(figures),
+        _tokens(figures, record.cut_tokens()),
         shown.money(figures["cost_usd"]),
         shown.duration(figures["active_s"]),
     ]
     yield [(" · ".join(words), "dim")]
     agents = record.agents()
     for name in agents if len(agents) > 1 else ():
-        yield [(f"  {_agent_words(name, record.meter(name).figures())}", "dim")]
+        yield [(f"  {_agent_words(name, record)}", "dim")]
     if not (held or record.closed):
         for line in Again.of(run_id, place, record).lines(record.outcome, record):
             yield [(shown.clean(line), "cyan")]
 
 
-def _agent_words(name: str, figures: dict[str, Any]) -> str:
+def _agent_words(name: str, record: RunRecord) -> str:
+    figures = record.meter(name).figures()
     words = [shown.counted(figures["model_calls"], "model call"), shown.counted(figures["tool_calls"], "tool call")]
     if not figures["tool_calls"]:
         words.pop()
     who = shown.inline(name) or "choosing who speaks"
-    return f"{who}: {' · '.join([*words, _tokens(figures), shown.money(figures['cost_usd'])])}"
+    return f"{who}: {' · '.join([*words, _tokens(figures, record.cut_tokens(name)), shown.money(figures['cost_usd'])])}"
 
 
-def _tokens(figures: dict[str, Any]) -> str:
+def _tokens(figures: dict[str, Any], probably: int) -> str:
     """Say the tokens, and how many of them are a guess: calls whose outcome nobody knows count at their worst case."""
     unsettled = figures.get("unsettled_tokens", 0)
-    return shown.tokens(figures["tokens"]) + (f" ({unsettled:,} of them reserved for cut calls)" if unsettled else "")
+    guess = f" ({unsettled:,} of them reserved for cut calls, that probably used {probably:,})" if unsettled else ""
+    return shown.tokens(figures["tokens"]) + guess
 
 
 def _print_run(run: Told, said: list[Said], *, held: bool, head: Head | None) -> None:

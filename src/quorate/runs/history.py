@@ -190,6 +190,18 @@ class RunRecord:
         meter.tool_calls += sum(1 for path in self.intents if agent is None or paths.speaker(path) == agent)
         return meter
 
+    def cut_tokens(self, agent: str | None = None) -> int:
+        """Return about how many tokens calls that were cut have used, by what the others used of their worst case."""
+        meter, used, held = self.meter(agent), 0, 0
+        worst: dict[str, int] = {}
+        for entry in self.entries:
+            if entry.kind == "call":
+                worst[entry.path] = entry.payload["bound"] + entry.payload["cap"]
+            elif entry.kind == "reply" and entry.path in worst:
+                used += entry.payload["in"] + entry.payload["out"]
+                held += worst[entry.path]
+        return round(meter.unsettled_tokens * used / held) if held else meter.unsettled_tokens
+
     def agents(self) -> list[str]:
         """Return who has asked a model or called a tool, in the order in which they began."""
         kinds = {"call", "intent", "result"}
