@@ -71,6 +71,16 @@ async def cut(sql: Sql, store: PostgresStore) -> None:
     assert ended == [(True,)]
 
 
+async def lose(sql: Sql, store: PostgresStore) -> None:
+    """End that connection for good, as the death of the process does: nobody is there to connect again."""
+    store._writer.on_lost = None
+    if store._beat_at is not None:
+        store._beat_at.cancel()
+    if store._beating is not None:
+        await store._beating  # under way since the store opened a conversation, it would connect again
+    await cut(sql, store)
+
+
 # -- one writer -------------------------------------------------------------------------------------------------------
 
 
@@ -102,8 +112,7 @@ async def test_conversation_of_a_store_that_is_gone_is_free_at_once(
 ) -> None:
     # ENGINE 15: as after kill -9, where nobody gives anything back
     await store.open("talk")
-    store._writer.on_lost = None  # nobody is there to connect again
-    await cut(sql, store)
+    await lose(sql, store)
 
     held = await other.is_held("talk")
     journal = await other.open("talk")
@@ -137,8 +146,7 @@ async def test_who_was_taken_over_while_its_connection_was_lost_can_write_no_mor
     late = await store.open("talk")
     add(late, "first")
     await late.commit()
-    store._writer.on_lost = None
-    await cut(sql, store)
+    await lose(sql, store)
     add(await other.open("talk"), "ours")
     add(late, "late")
 
