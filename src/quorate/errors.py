@@ -9,7 +9,7 @@
     │   └── Expired        (TimeoutError)  nobody answered a question in time
     ├── OutcomeUnknown                     raise it in a tool that cannot tell whether its effect happened
     ├── RunFailed          (RuntimeError)  a run ended `failed`; `__cause__` is why, `result` what it had
-    ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`
+    ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`, `where`
     ├── MessageError                       a message between agents did not arrive or was not handled; `recipient`
     │   ├── Undeliverable  (LookupError)   nobody there, queue full, stopped, waiting in a circle: see `reason`
     │   ├── CantHandle                     the agent has no handler for it, or the subscription no agent
@@ -107,13 +107,27 @@ class Divergence(QuorateError):
     Args:
         message: The first difference, in words.
         path: Where in the run it is.
+        entry: The number of the journal's entry that was not met, 0 if it has none there.
+        kind: The kind of that entry.
         expected: What the journal holds, or None if it has nothing there.
         got: What the code did, or None if it did nothing there.
+        where: The line of code that did it, such as `team.py:12, in speak`; empty where it is nobody's.
     """
 
-    def __init__(self, message: str, *, path: str, expected: Any = None, got: Any = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        entry: int = 0,
+        kind: str = "",
+        expected: Any = None,
+        got: Any = None,
+        where: str = "",
+    ) -> None:
         super().__init__(message)
-        self.path, self.expected, self.got = path, expected, got
+        self.path, self.entry, self.kind = path, entry, kind
+        self.expected, self.got, self.where = expected, got, where
 
 
 class LimitExceeded(QuorateError):

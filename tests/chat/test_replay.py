@@ -1,5 +1,13 @@
 """Replay does a run again from its journal, with no outside call, and names the first difference (ENGINE 4)."""
 
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +16,29 @@ import pytest
 from quorate import (
     Agent,
     AssistantAgent,
+    Condition,
     Limits,
     MaxMessageTermination,
     RoundRobinGroupChat,
+    Team,
     TextMentionTermination,
     TextMessage,
     Turn,
     conversation,
     open_store,
     replay,
+    step,
     tool,
 )
+from quorate.chat import audit
+from quorate.chat.messages import BaseAgentEvent
+from quorate.chat.turns import RoundRobin, Speak
 from quorate.errors import ConfigError, Divergence, ModelError, RunFailed
-from quorate.models import ModelInfo, ToolCall
-from quorate.runs.journal import Conversation
+from quorate.models import Blocks, ModelInfo, ModelRequest, Said, ToolCall
+from quorate.models.calls import ask
+from quorate.runs.entries import tombstone
+from quorate.runs.journal import Conversation, MemoryStore
+from quorate.runs.offline import OutsideCall
 from quorate.testing import ScriptedModel
 
 
@@ -91,9 +108,9 @@ async def test_replay_from_sqlite_is_the_same(tmp_path: Path) -> None:
         ({"tools": []}, r"turn 1 / a / model 1: the request's standing parts"),
         ({"temperature": 0.5}, r"turn 1 / a / model 1: the request's standing parts"),
         ({"max_tokens": 10}, r"turn 1 / a / model 1: the request's cap was 4096, now it is 10"),
-        ({"names": ("b", "a")}, r"turn 1: the journal has .*'a'.* the policy now says .*'b'"),
-        ({"most": 4}, r"The run goes on at turn 4, but the condition says: 4 messages of at most 4"),
-        ({"most": 9}, r"the code now makes a choice|outcome|goes on|ended"),
+        ({"names": ("b", "a")}, r"turn 1: the journal's choice \(entry 2\) has .*='a', the code now gives 'b'"),
+        ({"most": 4}, r"turn 4: the journal goes on with a choice .* the code now ends: 4 messages of at most 4"),
+        ({"most": 9}, r"turn 5: the code now makes a choice; the journal has a ended at the end"),
     ],
     ids=["prompt", "tools", "temperature", "cap", "order", "earlier end", "later end"],
 )
@@ -158,7 +175,7 @@ async def test_agent_that_is_not_deterministic_is_found() -> None:
     working = RoundRobinGroupChat([Drawing("a")], max_turns=2)
     result = await working.run(task="Go.")
 
-    with pytest.raises(Divergence, match=r"turn 1 / a: the journal's said \(entry \d+\) has items=.*drew"):
+    with pytest.raises(Divergence, match=r"the journal's said \(entry \d+\) has items.*='drew 0', the code now"):
         await replay(result.run_id, team=working)
 
 
@@ -335,4 +352,244 @@ async def test_replay_of_another_owners_run_is_theirs(tmp_path: Path) -> None:
             await replay("talk", team=team(), store=store)
         report = await replay("talk", team=team(), store=store, owner="acme/ann")
 
+    assert report.identical
+
+
+# -- nothing goes out, and where it was found -------------------------------------------------------------------------
+
+
+def connect() -> None:
+    with socket.socket() as sock:
+        sock.settimeout(0.1)
+        sock.connect(("127.0.0.1", 9))
+
+
+class Reaching(Agent):
+    async def speak(self, turn: Turn) -> TextMessage:
+        reach()
+        return TextMessage(content="I looked it up.", source=self.name)
+
+
+class ReachingPolicy:
+    def begin(self) -> int:
+        return 0
+
+    def see(self, memory: int, fact: Any) -> int:
+        return memory + (fact.choice is not None)
+
+    async def next(self, memory: int, thread: Any, members: Any) -> Any:
+        await asyncio.to_thread(reach)
+        return Speak((members[memory % len(members)],), "its turn")
+
+
+@dataclass(frozen=True)
+class ReachingCondition(Condition[int]):
+    def begin(self) -> int:
+        return 0
+
+    def see(self, memory: int, fact: Any) -> int:
+        reach()
+        return memory + (fact.message is not None)
+
+    def reason(self, memory: int) -> str | None:
+        return "enough" if memory > 2 else None
+
+
+def reach() -> None:
+    """Reach out, and hide what came of it, as careful code does."""
+    with suppress(Exception):
+        way_out.get()()
+
+
+way_out: ContextVar[Any] = ContextVar("way_out", default=lambda: None)
+WAYS_OUT = {
+    "socket": connect,
+    "process": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
+    "name": lambda: socket.getaddrinfo("localhost", 9),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+@pytest.mark.parametrize("who", ["agent", "policy", "condition"])
+async def test_code_that_reaches_out_in_a_replay_is_refused_and_reported(who: str, way: str) -> None:
+    # ENGINE 4: no outside call, whatever code wants to make it, and whatever code hides it
+    agents = [Reaching(name) if who == "agent" else AssistantAgent(name, ScriptedModel(["a", "b"])) for name in "ab"]
+    policy: Any = ReachingPolicy() if who == "policy" else RoundRobin()
+    until: Any = ReachingCondition() if who == "condition" else MaxMessageTermination(3)
+    working = Team(agents, turns=policy, termination_condition=until)
+    talk = conversation("talk")
+    await working.run(task="Go.", conversation=talk)
+    assert (await replay("talk", team=working, store=talk.store)).identical
+
+    way_out.set(WAYS_OUT[way])
+    with pytest.raises(OutsideCall, match="A replay makes no call outside, but the code wanted to") as raised:
+        await replay("talk", team=working, store=talk.store)
+
+    assert isinstance(raised.value, Divergence)
+    assert "in " in raised.value.where
+
+
+async def test_outside_of_the_replay_nobody_is_refused() -> None:
+    talk = await recorded()
+    await replay("talk", team=team(), store=talk.store)
+
+    with pytest.raises(ConnectionRefusedError):
+        connect()
+
+
+def line_at(where: str) -> str:
+    file, _, rest = where.partition(":")
+    return Path(file).read_text().splitlines()[int(rest.partition(",")[0]) - 1]
+
+
+async def test_difference_names_the_line_of_the_agent_that_asks() -> None:
+    class Asking(Agent):
+        def __init__(self, name: str, system: str) -> None:
+            super().__init__(name)
+            self.system = system
+
+        async def speak(self, turn: Turn) -> TextMessage:
+            request = ModelRequest(blocks=Blocks([Said("What?")]), system=self.system)
+            answer, _ = await ask(ScriptedModel(["So."]), request)  # this line
+            return TextMessage(content=answer.reply.text, source=self.name)
+
+    talk = conversation("talk")
+    await RoundRobinGroupChat([Asking("a", "Be brief.")], max_turns=1).run(task="Go.", conversation=talk)
+    changed = RoundRobinGroupChat([Asking("a", "Be long.")], max_turns=1)
+
+    with pytest.raises(Divergence) as raised:
+        await replay("talk", team=changed, store=talk.store)
+
+    assert line_at(raised.value.where).endswith("# this line")
+    assert raised.value.where.endswith("Asking.speak")
+
+
+async def test_difference_of_an_assistant_names_the_line_that_made_it() -> None:
+    talk = await recorded()
+    changed = AssistantAgent("a", ScriptedModel([]), system_message="Be verbose.", tools=[add])  # made here
+    other = AssistantAgent("b", ScriptedModel([]), system_message="Be brief.", tools=[add])
+
+    with pytest.raises(Divergence) as raised:
+        await replay("talk", team=RoundRobinGroupChat([changed, other]), store=talk.store)
+
+    assert line_at(raised.value.where).endswith("# made here")
+
+
+# -- what cannot be compared ------------------------------------------------------------------------------------------
+
+
+class Counting(Agent):
+    """Keeps its count on itself."""
+
+    count = 0
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        self.count += 1
+        await step("think", self.think, effect="read")
+        return TextMessage(content=f"number {self.count}", source=self.name)
+
+    async def think(self) -> int:
+        return self.count
+
+
+async def test_object_that_keeps_something_of_its_own_has_its_speeches_taken_as_given() -> None:
+    # ENGINE 4
+    working = RoundRobinGroupChat([Counting("a"), AssistantAgent("b", ScriptedModel(["yes", "no"]))], max_turns=4)
+    talk = conversation("talk")
+    await working.run(task="Go.", conversation=talk)
+
+    again = await replay("talk", team=working, store=talk.store)
+    fresh = RoundRobinGroupChat([Counting("a"), AssistantAgent("b", ScriptedModel([]))], max_turns=4)
+    new = await replay("talk", team=fresh, store=talk.store)
+
+    assert again.identical
+    assert again.unchecked == ("a",)
+    assert new.identical
+    assert new.unchecked == ()
+
+
+async def test_others_beside_an_object_that_keeps_something_are_compared() -> None:
+    model = ScriptedModel(["yes", "no"])
+    counting = Counting("a")
+    talk = conversation("talk")
+    await RoundRobinGroupChat([counting, AssistantAgent("b", model)], max_turns=4).run(task="Go.", conversation=talk)
+    changed = AssistantAgent("b", model, system_message="Be verbose.")
+
+    with pytest.raises(Divergence, match="turn 2 / b / model 1"):
+        await replay("talk", team=RoundRobinGroupChat([counting, changed], max_turns=4), store=talk.store)
+
+
+@pytest.mark.parametrize("kind", ["run", "choice", "call", "reply", "intent", "result", "said", "ended"])
+async def test_replay_of_a_run_with_an_erased_text_says_erased_and_never_diverged(kind: str) -> None:
+    # ENGINE 23
+    talk = await recorded()
+    entries = await talk.entries()
+    at = next(i for i, e in enumerate(entries) if e.kind == kind)
+    gone = entries[at]._replace(payload=tombstone(kind))
+    store = MemoryStore()
+    store.load("talk", [*entries[:at], gone, *entries[at + 1 :]])
+
+    report = await replay("talk", team=team(), store=store)
+
+    assert report.erased[0].startswith(f"entry {at + 1}, the {kind} at ")
+    assert report.identical == (kind in {"intent", "said", "ended", "result"}) or report.identical
+
+
+# -- redaction: what the journal does not hold, the run does not use (decision 0013) ----------------------------------
+
+
+def masking(path: str, kind: str, payload: Any) -> Any:
+    return json.loads(json.dumps(payload).replace("4711", "####"))
+
+
+@tool
+async def card(owner: str) -> str:
+    """Look a card up."""
+    return f"{owner} has card 4711"
+
+
+SECRETIVE = (ToolCall("c1", "card", '{"owner":"4711"}'), "The card is 4711.", "I see 4711.", "Bye 4711.")
+
+
+@pytest.mark.parametrize("durable", [False, True], ids=["memory", "sqlite"])
+async def test_run_goes_on_with_what_was_kept_of_a_redacted_text(tmp_path: Path, durable: bool) -> None:
+    # ENGINE 24
+    model = ScriptedModel(SECRETIVE)
+    agents: list[Any] = [AssistantAgent("a", model, tools=[card]), AssistantAgent("b", model), Telling("c")]
+    working = RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(5))
+    async with open_store(tmp_path / "work.db" if durable else "memory:", redact=masking) as store:
+        result = await working.run(task="Whose is 4711?", conversation=store.conversation("talk"))
+        entries = await store.read("talk")
+        rebuilt = audit.requests("talk", entries)
+        report = await replay("talk", team=working, store=store)
+        journal = await store.open("talk")
+
+    told = [m.to_text() for m in result.messages if not isinstance(m, BaseAgentEvent)]
+    assert told == ["Whose is ####?", "The card is ####.", "I see ####.", "c heard ####", "Bye ####."]
+    assert report.identical
+    sent = [[b.content for b in r.blocks] for r in model.requests]
+    assert "4711" not in str(sent)
+    found = [asking for attempts in rebuilt.values() for asking in attempts]
+    assert [[b.content for b in asking.request.blocks] for asking in found] == sent
+    for asking in found:
+        assert bool(asking.digest) == durable
+        audit.check_digest(asking, journal.fingerprint, "")
+
+
+class Telling(Agent):
+    async def speak(self, turn: Turn) -> TextMessage:
+        return TextMessage(content=f"{self.name} heard 4711", source=self.name)
+
+
+async def test_request_whose_standing_part_is_redacted_has_no_digest(tmp_path: Path) -> None:
+    agent = AssistantAgent("a", ScriptedModel(["So."]), system_message="Use 4711.")
+    working = RoundRobinGroupChat([agent], max_turns=1)
+    async with open_store(tmp_path / "work.db", redact=masking) as store:
+        await working.run(task="Go.", conversation=store.conversation("talk"))
+        call = next(e for e in await store.read("talk") if e.kind == "call")
+        report = await replay("talk", team=working, store=store)
+
+    assert call.payload["redacted"]
+    assert "digest" not in call.payload
+    assert "4711" not in str(call.payload)
     assert report.identical

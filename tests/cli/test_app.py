@@ -9,8 +9,8 @@ import pytest
 
 COMMANDS = [
     "run", "forecast", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "budget", "answer",
-    "steer", "queue", "interrupt", "pause", "stop", "replay", "verify", "delete", "erase", "retain", "import", "schema",
-    "models", "questions",
+    "steer", "queue", "interrupt", "pause", "stop", "replay", "export", "verify", "delete", "erase", "retain", "import",
+    "schema", "models", "questions",
 ]  # fmt: skip
 
 

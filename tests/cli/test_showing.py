@@ -160,11 +160,12 @@ def test_replay_with_another_team_tells_the_first_difference(cli: Any, done: Any
 
     assert ran.code == 1
     assert ran.out == ""
-    assert ran.err.startswith(f"Run {done.run_id} does not replay: turn 1: ")
-    where, expected, got = ran.err.splitlines()[1:]
-    assert where == "  where:    1 turn"
-    assert "analyst" in expected
-    assert "critic" in got
+    assert ran.err.startswith(f"Run {done.run_id} does not replay: the run: the journal's run ")
+    entry, expected, got, where = ran.err.splitlines()[1:]
+    assert entry == "  entry:       1, a run"
+    assert expected == "  expected:    analyst"
+    assert got == "  got:         critic"
+    assert where == "  in the code: the team's document"
 
 
 def test_running_run_is_told_as_running(cli: Any, done: Any) -> None:

@@ -2,10 +2,11 @@
 
     python crashing.py FOLDER TEAM EFFECT [EVERY]
 
-TEAM is `robin`, `wave` or `selector`; EFFECT is the class of the clerk's tool. A moment is `append 7` (all that led to
-entry 7 has happened; the entry itself is in memory only, as it is right after it was appended) or `commit 3` (the third
-commit has just returned, and what it allows has not happened yet). This process imports once and never opens a store;
-each run is a forked child, ended by SIGKILL.
+TEAM is one of `TEAMS`; EFFECT is the class of the clerk's tool. A moment is `append 7` (all that led to entry 7 has
+happened; the entry itself is in memory only, as it is right after it was appended) or `commit 3` (the third commit has
+just returned, and what it allows has not happened yet). With EVERY above 1 only each so many are tried, and of each
+kind of entry the first and the last. This process imports once and never opens a store; each run is a forked child,
+ended by SIGKILL.
 """
 
 import asyncio
@@ -16,12 +17,14 @@ import os
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import quorate.chat.replay
+import quorate.chat.selector
 import quorate.runs.sqlite
 import quorate.tools.schema
 from quorate import (
@@ -37,6 +40,7 @@ from quorate import (
     tool,
 )
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.live import Runnable
 from quorate.chat.turns import Speak
 from quorate.models import ModelRequest, Reply, ToolCall
 from quorate.runs.entries import canonical_order
@@ -106,18 +110,38 @@ class Waves:
         return Speak((*members[memory % 3 :], *members[: memory % 3]), "all at once")
 
 
-def made(kind: str, effect: str, folder: Path) -> Team:
+def by_function(messages: Sequence[Any]) -> str | None:
+    """Select a speaker by code: the clerk after the task, later whoever's turn it is by the number of messages."""
+    return None if len(messages) == 3 else NAMES[len(messages) % 3]
+
+
+async def likeness(said: str, described: list[str]) -> list[float]:
+    """Stand in for the embedding model, whose weights need not be here."""
+    return [int(hashlib.sha256(f"{said}{one}".encode()).hexdigest()[:4], 16) / 65536 for one in described]
+
+
+UNTIL = MaxMessageTermination(7)
+TEAMS: dict[str, Callable[[list[Any], Any], Runnable]] = {
+    "agent": lambda members, model: members[1],
+    "robin": lambda members, model: RoundRobinGroupChat(members, termination_condition=UNTIL),
+    "wave": lambda members, model: Team(members, turns=Waves(), termination_condition=UNTIL),
+    "selector": lambda members, model: SelectorGroupChat(members, model, termination_condition=UNTIL),
+    "function": lambda members, model: SelectorGroupChat(
+        members, model, selector_func=by_function, termination_condition=UNTIL
+    ),
+    "likeness": lambda members, model: SelectorGroupChat(members, termination_condition=UNTIL),
+}
+"""Every preset of a team; `made` gives them a writer, a clerk with a tool, and a critic."""
+
+
+def made(kind: str, effect: str, folder: Path) -> Runnable:
+    quorate.chat.selector._scores = likeness
     model = ScriptedModel(itertools.repeat(lambda request: answer(request, folder)))
     book = bookkeeping(folder, effect)
     members = [
         AssistantAgent(name, model, system_message=name, tools=[book] if name == "clerk" else []) for name in NAMES
     ]
-    until = MaxMessageTermination(7)
-    if kind == "robin":
-        return RoundRobinGroupChat(members, termination_condition=until)
-    if kind == "wave":
-        return Team(members, turns=Waves(), termination_condition=until)
-    return SelectorGroupChat(members, model, termination_condition=until)
+    return TEAMS[kind](members, model)
 
 
 # -- a store that kills its process -----------------------------------------------------------------------------------
@@ -126,7 +150,7 @@ def made(kind: str, effect: str, folder: Path) -> Team:
 class Killing:
     """Wraps a store and its journal, counts what passes, and dies at one moment."""
 
-    def __init__(self, inner: Any, moment: tuple[str, int], count: dict[str, int]) -> None:
+    def __init__(self, inner: Any, moment: tuple[str, int], count: dict[str, Any]) -> None:
         self._inner, self._moment, self._count = inner, moment, count
 
     def __getattr__(self, name: str) -> Any:
@@ -142,6 +166,7 @@ class Killing:
 
     def append(self, *entry: Any) -> Any:
         appended = self._inner.append(*entry)
+        self._count["kinds"].append(appended.kind)
         self._pass("append")
         return appended
 
@@ -158,7 +183,7 @@ def store_in(folder: Path) -> Any:
 
 
 async def work(folder: Path, kind: str, effect: str, moment: tuple[str, int]) -> dict[str, Any]:
-    count = {"append": 0, "commit": 0}
+    count: dict[str, Any] = {"append": 0, "commit": 0, "kinds": []}
     async with store_in(folder) as store:
         await made(kind, effect, folder).run(TASK, conversation=Conversation(Killing(store, moment, count), "talk"))
     return count
@@ -182,6 +207,7 @@ async def go_on(folder: Path, kind: str, effect: str) -> dict[str, Any]:
             result = await again
             assert result.outcome is not None
             told["messages"] = [m.dump() for m in result.messages]
+            told["speakers"] = Counter(m.source for m in result.messages if isinstance(m, TextMessage))
             told["questions"], told["open"] = result.outcome.questions, result.outcome.open_intents
         entries = await talk.entries()
         ended = entries[-1].payload
@@ -255,9 +281,12 @@ def forked(folder: Path, job: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[i
     return os.WTERMSIG(status), json.loads(out.read_text()) if out.exists() else None
 
 
-def moments(count: dict[str, int], every: int) -> list[tuple[str, int]]:
+def moments(count: dict[str, Any], every: int) -> list[tuple[str, int]]:
+    """Return when to kill: each moment, or of each kind of entry the first and last, and else each so many."""
+    kinds: list[str] = count["kinds"]
+    ends = {n for kind in kinds for n in (kinds.index(kind) + 1, len(kinds) - kinds[::-1].index(kind))}
     found = [(what, n) for what in ("append", "commit") for n in range(1, count[what] + 1)]
-    return found[::every]
+    return [(what, n) for i, (what, n) in enumerate(found) if i % every == 0 or (what == "append" and n in ends)]
 
 
 def place(root: Path, name: str) -> Path:

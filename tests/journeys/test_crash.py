@@ -1,5 +1,6 @@
 """kill -9 at every moment of a run, in real processes, on SQLite; then another process resumes."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -12,7 +13,12 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).with_name("crashing.py")
-AMOUNTS = ["2", "51", "52"]
+SPEC = importlib.util.spec_from_file_location("crashing", SCRIPT)
+assert SPEC is not None
+assert SPEC.loader is not None
+crashing = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(crashing)
+END = {"agent": "It has answered."}
 Case = dict[str, Any]
 
 
@@ -34,9 +40,14 @@ def crashed(folder: Path, team: str, effect: str, every: int = 1) -> tuple[Case,
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     first, *cases = [json.loads(line) for line in done.stdout.splitlines()]
-    assert first.get("outcome", first) == ["completed", "7 messages of at most 7"]
-    assert len(first["ledger"]) == 3
-    assert len(cases) >= sum(first["count"].values()) // every
+    assert first.get("outcome", first) == ["completed", END.get(team, "7 messages of at most 7")]
+    assert first["ledger"]
+    assert len(cases) >= (first["count"]["append"] + first["count"]["commit"]) // every
+    if every > 1:
+        tried = {
+            first["count"]["kinds"][int(case["moment"].split()[1]) - 1] for case in cases if "app" in case["moment"]
+        }
+        assert tried == set(first["count"]["kinds"]), "every kind of position"
     return first, cases
 
 
@@ -45,8 +56,8 @@ def same_end(whole: Case, end: Case, calls_before: int) -> Iterator[str]:
     if "error" in end:
         yield end["error"]
         return
-    for name in ("outcome", "entries"):
-        if end[name] != whole[name]:
+    for name in ("outcome", "entries", "speakers"):
+        if end.get(name, whole[name]) != whole[name]:
             yield f"{name} differ: {end[name]}"
     if end["messages"] is not None and end["messages"] != whole["messages"]:
         yield "messages differ"
@@ -57,10 +68,10 @@ def same_end(whole: Case, end: Case, calls_before: int) -> Iterator[str]:
         yield f"{made} model calls, where {owed} had not finished"
 
 
-def wrong_effects(effect: str, ledger: list[str], *, all_there: bool = True) -> Iterator[str]:
+def wrong_effects(whole: Case, effect: str, ledger: list[str], *, all_there: bool = True) -> Iterator[str]:
     """Yield what the ledger has twice, or has not, by the class of the tool that wrote it."""
     amounts = Counter(line.split()[0] for line in ledger)
-    if all_there and sorted(amounts) != AMOUNTS:
+    if all_there and set(amounts) != {line.split()[0] for line in whole["ledger"]}:
         yield f"the ledger lacks something: {ledger}"
     if effect == "unsafe" and max(amounts.values(), default=0) > 1:
         yield f"an unsafe tool ran twice: {ledger}"
@@ -76,7 +87,7 @@ def problems(whole: Case, case: Case, effect: str) -> Iterator[str]:
     questions = resumed.get("questions")
     if not questions:
         yield from same_end(whole, resumed, len(case["calls"]))
-        yield from wrong_effects(effect, resumed.get("ledger", []))
+        yield from wrong_effects(whole, effect, resumed.get("ledger", []))
         if resumed.get("unknown"):
             yield f"went on over {resumed['unknown']}"
         return
@@ -90,7 +101,7 @@ def problems(whole: Case, case: Case, effect: str) -> Iterator[str]:
     for name, all_there in (("happened", False), ("did_not", True)):
         for problem in same_end(whole, case[name], len(resumed["calls"])):
             yield f"answered {name}: {problem}"
-        yield from wrong_effects(effect, case[name].get("ledger", []), all_there=all_there)
+        yield from wrong_effects(whole, effect, case[name].get("ledger", []), all_there=all_there)
 
 
 def report(whole: Case, cases: list[Case], effect: str) -> list[str]:
@@ -120,16 +131,11 @@ def test_unsafe_tool_of_a_team_killed_at_any_moment_never_runs_twice(folder: Pat
 
 
 @pytest.mark.parametrize("effect", ["idempotent", "unsafe"])
-def test_speakers_side_by_side_killed_end_as_if_they_had_not_been(folder: Path, effect: str) -> None:
-    # ENGINE 12
-    whole, cases = crashed(folder, "wave", effect, every=2)
-
-    assert report(whole, cases, effect) == []
-
-
-@pytest.mark.parametrize("effect", ["read", "unsafe"])
-def test_team_whose_speakers_a_model_selects_does_not_choose_again_when_resumed(folder: Path, effect: str) -> None:
-    # ENGINE 2: the choice stands, and the model's answer that led to it
-    whole, cases = crashed(folder, "selector", effect, every=2)
+@pytest.mark.parametrize("team", [name for name in crashing.TEAMS if name != "robin"])
+def test_every_team_killed_at_every_kind_of_moment_ends_as_if_it_had_not_been(
+    folder: Path, team: str, effect: str
+) -> None:
+    # ENGINE 1, 2, 6, 12: transcript, speakers and outcome; a choice stands, and what a model or a function said to it
+    whole, cases = crashed(folder, team, effect, every=9)
 
     assert report(whole, cases, effect) == []

@@ -373,7 +373,7 @@ async def test_question_beside_a_wait_is_named_first() -> None:
     assert result.outcome.reason == f"It waits for an answer to {result.outcome.questions[0]}."
 
 
-async def test_parked_run_replays_as_far_as_it_went() -> None:
+async def test_parked_run_replays_to_where_it_was_parked() -> None:
     # ENGINE 4
     async with open_store("memory:", clock=FakeClock()) as store:
         look, _ = looking(Busy(1800), "seen")
@@ -383,7 +383,7 @@ async def test_parked_run_replays_as_far_as_it_went() -> None:
         report = await replay(result.run_id, team=working, store=store)
 
     assert report.identical
-    assert report.outcome is None
+    assert report.outcome == result.outcome
 
 
 async def test_waits_are_the_same_each_time_the_same_run_is_made() -> None:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from quorate.chat.speech import Turn
+from quorate.core.code import caller
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Agent(ABC):
 
     def __init__(self, name: str, *, description: str = "") -> None:
         self.name, self.description = checked_name(name), description
+        self.made_at = caller()
 
     @abstractmethod
     async def speak(self, turn: Turn) -> BaseChatMessage:

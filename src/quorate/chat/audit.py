@@ -32,6 +32,7 @@ class Rebuilding:
 
     def __init__(self, conversation: str) -> None:
         self.requests: dict[str, list[Asking]] = {}
+        self.by_entry: dict[int, Asking] = {}
         self._conversation = conversation
         self._parts: dict[str, str] = {}
         self._said: dict[str, Said] = {}
@@ -86,7 +87,8 @@ class Rebuilding:
             temperature=parts.get("temperature"),
             seed=parts.get("seed"),
         )
-        self.requests.setdefault(ref, []).append(Asking(request, said.get("digest", "")))
+        asking = self.by_entry[entry.seq] = Asking(request, said.get("digest", ""))
+        self.requests.setdefault(ref, []).append(asking)
 
     def _block(self, reference: str) -> Block:
         if reference.startswith("["):
@@ -129,6 +131,20 @@ def requests(conversation: str, entries: Iterable[Entry]) -> dict[str, list[Aski
     for entry in entries:
         fold.see(entry)
     return fold.requests
+
+
+def by_entry(conversation: str, entries: Iterable[Entry]) -> dict[int, Asking]:
+    """Return every request of a conversation by the number of its entry; none that refers to what was erased."""
+    fold = Rebuilding(conversation)
+    erased = False
+    for entry in entries:
+        erased = erased or "erased" in entry.payload
+        try:
+            fold.see(entry)
+        except (LookupError, ValueError, TypeError):
+            if not erased:
+                raise
+    return fold.by_entry
 
 
 def check_digest(asking: Asking, fingerprint: Any, where: str) -> None:

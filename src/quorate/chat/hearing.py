@@ -47,9 +47,9 @@ def fact_heard(entry: Entry, conversation: str) -> Fact:
     return fact_of(entry.payload, entry.at, id, f"{entry.run}:{entry.path}")
 
 
-def hear(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> bool:
+def hear(run: Run, path: str, talk: Talk, feed: Feed) -> bool:
     """Take in, as the turn at `path`, what people said since the last one; return whether there was anything."""
-    found = list(_again(run, path, entries) if run.is_replay else _taken(run, path))
+    found = list(_taken(run, path))
     if not found:
         return False
     talk.turn += 1
@@ -58,8 +58,7 @@ def hear(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> b
         talk.see(fact)
         feed.tell(fact.message)
         run.at = max(run.at, entry.at)
-    if not run.is_replay:
-        run.append(path, "turn", {})
+    run.append(path, "turn", {})
     return True
 
 
@@ -82,12 +81,6 @@ def _taken(run: Run, path: str) -> Iterator[Entry]:
         run.take(note)
         yield run.append(paths.child(path, count, "heard"), "heard", said_by(note))
         count += 1
-
-
-def _again(run: Run, path: str, entries: list[Entry]) -> Iterator[Entry]:
-    if {e.kind for e in entries} == {"turn"}:
-        for inside in sorted((p for p in run.recorded if paths.below(p, path)), key=paths.sort_key):
-            yield from run.recall(inside)
 
 
 async def post(

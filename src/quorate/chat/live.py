@@ -398,6 +398,8 @@ class Runnable(ABC):
         run = await starting.begin(where, dumped, limits, definition, of=self, budgets=budgets, prices=prices)
         run.answerer = answering_at_once(answer)
         try:
+            if run.redacted_task is not None:
+                given = [messages.load(m) for m in run.redacted_task]  # pyright: ignore[reportAssignmentType]: a task is messages
             return LiveRun(run, cast, _folded(run, cast), given)
         except BaseException:
             await run.journal.release()

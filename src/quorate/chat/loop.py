@@ -16,7 +16,7 @@ from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
 from quorate.core.lazy import lazy
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
-from quorate.errors import ConfigError, Conflict, Divergence
+from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
@@ -50,7 +50,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         if path in run.stalled_at:
             talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
-        if (run.mail or run.recorded or run.is_replay) and hear(run, path, entries, talk, feed):
+        if (run.mail or run.recorded) and hear(run, path, talk, feed):
             continue
         if run.mail and entries:
             cut_late(run, path, entries)
@@ -60,16 +60,10 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
                 return Outcome("completed", reason)
-            if run.is_replay and entries:
-                raise run.missing(path, "a choice")
             if run.stop_reason:
                 return Outcome("cancelled", run.stop_reason)
             if talk.progress is not None:
                 talk.progress.check()
-        elif reason is not None and run.is_replay:
-            raise Divergence(
-                f"The run goes on at {paths.shown(path)}, but the condition says: {reason}.", path=path, got=reason
-            )
         ended = await _turn(run, path, entries, talk, feed)
         if ended is not None:
             return ended
@@ -92,12 +86,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)
         run.meter.add_turn()
-        if run.is_replay:
-            raise run.missing(path, f"a choice of {', '.join(chosen.speakers)}")
         choice = run.append(path, "choice", _said_of(chosen))
-    elif run.is_replay:
-        await _check_choice(run, path, talk, choice)
-        run.meter.add_turn()
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
             run.recall(step)
@@ -141,8 +130,6 @@ async def _cut_turn(
         run.recall(step)
     scope = Scope(run, path, run.at if choice is None else choice.at)
     if choice is not None:
-        if run.is_replay:
-            run.meter.add_turn()
         run.gate = Interrupted
         try:
             await _speeches(scope, talk.see_choice(choice), talk, feed)
@@ -201,26 +188,18 @@ def _legal(speakers: tuple[str, ...], talk: Talk) -> bool:
     return bool(speakers) and len(set(speakers)) == len(speakers) and talk.members.keys() >= set(speakers)
 
 
-async def _check_choice(run: Run, path: str, talk: Talk, entry: Entry) -> None:
-    """In a replay: choose again and compare."""
-    chosen = _checked(await _choose(run, path, talk), talk)
-    got = _said_of(chosen) if isinstance(chosen, Speak) else {"stop": chosen.reason}
-    if json.dumps(got, sort_keys=True) != json.dumps(entry.payload, sort_keys=True):
-        raise Divergence(
-            f"{paths.shown(path)}: the journal has {entry.payload}, the policy now says {got}.",
-            path=path, expected=entry.payload, got=got,
-        )  # fmt: skip
-
-
 async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[list[Fact]]:
     """Speakers side by side; each sees the thread as it was when they were named."""
+    run = scope.run
     found: list[list[Fact] | Exception] = [[] for _ in choice.speakers]
 
     async def speak(at: int, name: str) -> None:
         try:
             found[at] = await _speech(scope, at + 1, name, talk, feed)
-        except (Parked, Halt) as error:  # siblings finish first
-            found[at] = error
+        except Exception as error:
+            if not isinstance(error, Parked | Halt) and not run.is_replay:
+                raise
+            found[at] = error  # siblings finish first
         except asyncio.CancelledError as raised:
             if is_cancelled():
                 raise
@@ -233,9 +212,9 @@ async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[li
     except ExceptionGroup as errors:
         first = errors.exceptions[0]
         raise first from first.__cause__  # what it came from stays
-    for facts in found:
-        if isinstance(facts, Exception):
-            raise facts
+    failed = [facts for facts in found if isinstance(facts, Exception)]
+    if failed:
+        raise min(failed, key=lambda error: isinstance(error, Parked | Halt))
     return [facts for facts in found if isinstance(facts, list)]
 
 
@@ -243,7 +222,7 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     """Let one member speak, or read what it said."""
     run = turn_scope.run
     path = paths.child(turn_scope.path, position, name)
-    if run.recorded and not run.is_replay:
+    if run.recorded:
         closed = _recalled(run, path, name, talk)
         if closed is not None:
             return closed
@@ -272,7 +251,7 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
     token = current.set(scope)
     cut = False
     try:
-        if run.gate is Interrupted and not _finished(run, path):
+        if run.gate is Interrupted:
             message = await _cut_short(member.agent, turn)
         else:
             message = await member.agent.speak(turn)
@@ -291,11 +270,6 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
         await run.check_effects(path)
     _close(run, path, turn, member, cut=cut)
     return turn.facts
-
-
-def _finished(run: Run, path: str) -> bool:
-    """Whether, in a replay, a speech of a turn that was cut short had come to its end before."""
-    return any(e.kind == "said" and not e.payload.get("interrupted") for e in run.recorded.get(path, ()))
 
 
 async def _cut_short(agent: Speaker, turn: Turn) -> BaseChatMessage:
@@ -327,7 +301,10 @@ def _close(run: Run, path: str, turn: Turn, member: Member, *, cut: bool) -> Non
                 fact.origin = member.origin
     if cut:
         said["interrupted"] = True
-    run.append(path, "said", said)
+    entry = run.append(path, "said", said)
+    if entry.payload is not said and "redacted" in entry.payload:  # what is not kept is not told
+        turn.reread(entry.payload["items"], member.origin)
+        member.state = entry.payload.get("state", member.state)
     member.asked = turn.asked
 
 

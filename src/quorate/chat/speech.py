@@ -13,7 +13,7 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.feed import Feed
 from quorate.chat.progress import Progress
 from quorate.core.lazy import lazy
-from quorate.models.blocks import Blocks
+from quorate.models.blocks import Blocks, Origin
 from quorate.models.calls import Asked, answer_of
 from quorate.runs import paths
 from quorate.runs.entries import Entry
@@ -174,6 +174,13 @@ class Turn:
         if stalls and f"{self.scope.path}:{self.scope.count}" in stalls:
             self._watch = Progress(polls=self._polls, patience=patience)
         self._watch.check()
+
+    def reread(self, items: Sequence[Item], origin: Origin) -> None:
+        """Tell what the journal has of the speech instead of what was said."""
+        scope = self.scope
+        self.facts = [deriving.derived(tuple(item), self.steps, scope.path, self.name, scope.run) for item in items]
+        for fact in self.facts:
+            fact.origin = origin
 
     def close(self, message: BaseChatMessage) -> None:
         """End the speech with a message, unless it was derived already."""

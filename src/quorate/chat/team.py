@@ -11,6 +11,7 @@ from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.turns import RoundRobin, TurnPolicy
+from quorate.core.code import caller
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
 from quorate.runs.outcome import Limits
@@ -58,6 +59,7 @@ class Team(Runnable):
         self.wrap_up = wrap_up
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
+        self.made_at = caller()
 
     def cast(self) -> Cast:
         """Return who talks, in what order, until when."""

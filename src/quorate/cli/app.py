@@ -386,11 +386,43 @@ def stop(run: Run, reason: Words = "", by: By = "user", store: Store = None) -> 
 
 
 @app.command(short_help="Do a run again offline and compare it.")
-def replay(run: Run, store: Store = None, team: TeamFile = None, app: App = None) -> None:
-    """Do a run again from its journal, with no outside call, and compare every entry."""
-    from quorate.cli import showing
+def replay(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A run, a conversation for its last run, or a .jsonl file of one.",
+            show_default=False,
+        ),
+    ],
+    store: Store = None,
+    team: TeamFile = None,
+    app: App = None,
+    as_json: Json = False,
+) -> None:
+    """Do a run again from its journal, with no outside call, and compare every entry.
 
-    finish(showing.replayed(run, store, team, app))
+    Exits with 0 if it is identical, with 1 at the first difference, which it shows.
+    """
+    from quorate.cli import replaying
+
+    finish(replaying.replayed(run, store, team, app, as_json=as_json))
+
+
+@app.command(short_help="Save a conversation in one file.")
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A .jsonl file; - prints it.", show_default=False)],
+    store: Store = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+) -> None:
+    """Save a conversation, or its beginning up to the end of a run, in one file of JSON lines.
+
+    The file holds its long texts and its hash chain. It can be replayed, and is a test fixture (docs/replay.md).
+    """
+    from quorate.cli import replaying
+
+    finish(replaying.export(run, file, store, force=force))
 
 
 @app.command(short_help="Check that journals are what was written.")

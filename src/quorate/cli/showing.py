@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,16 +11,14 @@ from quorate.chat import shown
 from quorate.chat.console import View, watching
 from quorate.chat.fork import Said, thread
 from quorate.chat.messages import BaseMessage
-from quorate.chat.replay import replay
 from quorate.chat.shown import Line
-from quorate.cli import FAILED, forking
-from quorate.cli import definition as definitions
+from quorate.cli import forking
 from quorate.cli.again import Again
 from quorate.cli.place import Found, Place, chosen, find
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.cli.transcript import Told, ToldTurn, ended_figures, status, told
-from quorate.errors import Divergence, StoreError
+from quorate.errors import StoreError
 from quorate.runs import paths
 from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
@@ -206,34 +203,3 @@ def _turn_data(turn: ToldTurn) -> dict[str, Any]:
         "cost_usd": turn.cost_usd,
         "said": [message.dump() for message in turn.said],
     }
-
-
-# -- replay -----------------------------------------------------------------------------------------------------------
-
-
-async def replayed(run: str, store: str | None, team: str | None, app: str | None) -> int:
-    """Replay a run and return the exit code: 0 if it is identical, 1 if not."""
-    project = find_project()
-    place = Place.of(store, project)
-    async with place.there() as opened:
-        found = await find(opened, run)
-        await opened.verify(found.conversation)
-        chosen = definitions.recorded(found, place, project, team=team, app=app, verb="replay")
-        try:
-            report = await replay(found.run_id, store=opened, team=chosen.team)
-        except Divergence as difference:
-            print(shown.clean(f"Run {found.run_id} does not replay: {difference}"), file=sys.stderr)
-            where = difference.path or "the run"
-            for name, value in (("where", where), ("expected", difference.expected), ("got", difference.got)):
-                print(f"  {name + ':':10}{shown.cut(str(value), 1000)}", file=sys.stderr)
-            return FAILED
-    given = (
-        f", {shown.counted(report.given, 'turn')} taken as given: the definition changed after them"
-        if report.given
-        else ""
-    )
-    print(
-        f"Run {report.run_id} replays identically: {report.entries:,} entries and requests compared, no outside call "
-        f"made{given}."
-    )
-    return 0

@@ -25,7 +25,7 @@ from quorate.models.client import (
 )  # fmt: skip
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
-from quorate.runs.meter import FLOOR_TOKENS, Meter, Spent
+from quorate.runs.meter import FLOOR_TOKENS, Halt, Meter, Spent
 from quorate.runs.pause import backoff_s, pause
 from quorate.runs.prices import Rate, price_of
 from quorate.runs.run import Run, blame
@@ -82,41 +82,19 @@ async def ask(
     if run.recorded or run.is_replay:
         run.check()
         entries = run.recall(path)
-        if run.is_replay:
-            _replay(run, client, request, path, entries)
         found = _recalled(entries, path, scope)
         if found is not None:
             return answer_of(found, ref), Asked(
                 request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
             )
         attempt += sum(1 for e in entries if e.kind == "call")
-        if entries and not run.is_replay and entries[-1].kind == "retry":
+        if entries and entries[-1].kind == "retry":
             await pause(run, path, entries[-1].payload.get("until", 0), _asks_to_wait(client))
     if run.gate is not None:
         run.check_gate()
     if run.is_replay:
-        raise run.missing(path, f"a call of {client.info.name}")
+        return await _again(scope, path, ref, client, request, after, attempt)
     return await _live(scope, path, ref, client, request, after, attempt, on_event)
-
-
-def _replay(run: Run, client: ModelClient, request: ModelRequest, path: str, entries: list[Entry]) -> None:
-    """Compare a request with the recorded one, and count its call as it was counted."""
-    price, bound = price_of(client.info, run.prices), prompt_bound(request)
-    call = next((e.payload for e in entries if e.kind == "call"), None)
-    if call is not None and "ledgers" in call:  # what others had left it is no part of this journal
-        request = request.capped(min(request.max_tokens, call["cap"]))
-    meter = run.meter_at(path)
-    capped, worst = _capped(run, meter, price, bound, request)
-    if call is None:
-        return
-    run.compare_request(path, capped, capped.max_tokens)
-    held = bound + capped.max_tokens
-    meter.hold(held, worst)
-    said = next((e.payload for e in entries if e.kind == "reply"), None)
-    if said is None:
-        meter.forfeit(held, worst)
-    else:
-        meter.settle(held, worst, said["in"], said["out"], said.get("cached", 0), said.get("cost", 0.0))
 
 
 async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest) -> Answer:
@@ -208,7 +186,11 @@ async def _live(
         prompt, completion, cached, _ = used
         usd = 0.0 if price.free else price.usd(prompt, completion, cached)
         meter.settle(held, worst, prompt, completion, cached, usd)
-        scope.at = run.append(path, "reply", _reply_payload(answer, used, usd)).at
+        said = _reply_payload(answer, used, usd)
+        entry = run.append(path, "reply", said)
+        scope.at = entry.at
+        if entry.payload is not said and "redacted" in entry.payload:  # what is not kept is not used
+            answer = answer_of(entry, ref)
         if durable:
             await run.journal.commit()
         return answer, filled(Asked, (request.blocks, ref, parts, usd))
@@ -246,6 +228,46 @@ async def _reserved(
 
     await shared.reserve(f"{run.id}:{path}", decide)
     return found
+
+
+async def _again(
+    scope: Scope, path: str, ref: str, client: ModelClient, request: ModelRequest, after: Asked | None, attempt: int
+) -> tuple[Answer, Asked]:
+    """Make a model step in a replay: each attempt is compared, and what came of it is in the journal."""
+    run, info = scope.run, client.info
+    meter, price = run.meter_at(path), price_of(info, run.prices)
+    parts, size = standing(request)
+    bound = _bound(request, size)
+    while True:
+        declared = run.peek(path)
+        if declared is not None and "ledgers" in declared.payload:  # what others had left it is not in this journal
+            request = request.capped(min(request.max_tokens, declared.payload["cap"]))
+        try:
+            capped, worst = _capped(run, meter, price, bound, request)
+        except Halt:
+            cap = run.recorded_cap(path)
+            if not cap:
+                raise
+            capped, worst = request.capped(cap), 0.0
+        run.compare_request(path, capped)
+        declared = run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
+        held, worst = bound + declared.payload["cap"], declared.payload.get("worst_usd", 0.0)
+        meter.hold(held, worst)
+        try:
+            entry = run.next_recorded(path, f"an answer of {info.name}")
+        except Exception:
+            meter.forfeit(held, worst)
+            raise
+        said = entry.payload
+        if entry.kind == "reply" or not said.get("in", held):
+            meter.settle(held, worst, said["in"], said["out"], said.get("cached", 0), said.get("cost", 0.0))
+        else:
+            meter.forfeit(held, worst)
+        if _recalled([entry], path, scope) is not None:
+            return answer_of(entry, ref), Asked(request.blocks, ref, parts, said.get("cost", 0.0))
+        scope.at = entry.at
+        await pause(run, path, said.get("until", 0), _asks_to_wait(client))
+        attempt += 1
 
 
 def _call_payload(

@@ -30,6 +30,7 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `unwrapped` | root | the wrap-up of a run at a limit could not be had: `reason` |
 | `ended` | root | an attempt ended: `outcome`, `reason`, figures, `wrap_up` (the path of its step) |
 
+An entry that a redaction hook changed has `redacted`.
 An erased entry is read with the payload of `tombstone`: `erased`, and what every reader of its kind needs.
 
 A reader lifts older versions, refuses newer ones clearly and keeps kinds that it does not know.

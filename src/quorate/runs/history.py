@@ -142,6 +142,22 @@ class RunRecord:
         if said.get("cause"):
             self.void.update(e.seq for e in self.entries if e.path == said["cause"] and e.kind == "error")
 
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> RunRecord:
+        """Return what some entries of a run tell."""
+        record = cls(entries[0].run)
+        for entry in entries:
+            record.see(entry)
+        return record
+
+    def with_entries(self, more: Iterable[Entry]) -> RunRecord:
+        """Return the run as it is after more entries."""
+        first = self.entries[0].seq if self.entries else 0
+        record = RunRecord(self.number, marks=[mark for mark in self.marks if mark[0] < first])
+        for entry in (*self.entries, *more):
+            record.see(entry)
+        return record
+
     @property
     def wrap_up(self) -> str:
         """The text of the last attempt's wrap-up, empty if there is none."""

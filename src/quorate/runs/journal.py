@@ -37,6 +37,14 @@ Redact = Callable[[str, str, Payload], Payload]
 _BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # where there is none, `monotonic` may stand still in a sleep
 
 
+def redacted(redact: Redact, path: str, kind: str, payload: Payload) -> Payload:
+    """Return the payload to keep, marked `redacted` if it was changed; a digest, that is of what was changed, goes."""
+    kept = redact(path, kind, payload)
+    if kept is payload or json.dumps(kept, default=str) == json.dumps(payload, default=str):
+        return payload
+    return {**{name: value for name, value in kept.items() if name != "digest"}, "redacted": True}
+
+
 class Clock(Protocol):
     """Where time comes from."""
 
@@ -523,7 +531,7 @@ class MemoryJournal:
         if kind in WITH_TEXT:
             check_size(kind, payload)
         if self._redact is not None:
-            payload = self._redact(path, kind, payload)
+            payload = redacted(self._redact, path, kind, payload)
         entries, now = self._entries, self._now
         at = time.time_ns() // 1000 if now is None else now()  # a call less: five entries are written each turn
         entry = filled(Entry, (len(entries) + 1, run, path, kind, at, payload, FORMAT))

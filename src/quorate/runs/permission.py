@@ -35,8 +35,7 @@ async def permission(scope: Scope, path: str, call: Call) -> tuple[str, Payload]
     """
     run = scope.run
     recorded = run.recorded.get(path, ())
-    asked = any("permit" in entry.payload for entry in recorded)
-    if not asked if run.is_replay else any(entry.kind in _MADE for entry in recorded):
+    if any(entry.kind in _MADE for entry in recorded):
         return None
     said: Payload = {
         "text": f"May {call.name}({call.arguments}) be called? This is a fork: it may have been done before.",
@@ -46,7 +45,7 @@ async def permission(scope: Scope, path: str, call: Call) -> tuple[str, Payload]
         answer = await put(scope, path, question_id(run.id, f"{path}/permission"), said, Shape(PERMIT))
     except Interrupted:
         return None  # no step is made any more, this one neither
-    return None if answer is True or run.is_replay else _instead(call, answer)
+    return None if answer is True else _instead(call, answer)
 
 
 def _instead(call: Call, answer: Any) -> tuple[str, Payload]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from quorate.errors import Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Entry, Payload
-from quorate.runs.journal import Clock, Deliver, Head, Note, Redact, Watcher, check_size
+from quorate.runs.journal import Clock, Deliver, Head, Note, Redact, Watcher, check_size, redacted
 from quorate.runs.ledger import Balance
 
 Row = tuple[int, int, bytes, str, int, int, bytes | None, bytes | None, bytes]
@@ -61,7 +61,7 @@ class PostgresJournal:
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         check_size(kind, payload)
         if self._redact is not None:
-            payload = self._redact(path, kind, payload)
+            payload = redacted(self._redact, path, kind, payload)
         data = chain.encode(kind, payload, self._keep)
         at, seq, salt = self._now(), self._count + 1, chain.fresh_salt()
         self._last = chain.link(self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data))

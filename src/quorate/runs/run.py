@@ -51,6 +51,9 @@ class Run:
         past: Everything before it, in canonical order.
     """
 
+    is_replay = False
+    redacted_task: list[Payload] | None = None
+    """The task as the journal has it, where that is not as it was given."""
     asks_first = False
     """Whether new calls that are not `read` are put before a person: in a fork."""
     marks: Sequence[tuple[int, str]] = ()
@@ -117,7 +120,7 @@ class Run:
         self.stop_reason = ""
         self.open_turn = ""
         self.outcome: Outcome | None = None
-        self.is_replay = self.ended = False
+        self.ended = False
         self.kept: Any = None
         self.resources: dict[Any, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -163,9 +166,22 @@ class Run:
         """Return what the journal holds at a path of the open turn, and count it as met."""
         return self.recorded.pop(path, [])
 
-    def missing(self, path: str, what: str) -> Exception:
-        """Return what to raise where a replay wants an outcome that the journal does not have."""
-        return RuntimeError(f"{paths.shown(path)}: {what} is no part of a replay.")
+    def peek(self, path: str) -> Entry | None:
+        """Return what a replay has next at a path, None if it has nothing there."""
+
+    def next_recorded(self, path: str, what: str) -> Entry:
+        """Return what a replay goes on with at a path; `what` says in words what is made there."""
+        raise RuntimeError(f"{paths.shown(path)}: {what} is answered by the journal in a replay only.")
+
+    def recorded_cap(self, path: str) -> int:
+        """Return the cap of a call that a replay has at a path although a sibling has reached a limit; 0 if none."""
+        return 0
+
+    def answer_recorded(self, path: str) -> Entry | None:
+        """Return the answer that a replay has to a question, None if there is none."""
+
+    def compare(self, entry: Entry, payload: Payload, *, only: frozenset[str] | None = None) -> None:
+        """Compare an entry with what the code makes of it, in a replay."""
 
     def fingerprint(self, data: bytes) -> str:
         """Return a digest of what a step asks, for its path; keyed with the owner's secret where it is kept."""
@@ -175,7 +191,7 @@ class Run:
         """Return the path that the journal has for a step that a digest names."""
         return path
 
-    def compare_request(self, path: str, request: Any, cap: int) -> None:
+    def compare_request(self, path: str, request: Any) -> None:
         """Compare a request with the recorded one, in a replay."""
 
     def check_all_met(self, scope: str) -> None:
@@ -437,14 +453,14 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     except Exception as raised:
         if isinstance(raised, TimedOut) and raised.work is work:
             outcome = run.meter.reached("active_s").outcome
-        elif _is_only(raised, Parked | Halt):  # out of a task group
+        elif is_only(raised, Parked | Halt):  # out of a task group
             outcome = run.meter.halted or Outcome("waiting", "")
         else:
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=cause_of(raised))
     finally:
         current.reset(token)
     if run.tasks:
-        again = await _end_tasks(run, finish_s=left if outcome.kind == "waiting" else 0.0)
+        again = await end_tasks(run, finish_s=left if outcome.kind == "waiting" else 0.0)
         if again is not None and cancelled is None:
             cancelled, outcome = again, Outcome("cancelled", "The caller cancelled the run.")
     if run.is_cut and not (run.task and run.task.uncancel()) and outcome.kind in {"cancelled", "waiting"}:
@@ -452,7 +468,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
         await _give_up_attempt(run)
     if outcome.kind == "limit" and run.wrap_up is not None:
         cancelled = await _wrap_up(run, root)
-    outcome = run.outcome = _with_open_ends(run, outcome)
+    outcome = run.outcome = with_open_ends(run, outcome)
     await _end(run, outcome, began)
     if cancelled is not None:
         raise cancelled
@@ -467,19 +483,19 @@ async def _give_up_attempt(run: Run) -> None:
     """
     run.deaf = True
     if run.tasks:
-        await _end_tasks(run, finish_s=0.0)
+        await end_tasks(run, finish_s=0.0)
     await run.journal.commit()
     await run.close_resources()
     raise Again
 
 
-def _is_only(error: BaseException, kinds: Any) -> bool:
+def is_only(error: BaseException, kinds: Any) -> bool:
     """Whether it is a group in which nothing but such errors are."""
     inside: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    return bool(inside) and all(isinstance(inner, kinds) or _is_only(inner, kinds) for inner in inside)
+    return bool(inside) and all(isinstance(inner, kinds) or is_only(inner, kinds) for inner in inside)
 
 
-async def _end_tasks(run: Run, *, finish_s: float) -> asyncio.CancelledError | None:
+async def end_tasks(run: Run, *, finish_s: float) -> asyncio.CancelledError | None:
     """End the tasks that user code started and left behind; beside a branch that waits, the others finish first.
 
     Returns:
@@ -519,7 +535,7 @@ async def _wrap_up(run: Run, root: Scope) -> asyncio.CancelledError | None:
     return None
 
 
-def _with_open_ends(run: Run, outcome: Outcome) -> Outcome:
+def with_open_ends(run: Run, outcome: Outcome) -> Outcome:
     """Never end `completed` over an unknown effect or an open question."""
     if not (run.waiting or run.open_intents or run.parked) and outcome.kind != "waiting":
         return outcome
@@ -554,9 +570,8 @@ def _must_see(run: Run, outcome: Outcome) -> bool:
     return outcome.kind in {"completed", "stalled"} and any(note.kind in MESSAGES for note in run.mail.values())
 
 
-async def _end(run: Run, outcome: Outcome, began: int) -> None:
-    """Journal the outcome and give the journal and all resources back, even while being cancelled."""
-    active = run.active_before_s + (run.clock.now_us() - began - run.idle_us) / 1e6
+def ended_payload(run: Run, outcome: Outcome, active_s: float) -> Payload:
+    """Return what the entry that ends an attempt says."""
     payload: Payload = {"outcome": outcome.kind, "reason": outcome.reason}
     for name in ("limit", "cause", "until"):
         if getattr(outcome, name):
@@ -569,7 +584,14 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
     if run.wrapped:
         payload["wrap_up"] = run.wrapped
     payload |= run.meter.figures()
-    payload["active_s"] = round(active, 6)
+    payload["active_s"] = round(active_s, 6)
+    return payload
+
+
+async def _end(run: Run, outcome: Outcome, began: int) -> None:
+    """Journal the outcome and give the journal and all resources back, even while being cancelled."""
+    active = run.active_before_s + (run.clock.now_us() - began - run.idle_us) / 1e6
+    payload = ended_payload(run, outcome, active)
 
     def last() -> None:
         run.append(paths.ROOT, "ended", payload)

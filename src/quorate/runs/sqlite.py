@@ -37,6 +37,7 @@ from quorate.runs.journal import (
     checked_id,
     going_on,
     ready,
+    redacted,
     taken_id,
     unknown_parent,
 )
@@ -136,7 +137,7 @@ class SqliteJournal:
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         check_size(kind, payload)
         if self._redact is not None:
-            payload = self._redact(path, kind, payload)
+            payload = redacted(self._redact, path, kind, payload)
         data = chain.encode(kind, payload, self._keep)
         at, seq, salt = self._now(), self._count + 1, chain.fresh_salt()
         self._last = chain.link(self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data))

@@ -73,6 +73,8 @@ async def begin(
             said |= _spend_within(run, (), budgets, None, prices)
         entry = run.append(paths.ROOT, "run", said)
         run.at, run.warn_at = entry.at, limits.warn_at
+        if entry.payload is not said and "redacted" in entry.payload:
+            run.redacted_task = entry.payload["task"]
     except BaseException:
         await journal.release()
         raise

@@ -30,7 +30,7 @@ from quorate.errors import (
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.late import is_under_way, report
-from quorate.runs.meter import Halt, Meter
+from quorate.runs.meter import Halt
 from quorate.runs.pause import backoff_s, pause
 from quorate.runs.permission import permission
 from quorate.runs.run import Interrupted, Parked, Run, blame, question_id
@@ -185,23 +185,21 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
         intents, failed, outcome, settled = _recalled(run, path, call)
         if outcome is not None:
             scope.at = max(scope.at, outcome.at)
-            if run.is_replay:
-                _count_again(run.meter_at(path), call, [*failed, outcome])
             return _recorded_outcome(outcome)
         if intents and intents[-1].payload["effect"] != call.effect:  # an open intent keeps what it was written with
             call = replace(call, effect=intents[-1].payload["effect"])
         if intents and call.effect == "unsafe" and not settled:
             raise Parked(f"The outcome of {call.name} at {paths.shown(path)} is open.")
         failures = len(failed)
-        if failed and not run.is_replay:
+        if failed:
             await pause(run, path, failed[-1].payload["until"], _asks_to_wait(call))
     if run.gate is not None:
         return await _barred(scope, path, call, again=bool(intents) or bool(failures))
     if call.counts and not intents and not failures:
         run.meter_at(path).add_tool_call()
-    if run.is_replay:
-        raise run.missing(path, f"a call of {call.name}")
     key = "" if call.effect == "read" else operation_key(run, path, call.name, call.arguments)
+    if run.is_replay:
+        return await _again(scope, path, call, key, attempt=len(intents) + 1)
     if key:
         await _declare(run, path, call, key, attempt=len(intents) + 1)
     elif run.journal.durable:
@@ -216,7 +214,7 @@ async def _barred(scope: Scope, path: str, call: Call, *, again: bool) -> Payloa
         Parked: It is another step, or the run is paused.
     """
     run = scope.run
-    if run.gate is not Interrupted or call.failed is None or run.is_replay:
+    if run.gate is not Interrupted or call.failed is None:
         run.check_gate()
     assert call.failed is not None
     if call.counts and not again:
@@ -237,13 +235,37 @@ async def _not_made(scope: Scope, path: str, call: Call, kind: str, payload: Pay
     return payload
 
 
-def _count_again(meter: Meter, call: Call, recorded: list[Entry]) -> None:
-    """Count a recorded step in a replay as it was counted."""
-    if call.counts:
-        meter.add_tool_call()
-    for entry in recorded:
+async def _again(scope: Scope, path: str, call: Call, key: str, *, attempt: int) -> Payload:
+    """Make a step in a replay: its intents are compared, and what came of it is in the journal."""
+    run = scope.run
+    if key:
+        await _declare(run, path, call, key, attempt=attempt)
+    while True:
+        entry = run.next_recorded(path, f"a call of {call.name}")
         for spent in entry.payload.get("spent", ()):
-            meter.count(spent)
+            run.meter_at(path).count(spent)
+        if entry.kind in {call.kind, "error"}:
+            break
+        if entry.kind == "question":
+            run.waiting[path] = entry.payload["id"]
+            raise Parked(entry.payload["text"])
+        if entry.kind in {"settled", "retry"}:
+            run.open_intents.pop(path, None)
+            await pause(run, path, entry.payload.get("until", 0), _asks_to_wait(call))
+            if run.gate is not None:
+                run.check_gate()
+            attempt += 1
+            if key:
+                await _declare(run, path, call, key, attempt=attempt)
+    if call.effect == "read" and call.kind == "result":
+        run.compare(entry, {"name": call.name, "arguments": call.arguments}, only=IN_RESULT)
+    run.open_intents.pop(path, None)
+    scope.at = max(scope.at, entry.at)
+    return _recorded_outcome(entry)
+
+
+IN_RESULT = frozenset({"name", "arguments"})
+"""What the result of a call without an intent says of the call."""
 
 
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:

@@ -111,7 +111,7 @@ async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], c
     """Call a tool that is a scope: its steps are journaled each, and when it ends its result closes it."""
     run = scope.run
     closed = next((e for e in run.recorded.get(path, ()) if e.kind == "result"), None)
-    if closed is not None and not run.is_replay:
+    if closed is not None:
         for inside in [p for p in run.recorded if p == path or paths.below(p, path)]:
             run.recall(inside)
         said = closed.payload

@@ -10,7 +10,7 @@ LONG = "Nobody knows the trouble I've seen. " * 5000
 
 
 async def redaction_sees_every_entry_before_it_is_kept(open: Open) -> None:
-    """ENGINE 24: one hook, which is given path, kind and payload."""
+    """ENGINE 24: one hook, which is given path, kind and payload; what it changed is marked (`journal.redacted`)."""
     seen: list[tuple[str, str]] = []
 
     def redact(path: str, kind: str, payload: Payload) -> Payload:
@@ -24,7 +24,7 @@ async def redaction_sees_every_entry_before_it_is_kept(open: Open) -> None:
     await write(journal, "sesame")
 
     same(entry.payload["content"], "open ******", "What the writer goes on with")
-    same([e.payload for e in await store.read("talk")], [entry.payload, {"value": "******"}])
+    same([e.payload for e in await store.read("talk")], [entry.payload, {"value": "******", "redacted": True}])
     same(seen, [("1 turn/1 pay", "result"), ("1 turn", "value")])
 
 
