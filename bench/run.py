@@ -25,6 +25,7 @@ BENCH = Path(__file__).resolve().parent
 OUR_PACKAGES = ["quorate", "pydantic", "pydantic-core"]
 PEER_PACKAGES = [
     "autogen-agentchat",
+    "autogen-core",
     "langgraph",
     "langgraph-checkpoint-sqlite",
     "agent-framework-core",

@@ -17,6 +17,7 @@ def cases() -> list[Case]:
         import_cost(),
         durable(),
         resume(),
+        actors(),
     ]
 
 
@@ -221,3 +222,42 @@ def _kept(turns: int, ours: Script, name: str, peer: Script) -> list[Row]:
         for what, unit, key in (("a turn", "us", "turn_us"), ("disk", "MB", "disk_mb"), ("memory", "MB", "peak_mb"))
         if not (kind and key == "disk_mb")
     ]
+
+
+def actors() -> Case:
+    """Agents that talk on the actor runtime, beside AutoGen Core."""
+    rows: list[Row] = []
+    for label, variant in (("", ""), (", 1,000 types", "many")):
+        ours, autogen = _actors(variant)
+        for what, key in (
+            ("direct round trip", "round_trip_us"),
+            ("delivery to 1 subscriber", "deliver_1_us"),
+            ("delivery to each of 10", "deliver_10_us"),
+            ("delivery to each of 100", "deliver_100_us"),
+        ):
+            theirs = Reading(autogen, key)
+            rows.append(Row(what + label, "us", Reading(ours, key), "AutoGen", theirs, at_most=1 / 5))
+    idle, their_idle = _actors("idle")
+    chain, their_chain = _actors("chain")
+    long = Script("cases/actors.py", OURS, variant="long", rounds=1)
+    return Case(
+        "actors",
+        (
+            *rows,
+            Row("idle agent, of 10,000", "bytes", Reading(idle, "idle_bytes"), at_most=717),
+            Row(
+                "idle agent, of 10,000",
+                "bytes",
+                Reading(idle, "idle_bytes"),
+                "AutoGen",
+                Reading(their_idle, "idle_bytes"),
+            ),
+            Row("hop in a chain of 100", "us", Reading(chain, "hop_us"), "AutoGen", Reading(their_chain, "hop_us")),
+            Row("100,000 messages through it, growth", "KB", Reading(long, "chain_grown_kb"), at_most=512),
+        ),
+    )
+
+
+def _actors(variant: str) -> tuple[Script, Script]:
+    ours = Script("cases/actors.py", OURS, variant=variant, rounds=3)
+    return ours, Script("peers/autogen_actors.py", PEERS, variant=variant, rounds=2)

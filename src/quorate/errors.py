@@ -153,7 +153,12 @@ class Undeliverable(MessageError, LookupError):
         message: What happened and what to do.
         recipient: Whom it was for.
         reason: `unknown agent`, `queue full`, `circle` or `stopped`.
+
+    Attributes:
+        is_told: Whether it was told as a dead letter; it may pass through many senders.
     """
+
+    is_told = False
 
     def __init__(self, message: str, *, recipient: Any = None, reason: str = "unknown agent") -> None:
         super().__init__(message, recipient=recipient)

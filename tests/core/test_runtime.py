@@ -150,13 +150,15 @@ async def test_endless_recursion_ends_with_an_error_and_not_with_a_broken_stack(
     async def again(self: Scripted, message: Note, ctx: MessageContext) -> Any:
         return await self.send_message(message, self.id)
 
-    async with LocalRuntime(depth_limit=500) as runtime:
+    dead: list[DeadLetter] = []
+    async with LocalRuntime(depth_limit=500, on_dead_letter=dead.append) as runtime:
         id = await add(runtime, "a", again)
 
         with pytest.raises(Undeliverable, match="wait for one another"):
             await runtime.send_message(Note(), id)
 
         assert len((await agent(runtime, id)).got) == 501
+    assert [letter.reason for letter in dead] == ["circle"]
 
 
 async def test_unknown_agent_is_an_error_that_names_the_known_ones_and_a_dead_letter() -> None:

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from google.protobuf import wrappers_pb2
 from pydantic import BaseModel
 
 from quorate.core import JSON_DATA_CONTENT_TYPE as JSON
@@ -81,8 +82,7 @@ def test_unknown_type_stays_data_imports_nothing_and_is_written_as_it_came() -> 
 
 
 def test_protobuf_message_comes_back_as_it_was() -> None:
-    wrappers = pytest.importorskip("google.protobuf.wrappers_pb2", reason="protobuf is not installed")
-    known, message = Serializers(), wrappers.StringValue(value="x")
+    known, message = Serializers(), wrappers_pb2.StringValue(value="x")
     (serializer,) = serializers_of(type(message))
     known.add(serializer)
 

@@ -242,5 +242,8 @@ class Delivery:
 
 
 async def linked(work: Coroutine[Any, Any, Any], token: CancellationToken) -> Any:
-    """Await work in a task that a token cancels."""
+    """Await work in a task that a token cancels; work whose token is cancelled already does not begin."""
+    if token.is_cancelled():
+        work.close()
+        raise asyncio.CancelledError
     return await token.link_future(asyncio.get_running_loop().create_task(work))

@@ -458,7 +458,8 @@ class LocalRuntime:
             else:
                 answer = await self._attempt(recipient, message, about, token)
         except Undeliverable as error:
-            if error.recipient == recipient:
+            if error.recipient == recipient and not error.is_told:
+                error.is_told = True
                 self._dead(DeadLetter(message, recipient, None, about.sender, error.reason, error))
             raise
         if self._interventions:
