@@ -211,6 +211,7 @@ class LiveRun:
                 if self._wrap_up is not None:
                     self._result.wrap_up = self._wrap_up
             self._feed.end()
+            self.run.forget_callers()
 
     def _take_up(self, run: Run) -> None:
         """Go on with another attempt at the run."""

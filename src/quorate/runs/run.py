@@ -150,6 +150,13 @@ class Run:
         if self.shared is not None and self.shared.tell is None:
             self.shared.warn_at, self.shared.tell = share, tell
 
+    def forget_callers(self) -> None:
+        """Let go of whoever is told and asked: they know the run, and a circle waits for the garbage collector."""
+        self.meter.tell = self.wrap_up = None
+        if self.agents is not None:
+            for meter in self.agents.values():
+                meter.tell = None
+
     def share(self, budgets: Sequence[Budget]) -> None:
         """Reserve in shared budgets too, from here on."""
         from quorate.runs.budget import Shared  # runs without one do not pay for it

@@ -142,9 +142,7 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
         )  # fmt: skip
 
     def make(key: str) -> Coroutine[Any, Any, Any]:
-        if tool.effect != "unsafe" or tool.is_async:
-            return tool.run(values, key)
-        return tool.run(values, key, Late(run, path, _shown_late, lambda: check_fresh(run, made)))
+        return tool.run(values, key)
 
     made = Call(
         name=tool.name,
@@ -159,7 +157,15 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
         attempts=tool.attempts,
         counts=True,
     )
+    if tool.effect == "unsafe" and not tool.is_async:  # apart: what refers to itself waits for the garbage collector
+        made.make = _in_thread(run, path, tool, values, made)
     return made
+
+
+def _in_thread(
+    run: Run, path: str, tool: Tool[..., Any], values: dict[str, Any], call: Call
+) -> Callable[[str], Coroutine[Any, Any, Any]]:
+    return lambda key: tool.run(values, key, Late(run, path, _shown_late, lambda: check_fresh(run, call)))
 
 
 async def _inside(scope: Scope | None, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
