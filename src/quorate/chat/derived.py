@@ -15,7 +15,6 @@ from quorate.chat.speech import Item, Made
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, ToolResult
-from quorate.models.client import Usage
 from quorate.runs.run import Run
 
 # What a class's constructor does, without its detour: each of these is made in every turn.
@@ -40,7 +39,8 @@ def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
     answer, at, cost_usd = steps[n]
     reply, usage, _, _ = answer
     message = _text({
-        "content": reply.text, "source": name, "models_usage": _usage(usage), "metadata": _priced(cost_usd), "id": id,
+        "content": reply.text, "source": name, "models_usage": usage and RequestUsage(usage[0], usage[1]),
+        "metadata": _priced(cost_usd) if cost_usd else {}, "id": id,
         "created_at": datetime.fromtimestamp(at / 1e6, UTC),
     })  # fmt: skip
     block = reply if not reply.calls else replace(reply, calls=())  # calls nobody makes
@@ -65,7 +65,8 @@ def _request(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fa
     answer, at, cost_usd = steps[n]
     usage = answer.usage
     event = _requested({
-        "content": _calls(answer.reply), "source": name, "models_usage": _usage(usage), "metadata": _priced(cost_usd),
+        "content": _calls(answer.reply), "source": name, "models_usage": usage and RequestUsage(usage[0], usage[1]),
+        "metadata": _priced(cost_usd) if cost_usd else {},
         "id": id, "created_at": datetime.fromtimestamp(at / 1e6, UTC),
     })  # fmt: skip
     return Fact(None, event, None, "", name, at, usage, cost_usd)
@@ -126,13 +127,9 @@ def _said(atom: Reply) -> list[FunctionExecutionResult]:
     return [FunctionExecutionResult(content, name, id, error) for id, name, content, error in atom.results]
 
 
-def _usage(usage: Usage | None) -> RequestUsage | None:
-    return None if usage is None else RequestUsage(usage[0], usage[1])
-
-
-def _priced(cost_usd: float | None) -> dict[str, str]:
+def _priced(cost_usd: float) -> dict[str, str]:
     """Return what a message tells about its cost: nothing where it was free, or where no price is known."""
-    return {"cost_usd": f"{cost_usd:.9f}"} if cost_usd else {}
+    return {"cost_usd": f"{cost_usd:.9f}"}
 
 
 def _loaded(data: dict[str, Any], name: str, ref: str) -> Fact:

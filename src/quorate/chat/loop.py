@@ -64,15 +64,16 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
                 return Outcome("cancelled", run.stop_reason)
             if talk.progress is not None:
                 talk.progress.check()
-        ended = await _turn(run, path, entries, talk, feed)
+        ended = await _turn(scope, path, entries, talk, feed)
         if ended is not None:
             return ended
         if feed.watched or talk.turn % YIELD_EVERY == 0:
             await asyncio.sleep(0)  # models that never wait must not keep others from their turn
 
 
-async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
+async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
+    run = root.run
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     cut = next((e for e in entries if e.kind == "interrupt"), None) if entries else None
     run.open_turn = path
@@ -90,7 +91,7 @@ async def _turn(run: Run, path: str, entries: list[Entry], talk: Talk, feed: Fee
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
             run.recall(step)
-    scope = Scope(run, path, choice.at)
+    scope = Scope(run, path, choice.at, task=root.task)
     await _speeches(scope, talk.see_choice(choice), talk, feed)
     if run.is_cut:
         raise Again
@@ -107,7 +108,7 @@ async def _speeches(scope: Scope, told: Choice, talk: Talk, feed: Feed) -> None:
     """Let those speak who were chosen, and take in what they said."""
     run = scope.run
     if len(told.speakers) == 1:
-        speeches = [await _speech(scope, 1, told.speakers[0], talk, feed)]
+        speeches = [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)]
     else:
         speeches = await _wave(scope, told, talk, feed)
     for facts in speeches:
@@ -218,8 +219,10 @@ async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[li
     return [facts for facts in found if isinstance(facts, list)]
 
 
-async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed: Feed) -> list[Fact]:
-    """Let one member speak, or read what it said."""
+async def _speech(
+    turn_scope: Scope, position: int, name: str, talk: Talk, feed: Feed, task: asyncio.Task[Any] | None = None
+) -> list[Fact]:
+    """Let one member speak, in the running task (`task`, where it is known), or read what it said."""
     run = turn_scope.run
     path = paths.child(turn_scope.path, position, name)
     if run.recorded:
@@ -233,7 +236,7 @@ async def _speech(turn_scope: Scope, position: int, name: str, talk: Talk, feed:
             f"{', '.join(talk.cast.names)}. "
             f"{RESUME_ADVICE}"
         )
-    scope = Scope(run, path, turn_scope.at)
+    scope = Scope(run, path, turn_scope.at, task=task)
     memory = talk.remembered(member)
     state = deepcopy(member.state) if member.state else {}
     turn = Turn(

@@ -117,8 +117,11 @@ class Turn:
         item = (kind, step)
         scope = self.scope
         fact = deriving.derived(item, self.steps, scope.path, self.name, scope.run)
-        self._keep(item, fact)
+        self.items.append(item)
+        self.facts.append(fact)
         if fact.event is not None:
+            if self._patience is not None and len(self.facts) > self._patience:
+                self._watch_for_loops(fact, self._patience)
             self._emit.happens(fact.event)
         return fact
 

@@ -87,6 +87,7 @@ class Talk:
         self.members = {m.name: Member(m) for m in cast.members}
         self.policy: Any = cast.turns.begin()
         self._see_policy = cast.turns.see
+        self._patience = cast.patience
         self._see_condition = None if cast.condition is NEVER else cast.condition.see
         self.begin()
 
@@ -98,8 +99,20 @@ class Talk:
 
     def watch_anew(self) -> None:
         """Forget what repeated itself: in an earlier run, or before somebody went on with one that had stalled."""
-        cast = self.cast
-        self.progress = None if cast.patience is None else Progress(cast.persons, cast.polls, cast.patience)
+        self.progress: Progress | None = None
+        self._acts, self._since = 0, len(self.facts)
+
+    def _watch(self, fact: Fact) -> None:
+        """Let what may be a part of a loop be looked at; nothing is one before it came `patience` times."""
+        if self.progress is not None:
+            self.progress.see(fact)
+        elif fact.speaker and getattr(fact.event, "type", "") != "ToolCallRequestEvent":
+            self._acts += 1
+            if self._acts >= self._patience:
+                cast = self.cast
+                self.progress = Progress(cast.persons, cast.polls, self._patience)
+                for earlier in self.facts[self._since :]:
+                    self.progress.see(earlier)
 
     def see(self, fact: Fact) -> None:
         """Take in the next fact."""
@@ -109,8 +122,8 @@ class Talk:
         self.policy = self._see_policy(self.policy, fact)
         if self._see_condition is not None:
             self.condition = self._see_condition(self.condition, fact)
-        if self.progress is not None:
-            self.progress.see(fact)
+        if self._patience is not None:
+            self._watch(fact)
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
         """Begin a run on a task."""

@@ -57,7 +57,7 @@ class Said:
 
     @property
     def size_bytes(self) -> int:
-        return bytes_of(self.text) + bytes_of(self.source)
+        return bytes_of(self.text + self.source)
 
     @property
     def content(self) -> str:
@@ -83,10 +83,10 @@ class Reply:
     @property
     def size_bytes(self) -> int:
         size = bytes_of(self.text)
-        for call in self.calls:
-            size += bytes_of(call.id) + bytes_of(call.name) + bytes_of(call.arguments)
-        for result in self.results:
-            size += bytes_of(result.content) + bytes_of(result.call_id)
+        for id, name, arguments in self.calls:
+            size += bytes_of(id + name + arguments)
+        for id, _, content, _ in self.results:
+            size += bytes_of(id + content)
         for thought in self.reasoning:
             size += bytes_of(thought.text) + bytes_of(thought.signature)
         return size

@@ -75,7 +75,7 @@ async def ask(
         return await collect(client, request), Asked(request.blocks, "")
     if scope.leaf:
         return await _inside_leaf(scope, client, request), Asked(request.blocks, "")
-    path = scope.next("model", lambda fingerprint: request_digest(request, fingerprint))
+    path = scope.next("model", request_digest, request)
     run = scope.run
     ref = f"{run.number}:{path}"
     attempt = 1

@@ -168,6 +168,8 @@ class Folding:
             async for event in stream:
                 if type(event) is TextDelta:  # nearly all are
                     text.append(event[0])
+                elif type(event) is Finished:
+                    self._end = event
                 else:
                     self.see(event)
         except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from quorate.core.tuples import filled
 from quorate.errors import QuorateError
@@ -38,9 +38,9 @@ class ScriptedModel:
         self._calls = 0
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        return _Events(self._answered(request))
+        return _Events(self._answered, request)
 
-    def _answered(self, request: ModelRequest) -> Iterator[ModelEvent]:
+    def _answered(self, request: ModelRequest) -> Iterable[ModelEvent]:
         self.requests.append(request)
         line = next(self._lines, _END)
         if line is _END:
@@ -49,23 +49,16 @@ class ScriptedModel:
             line = line(request)
         prompt = request.blocks.size_bytes // 4
         if isinstance(line, str):
-            if self._chunks <= 1:
-                yield filled(TextDelta, (line,))
-            else:
-                for piece in self._pieces(line):
-                    yield TextDelta(piece)
-            yield filled(Finished, (filled(Usage, (prompt, len(line) // 4 + 1, 0, 0)), "stop", ""))
-            return
+            end = filled(Finished, (filled(Usage, (prompt, len(line) // 4 + 1, 0, 0)), "stop", ""))
+            pieces = (line,) if self._chunks <= 1 else self._pieces(line)
+            return (*[filled(TextDelta, (piece,)) for piece in pieces], end)
         if isinstance(line, BaseException):
             raise line
         parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: a sequence, as documented
         if parts and isinstance(parts[0], ToolCall):
-            for index, call in enumerate(parts):
-                assert isinstance(call, ToolCall)
-                yield CallDelta(index, call.id, call.name, call.arguments)
-            yield Finished(Usage(prompt, 8 * len(parts)), "tool_calls")
-            return
-        yield from parts  # pyright: ignore[reportReturnType]: model events, as documented
+            calls: list[ModelEvent] = [filled(CallDelta, (i, *call)) for i, call in enumerate(parts)]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]: tool calls, as documented
+            return (*calls, filled(Finished, (filled(Usage, (prompt, 8 * len(parts), 0, 0)), "tool_calls", "")))
+        return parts  # pyright: ignore[reportReturnType]: model events, as documented
 
     def _pieces(self, text: str) -> Iterator[str]:
         size = -(-len(text) // self._chunks) or 1
@@ -96,15 +89,18 @@ class ScriptedModel:
 class _Events:
     """What an async generator would be, without what the event loop does for each of those."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_answer", "_events", "_request")
 
-    def __init__(self, events: Iterator[ModelEvent]) -> None:
-        self._events = events
+    def __init__(self, answer: Callable[[ModelRequest], Iterable[ModelEvent]], request: ModelRequest) -> None:
+        self._answer, self._request = answer, request
+        self._events: Iterator[ModelEvent] | None = None
 
     def __aiter__(self) -> _Events:
         return self
 
     async def __anext__(self) -> ModelEvent:
+        if self._events is None:
+            self._events = iter(self._answer(self._request))
         for event in self._events:
             return event
         raise StopAsyncIteration

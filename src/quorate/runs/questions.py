@@ -138,7 +138,7 @@ async def ask(
     if deadline is not None:
         said["deadline"] = deadline_at(deadline, scope.at)
         said["on_expiry"] = on_expiry.value if isinstance(on_expiry, Expiry) else {"value": plain(on_expiry)}
-    path = scope.next("ask", lambda fingerprint: fingerprint(question.encode(errors="surrogatepass")))
+    path = scope.next("ask", lambda of, fingerprint: fingerprint(of.encode(errors="surrogatepass")), question)
     return shape.read(await put(scope, path, question_id(scope.run.id, path), said, shape))
 
 

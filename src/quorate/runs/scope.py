@@ -29,7 +29,7 @@ class Scope:
 
     __slots__ = ("at", "count", "is_lent", "lanes", "leaf", "made", "names", "path", "run", "spent", "task")
 
-    def __init__(self, run: Run, path: str, at: int, *, leaf: bool = False) -> None:
+    def __init__(self, run: Run, path: str, at: int, *, leaf: bool = False, task: Task[Any] | None = None) -> None:
         self.run, self.path, self.at, self.leaf = run, path, at, leaf
         self.count = 0
         self.made = 0
@@ -37,15 +37,16 @@ class Scope:
         self.spent: list[Spent] | None = None
         self.names: dict[tuple[str, str], tuple[int, Task[Any] | None]] | None = None
         self.lanes: dict[Task[Any] | None, tuple[str, int]] | None = None
-        self.task = None if leaf else current_task()
+        self.task = task or (None if leaf else current_task())
 
-    def next(self, name: str, asked: Callable[[Callable[[bytes], str]], str] | None = None) -> str:
+    def next(self, name: str, asked: Callable[[Any, Callable[[bytes], str]], str] | None = None, of: Any = None) -> str:
         """Return the path of the next step or scope in here.
 
         Args:
             name: Of the step.
-            asked: Returns a digest of what is asked of it, given what makes one of bytes. Without it only the name
-                tells it from others.
+            asked: Returns a digest of what is asked of it, given `of` and what makes one of bytes. Without it only the
+                name tells it from others.
+            of: What `asked` needs.
 
         Raises:
             ConfigError: In a task of its own: another task has made a step of this name, and nothing else tells the
@@ -55,9 +56,9 @@ class Scope:
         if self.run.ended:
             raise Conflict(f"{paths.shown(self.path)}: the run has ended, and with it what a task can do in it.")
         if task is self.task:
-            self.count += 1
-            return paths.child(self.path, self.count, name)
-        path = self.keyed(name, "" if asked is None else asked(self.run.fingerprint))
+            self.count = count = self.count + 1
+            return paths.child(self.path, count, name)
+        path = self.keyed(name, "" if asked is None else asked(of, self.run.fingerprint))
         if self.lanes is None:
             self.lanes = {}
         self.lanes[task] = path, 0

@@ -68,7 +68,7 @@ Settlement = Happened | DidNot | None
 """None: it is not known."""
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one is made for every call
+@dataclass(slots=True)  # not frozen: one is made for every call
 class Call:
     """A call with an effect class, ready to be made.
 
