@@ -102,15 +102,14 @@ class Talk:
         self.progress: Progress | None = None
         self._acts, self._since = 0, len(self.facts)
 
-    def _watch(self, fact: Fact) -> None:
+    def _watch(self, fact: Fact, patience: int) -> None:
         """Let what may be a part of a loop be looked at; nothing is one before it came `patience` times."""
         if self.progress is not None:
             self.progress.see(fact)
         elif fact.speaker and getattr(fact.event, "type", "") != "ToolCallRequestEvent":
             self._acts += 1
-            if self._acts >= self._patience:
-                cast = self.cast
-                self.progress = Progress(cast.persons, cast.polls, self._patience)
+            if self._acts >= patience:
+                self.progress = Progress(self.cast.persons, self.cast.polls, patience)
                 for earlier in self.facts[self._since :]:
                     self.progress.see(earlier)
 
@@ -123,7 +122,7 @@ class Talk:
         if self._see_condition is not None:
             self.condition = self._see_condition(self.condition, fact)
         if self._patience is not None:
-            self._watch(fact)
+            self._watch(fact, self._patience)
 
     def see_task(self, task: Sequence[BaseChatMessage], ref: str, at: int) -> None:
         """Begin a run on a task."""

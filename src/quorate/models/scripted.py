@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import cast
 
 from quorate.core.tuples import filled
 from quorate.errors import QuorateError
@@ -56,7 +57,8 @@ class ScriptedModel:
             raise line
         parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: a sequence, as documented
         if parts and isinstance(parts[0], ToolCall):
-            calls: list[ModelEvent] = [filled(CallDelta, (i, *call)) for i, call in enumerate(parts)]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]: tool calls, as documented
+            asked = cast("list[ToolCall]", parts)
+            calls = [filled(CallDelta, (index, *call)) for index, call in enumerate(asked)]
             return (*calls, filled(Finished, (filled(Usage, (prompt, 8 * len(parts), 0, 0)), "tool_calls", "")))
         return parts  # pyright: ignore[reportReturnType]: model events, as documented
 

@@ -426,9 +426,8 @@ def check_size(kind: str, payload: Payload) -> None:
     Raises:
         StoreError: One of its texts is.
     """
-    for value in payload.values():
+    for name, value in payload.items():
         if type(value) is str and len(value) > MAX_ENTRY_BYTES:
-            name = next(name for name, said in payload.items() if said is value)
             raise StoreError(
                 f"The {name} of a {kind!r} entry has {len(value)} characters; an entry may hold {MAX_ENTRY_BYTES} "
                 "bytes. Keep large data in a file and pass its name."
