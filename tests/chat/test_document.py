@@ -25,7 +25,7 @@ from quorate.chat.speech import Turn
 from quorate.chat.team import RoundRobinGroupChat, Team
 from quorate.chat.turns import RoundRobin
 from quorate.chat.user import UserProxyAgent
-from quorate.chat.vocabulary import AGENTS, CONDITIONS, TEAMS
+from quorate.chat.vocabulary import AGENTS, CONDITIONS, CONTEXTS, TEAMS
 from quorate.core.config import Kind
 from quorate.core.parse import parse
 from quorate.errors import ConfigError
@@ -356,6 +356,14 @@ def joined(type: str, inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStra
     return envelope(type, {"conditions": st.lists(inner, min_size=1, max_size=3)}, {})
 
 
+contexts = (
+    envelope("unbounded_context", {}, {})
+    | envelope("buffered_context", {"buffer_size": counts}, {})
+    | envelope("head_and_tail_context", {"head_size": counts, "tail_size": counts}, {})
+    | envelope("token_limited_context", {"token_limit": counts}, {"head_size": st.integers(0, 9)})
+)
+
+
 def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
     model = st.sampled_from(["embedded", "embedded:small.gguf", "openai:gpt-5"])
     assistant = envelope(
@@ -371,6 +379,7 @@ def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
             "max_tokens": st.none() | counts,
             "temperature": st.none() | st.floats(0, 2),
             "seed": st.none() | st.integers(),
+            "model_context": st.none() | contexts,
         },
     )
     return (
@@ -445,11 +454,11 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
-FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs"}
+FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count"}
 OUR_DEFAULTS = {"name", "limits", "sources", "tools"}  # None or empty there, said in full here
 
 
-@pytest.mark.parametrize("type", [*TEAMS, *AGENTS, *CONDITIONS], ids=lambda type: type.id)
+@pytest.mark.parametrize("type", [*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS], ids=lambda type: type.id)
 def test_fields_are_the_parameters_with_their_defaults(type: Kind) -> None:
     parameters = {p.name: p.default for p in inspect.signature(type.cls).parameters.values() if p.name not in FUNCTIONS}
     fields = {

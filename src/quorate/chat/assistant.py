@@ -27,6 +27,7 @@ from quorate.tools.tool import Tool, as_tool
 if TYPE_CHECKING:
     from quorate.chat import messages
     from quorate.chat.messages import BaseChatMessage
+    from quorate.models.context import ModelContext
 else:
     messages = lazy("quorate.chat.messages")
 
@@ -50,6 +51,7 @@ class AssistantAgent(Runnable, Agent):
         temperature: None leaves it to the client.
         seed: None leaves it to the client.
         limits: What it may use in one run, within the run's own limits.
+        model_context: What of a long conversation the model is shown; by default all of it.
 
     Raises:
         ConfigError: The model string is unknown, two tools have one name, or a figure is out of range.
@@ -70,6 +72,7 @@ class AssistantAgent(Runnable, Agent):
         temperature: float | None = None,
         seed: int | None = None,
         limits: Limits | None = None,
+        model_context: ModelContext | None = None,
     ) -> None:
         super().__init__(name, description=description)
         if limits is not None:
@@ -86,6 +89,7 @@ class AssistantAgent(Runnable, Agent):
         self.reflect_on_tool_use = reflect_on_tool_use
         self.max_tool_iterations = max_tool_iterations
         self.max_tokens, self.temperature, self.seed = max_tokens, temperature, seed
+        self.model_context = _checked(name, model_context)
         self._cast = Cast(name, (self,), Once())
 
     def cast(self) -> Cast:
@@ -121,14 +125,15 @@ class AssistantAgent(Runnable, Agent):
         blocks: Blocks = turn.memory
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         left = self.max_tool_iterations
-        run = scope.run
+        context, run = self.model_context, scope.run
         while True:
             if run.mail or run.recorded:
                 blocks = turn.hear(blocks)
             choice = "auto" if left else "none"
+            shown = blocks if context is None else context.view(blocks)
             request = filled(
                 ModelRequest,
-                (blocks, self.system_message, self._specs, choice, None, most, self.temperature, self.seed),
+                (shown, self.system_message, self._specs, choice, None, most, self.temperature, self.seed),
             )
             step = scope.count + 1
             show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
@@ -181,6 +186,12 @@ def block_for(name: str, fact: Fact) -> Block | None:
     if fact.speaker == name:
         return fact.block
     return fact.said() if fact.message is not None else None
+
+
+def _checked(agent: str, context: ModelContext | None) -> ModelContext | None:
+    if context is not None and not callable(getattr(context, "view", None)):
+        raise ConfigError(f"{agent}: {context!r} is no model context: it has no view(blocks).")
+    return context
 
 
 def _message(turn: Turn, kind: str, step: int) -> BaseChatMessage:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from quorate.chat.conditions import Condition
 from quorate.chat.forms import Known, form_of
 from quorate.chat.team import Team
-from quorate.chat.vocabulary import AGENTS, CONDITIONS, TEAMS, check_team
+from quorate.chat.vocabulary import AGENTS, CONDITIONS, CONTEXTS, TEAMS, check_team
 from quorate.core.config import Document, Kind, Registry, nothing
 from quorate.core.lazy import lazy
 from quorate.core.reading import read
@@ -29,7 +29,7 @@ C = TypeVar("C", bound=type[Any])
 Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[..., Any] | Callable[..., Any]"]
 
 _MARK = "__quorate_type__"
-_BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS])
+_BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS])
 _MORE = "load_team takes more: tools=[…], registry=team_registry(…)."
 
 

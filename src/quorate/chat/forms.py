@@ -22,6 +22,7 @@ from quorate.core.config import Fields, Form, Part
 from quorate.core.source import cut, near
 from quorate.errors import ConfigError
 from quorate.models.client import ModelClient
+from quorate.models.context import ModelContext
 from quorate.models.registry import check_model
 from quorate.runs.outcome import Limits
 from quorate.tools.tool import Tool
@@ -87,6 +88,7 @@ ModelName = Annotated[str, AfterValidator(_model), _ModelForm(), Field(examples=
 Names = Annotated[list[Name], AfterValidator(_each_once)]
 AgentPart = Annotated[Any, Part("agent")]
 ConditionPart = Annotated[Any, Part("condition")]
+ContextPart = Annotated[Any, Part("model_context")]
 Count = Annotated[int, Field(gt=0)]
 
 
@@ -125,4 +127,6 @@ def form_of(hint: Any) -> Any:
         for base, form in ((Tool, ToolName), (Limits, LimitsPart), (Condition, ConditionPart), (Agent, AgentPart)):
             if issubclass(cls, base):
                 return form
+    if hint is ModelContext:
+        return ContextPart
     return AgentPart if hint is Speaker else hint

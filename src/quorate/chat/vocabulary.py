@@ -29,6 +29,7 @@ from quorate.chat.conditions import (
 from quorate.chat.forms import (
     AgentPart,
     ConditionPart,
+    ContextPart,
     Count,
     LimitsFields,
     LimitsPart,
@@ -43,6 +44,41 @@ from quorate.chat.user import UserProxyAgent
 from quorate.core.config import Document, Fields, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
+from quorate.models import context
+
+# -- model contexts ---------------------------------------------------------------------------------------------------
+
+
+class UnboundedFields(Fields):
+    """Shows the model the whole conversation."""
+
+
+class BufferedFields(Fields):
+    """Shows the model the latest messages; a reply with its tool calls and their results is one."""
+
+    buffer_size: Count = Field(description="How many.")
+
+
+class HeadAndTailFields(Fields):
+    """Shows the model the first and the latest messages, and how many are left out between them."""
+
+    head_size: Count = Field(description="How many at the beginning.")
+    tail_size: Count = Field(description="How many at the end.")
+
+
+class TokenLimitedFields(Fields):
+    """Shows the model the first messages, and as many of the latest as there is room for."""
+
+    token_limit: Count = Field(description="The most tokens of all of them, estimated by their bytes.")
+    head_size: int = Field(1, ge=0, description="How many at the beginning stay.")
+
+
+CONTEXTS = (
+    Kind("unbounded_context", "model_context", context.UnboundedChatCompletionContext, UnboundedFields),
+    Kind("buffered_context", "model_context", context.BufferedChatCompletionContext, BufferedFields),
+    Kind("head_and_tail_context", "model_context", context.HeadAndTailChatCompletionContext, HeadAndTailFields),
+    Kind("token_limited_context", "model_context", context.TokenLimitedChatCompletionContext, TokenLimitedFields),
+)
 
 # -- agents ----------------------------------------------------------------------------------------------------------
 
@@ -65,6 +101,9 @@ class AssistantFields(Fields):
     seed: int | None = Field(None, description="Makes the model's choice of words repeatable, where it can be.")
     limits: LimitsPart | None = Field(
         None, description="What it may use in one run: model_calls, tool_calls, tokens, cost_usd."
+    )
+    model_context: ContextPart | None = Field(
+        None, description="What of a long conversation the model is shown; left out: all of it."
     )
 
 

@@ -1,0 +1,142 @@
+"""Model contexts: what of a long conversation a model is shown.
+
+A context is a value and a pure view: it keeps nothing, so a resumed or replayed run shows the model the same. It looks
+at blocks, and a reply with its tool calls and their results is one block: no cut separates a call from its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from quorate.errors import ConfigError
+from quorate.models.blocks import Block, Blocks, Said
+
+BYTES_PER_TOKEN, TOKENS_AROUND = 4, 4
+
+
+@runtime_checkable
+class ModelContext(Protocol):
+    """Chooses what of a conversation a model is shown. Any object with this shape will do."""
+
+    def view(self, blocks: Blocks) -> Blocks:
+        """Return the blocks to show, oldest first.
+
+        It must depend on `blocks` alone. Where nothing is left out, return `blocks` itself: then only what is new in a
+        request is journaled, instead of a reference to each block.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UnboundedChatCompletionContext:
+    """Shows the whole conversation, as without a context."""
+
+    def view(self, blocks: Blocks) -> Blocks:
+        return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedChatCompletionContext:
+    """Shows the latest blocks.
+
+    Args:
+        buffer_size: How many: each message is one, and so is a reply with its tool calls and their results. An agent
+            that works with tools needs more than it makes rounds of calls in a turn, or it forgets what it was asked.
+
+    Raises:
+        ConfigError: It is not above 0.
+    """
+
+    buffer_size: int
+
+    def __post_init__(self) -> None:
+        _check_above_0("buffer_size", self.buffer_size)
+
+    def view(self, blocks: Blocks) -> Blocks:
+        if len(blocks) <= self.buffer_size:
+            return blocks
+        return Blocks(blocks[-self.buffer_size :])
+
+
+@dataclass(frozen=True, slots=True)
+class HeadAndTailChatCompletionContext:
+    """Shows the first and the latest blocks, and between them a note of how many are left out.
+
+    Args:
+        head_size: How many at the beginning, such as the task.
+        tail_size: How many at the end.
+
+    Raises:
+        ConfigError: One of them is not above 0.
+    """
+
+    head_size: int
+    tail_size: int
+
+    def __post_init__(self) -> None:
+        _check_above_0("head_size", self.head_size)
+        _check_above_0("tail_size", self.tail_size)
+
+    def view(self, blocks: Blocks) -> Blocks:
+        skipped = len(blocks) - self.head_size - self.tail_size
+        if skipped <= 0:
+            return blocks
+        return Blocks([*blocks[: self.head_size], note(skipped), *blocks[-self.tail_size :]])
+
+
+def tokens_of(block: Block) -> int:
+    """Return about how many tokens a block has: a token for every four bytes, and four for what goes around it."""
+    return -(-block.size_bytes // BYTES_PER_TOKEN) + TOKENS_AROUND
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLimitedChatCompletionContext:
+    """Shows the first blocks and, of the others, as many of the latest as there is room for.
+
+    The latest block is always shown, even one that is too large by itself; if the first ones leave no room for it, they
+    go.
+
+    Args:
+        token_limit: The most tokens of all blocks together. System message and tools are not counted.
+        head_size: How many blocks at the beginning stay, such as the task.
+        count: Counts the tokens of a block; must always say the same of the same block.
+
+    Raises:
+        ConfigError: The limit is not above 0, or `head_size` is below 0.
+    """
+
+    token_limit: int
+    head_size: int = 1
+    count: Callable[[Block], int] = tokens_of
+
+    def __post_init__(self) -> None:
+        _check_above_0("token_limit", self.token_limit)
+        if self.head_size < 0:
+            raise ConfigError(f"head_size={self.head_size} must be 0 or more.")
+
+    def view(self, blocks: Blocks) -> Blocks:
+        end = len(blocks) - 1
+        if end < 1:
+            return blocks
+        count, head = self.count, min(self.head_size, end)
+        room = self.token_limit - count(blocks[end])
+        opening = sum(count(block) for block in blocks[:head])
+        if opening > room:
+            head = opening = 0
+        room -= opening
+        start = end
+        while start > head and (tokens := count(blocks[start - 1])) <= room:
+            start, room = start - 1, room - tokens
+        return blocks if start == head else Blocks([*blocks[:head], *blocks[start:]])
+
+
+def note(skipped: int) -> Said:
+    """Return what a model reads where blocks are left out."""
+    return Said(f"Skipped {skipped} message{'s' if skipped > 1 else ''}.", "System")
+
+
+def _check_above_0(name: str, size: int) -> None:
+    if size < 1:
+        raise ConfigError(f"{name}={size} must be at least 1.")
