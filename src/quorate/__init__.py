@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from quorate.chat.user import UserProxyAgent
     from quorate.runs.budget import Budget
     from quorate.runs.effects import effects
-    from quorate.runs.journal import conversation
+    from quorate.runs.memory import conversation
     from quorate.runs.open import open_store
     from quorate.runs.outcome import Limits, Outcome
     from quorate.runs.prices import Price
@@ -68,7 +68,7 @@ _HOMES = {
     "quorate.chat.user": ["UserProxyAgent"],
     "quorate.runs.budget": ["Budget"],
     "quorate.runs.effects": ["effects"],
-    "quorate.runs.journal": ["conversation"],
+    "quorate.runs.memory": ["conversation"],
     "quorate.runs.open": ["open_store"],
     "quorate.runs.outcome": ["Limits", "Outcome"],
     "quorate.runs.prices": ["Price"],

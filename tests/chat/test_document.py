@@ -30,7 +30,7 @@ from quorate.core.config import Kind
 from quorate.core.parse import parse
 from quorate.errors import ConfigError
 from quorate.models.client import ModelClient
-from quorate.runs.journal import MemoryStore
+from quorate.runs.memory import MemoryStore
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 from quorate.testing import ScriptedModel
 from quorate.tools.tool import Tool, tool

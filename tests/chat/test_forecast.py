@@ -13,7 +13,7 @@ from quorate import (
 )
 from quorate.chat.forecast import Range, forecast, most_messages
 from quorate.errors import ConfigError
-from quorate.runs.journal import MemoryStore
+from quorate.runs.memory import MemoryStore
 from quorate.testing import ScriptedModel
 
 PRICES = {"my:model": Price(10.0, 40.0)}

@@ -38,7 +38,8 @@ from quorate.models import ModelRequest, ToolCall
 from quorate.runs.chain import keyed
 from quorate.runs.entries import Entry
 from quorate.runs.history import fold
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.testing import FakeClock, ScriptedModel
 
 

@@ -25,7 +25,7 @@ from quorate import (
 from quorate.chat.hearing import post
 from quorate.errors import ConfigError, Conflict
 from quorate.models import Said, ToolCall
-from quorate.runs.journal import MemoryStore
+from quorate.runs.memory import MemoryStore
 from quorate.testing import ScriptedModel
 
 
@@ -353,7 +353,7 @@ async def test_interrupt_in_an_unsafe_call_asks_a_person_and_goes_on_interrupted
     )
 
     waits = await desk.run()
-    from quorate.runs.journal import Note
+    from quorate.runs.inbox import Note
 
     await store.post("talk", Note(waits.outcome.questions[0], "answer", {"happened": True, "result": "slip 9"}))
     result = await desk.team.continue_run("talk", store=store)

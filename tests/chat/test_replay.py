@@ -37,7 +37,8 @@ from quorate.errors import ConfigError, Divergence, ModelError, RunFailed
 from quorate.models import Blocks, ModelInfo, ModelRequest, Said, ToolCall
 from quorate.models.calls import ask
 from quorate.runs.entries import tombstone
-from quorate.runs.journal import Conversation, MemoryStore
+from quorate.runs.journal import Conversation
+from quorate.runs.memory import MemoryStore
 from quorate.runs.offline import OutsideCall
 from quorate.testing import ScriptedModel
 

@@ -34,7 +34,8 @@ from quorate.chat.messages import ThoughtEvent
 from quorate.chat.turns import Speak
 from quorate.models import ModelRequest, ToolCall
 from quorate.runs.entries import Entry, canonical_order
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.testing import FakeClock, ScriptedModel
 
 TASK = TextMessage(content="Go.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))

@@ -14,7 +14,8 @@ from quorate.chat.audit import requests
 from quorate.models import ModelInfo, ModelRequest, Reply, Said
 from quorate.models.client import CallDelta, Finished, ModelEvent, TextDelta, Usage
 from quorate.runs.entries import Entry
-from quorate.runs.journal import MemoryStore, Note
+from quorate.runs.inbox import Note
+from quorate.runs.memory import MemoryStore
 from quorate.testing import FakeClock
 
 CALLS = 2

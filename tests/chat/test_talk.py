@@ -20,7 +20,7 @@ from quorate import (
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.turns import Speak
 from quorate.models import ToolCall
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.testing import FakeClock, ScriptedModel
 
 WORDS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")

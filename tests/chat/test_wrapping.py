@@ -20,7 +20,7 @@ from quorate import (
 )
 from quorate.errors import ConfigError, ModelError
 from quorate.models import Finished, ModelInfo, ModelRequest, Said, TextDelta, ToolCall, Usage
-from quorate.runs.journal import MemoryStore
+from quorate.runs.memory import MemoryStore
 from quorate.testing import ScriptedModel
 
 PRICES = {"my:model": Price(10.0, 40.0)}

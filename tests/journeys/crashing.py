@@ -44,7 +44,8 @@ from quorate.chat.live import Runnable
 from quorate.chat.turns import Speak
 from quorate.models import ModelRequest, Reply, ToolCall
 from quorate.runs.entries import canonical_order
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.testing import FakeClock, ScriptedModel
 
 LOADED = quorate.chat.replay, quorate.runs.sqlite, quorate.tools.schema

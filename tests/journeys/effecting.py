@@ -30,7 +30,8 @@ import quorate.runs.sqlite
 import quorate.tools.schema
 from quorate import AssistantAgent, OperationKey, RoundRobinGroupChat, open_store, tool
 from quorate.models import Reply, ToolCall
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.testing import ScriptedModel
 
 LOADED = quorate.runs.effects, quorate.runs.sqlite, quorate.tools.schema

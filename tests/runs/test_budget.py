@@ -26,8 +26,9 @@ from quorate.models import (
 from quorate.models.calls import ask, prompt_bound
 from quorate.runs.budget import Budget, budget_of, merged, read_budget
 from quorate.runs.history import fold
-from quorate.runs.journal import MemoryStore, Store
+from quorate.runs.journal import Store
 from quorate.runs.ledger import LEDGERS, NANO, Balance, balance_of
+from quorate.runs.memory import MemoryStore
 from quorate.runs.prices import Price
 from quorate.testing import FakeClock, ScriptedModel
 

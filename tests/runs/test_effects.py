@@ -18,7 +18,7 @@ from quorate import (
 from quorate.errors import ConfigError, OutcomeUnknown
 from quorate.models import ToolCall
 from quorate.runs.entries import tombstone
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.steps import DidNot, Effect, Happened, Settlement
 from quorate.testing import FakeClock, ScriptedModel
 

@@ -56,7 +56,7 @@ async def test_no_byte_of_what_was_removed_is_left_in_any_file_of_the_store(tmp_
 
 
 def _note(n: int) -> Any:
-    from quorate.runs.journal import Note
+    from quorate.runs.inbox import Note
 
     return Note(f"q{n}", "answer", {"said": SECRET})
 

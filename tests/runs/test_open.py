@@ -4,7 +4,7 @@ import pytest
 
 from quorate import open_store
 from quorate.errors import ConfigError
-from quorate.runs.journal import MemoryStore
+from quorate.runs.memory import MemoryStore
 from quorate.runs.sqlite import SqliteStore
 
 

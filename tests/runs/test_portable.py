@@ -11,6 +11,7 @@ from quorate import open_store
 from quorate.errors import ConfigError, StoreError
 from quorate.runs import portable
 from quorate.runs.entries import canonical_export, tombstone
+from quorate.runs.memory import loaded
 from quorate.runs.sqlite import SqliteStore
 from quorate.testing import FakeClock
 
@@ -74,7 +75,7 @@ async def test_conversation_in_memory_is_hashed_when_it_is_exported(tmp_path: Pa
 
 
 async def test_recording_in_memory_reads_as_the_original(store: SqliteStore) -> None:
-    there = (await portable.record(store, "talk")).in_memory()
+    there = loaded(await portable.record(store, "talk"))
 
     assert await there.read("talk") == await store.read("talk")
     assert canonical_export(await there.read("talk")) == canonical_export(await store.read("talk"))

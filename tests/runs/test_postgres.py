@@ -15,7 +15,7 @@ from quorate import open_store
 from quorate.errors import ConfigError, Conflict, MissingExtra, StoreError
 from quorate.runs import postgres_inbox, postgres_schema, postgres_wire
 from quorate.runs.chain import INLINE_BYTES
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.postgres import PostgresJournal, PostgresStore
 
 Sql = Callable[..., Any]

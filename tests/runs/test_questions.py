@@ -27,7 +27,7 @@ from quorate import (
 from quorate.chat.messages import TaskResult
 from quorate.errors import ConfigError, Conflict, Expired, RunFailed
 from quorate.models import ToolCall
-from quorate.runs.journal import MemoryStore
+from quorate.runs.memory import MemoryStore
 from quorate.runs.outcome import Outcome
 from quorate.runs.questions import answer, expire, find, reassign
 from quorate.testing import FakeClock, ScriptedModel

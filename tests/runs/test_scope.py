@@ -1,7 +1,7 @@
 import pytest
 
 from quorate.runs.entries import run_id
-from quorate.runs.journal import conversation
+from quorate.runs.memory import conversation
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 from quorate.runs.scope import Scope, current, entered, nested

@@ -11,7 +11,8 @@ import pytest
 from quorate import AssistantAgent, RoundRobinGroupChat, Turn, open_store, step, tool
 from quorate.errors import Conflict, OutcomeUnknown, RunFailed
 from quorate.models import ToolCall
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.runs.steps import FRESH_S, DidNot, Happened, Settlement
 from quorate.testing import FakeClock, ScriptedModel
 

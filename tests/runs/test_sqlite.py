@@ -14,7 +14,7 @@ from quorate import open_store
 from quorate.errors import StoreError
 from quorate.runs import sqlite as module
 from quorate.runs.chain import INLINE_BYTES
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.sqlite import SqliteStore
 from quorate.testing import FakeClock
 

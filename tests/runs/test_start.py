@@ -9,7 +9,8 @@ import pytest
 from quorate import AssistantAgent, Limits, MaxMessageTermination, OperationKey, RoundRobinGroupChat, conversation, tool
 from quorate.errors import ConfigError, Conflict, OutcomeUnknown, RunFailed
 from quorate.models import ToolCall
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.runs.steps import DidNot, Effect, Happened, Settlement
 from quorate.testing import ScriptedModel
 

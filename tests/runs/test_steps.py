@@ -6,7 +6,7 @@ import pytest
 
 from quorate import MaxMessageTermination, RoundRobinGroupChat, Turn, conversation, replay, step
 from quorate.errors import ConfigError, Conflict, OutcomeUnknown, QuorateError, RunFailed, ToolError
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.steps import Effect
 
 

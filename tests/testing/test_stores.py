@@ -8,7 +8,9 @@ import pytest
 
 from quorate import open_store
 from quorate.runs.entries import Entry
-from quorate.runs.journal import Journal, MemoryJournal, MemoryStore, Note, Store
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Journal, Store
+from quorate.runs.memory import MemoryJournal, MemoryStore
 from quorate.testing import StoreCase, check_store, store_cases
 
 MEMORY = store_cases(lasting=False)

@@ -8,7 +8,8 @@ import pytest
 from quorate import Approval, AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, ask, replay, tool
 from quorate.errors import Conflict
 from quorate.models import ToolCall
-from quorate.runs.journal import MemoryStore, Note
+from quorate.runs.inbox import Note
+from quorate.runs.memory import MemoryStore
 from quorate.runs.questions import answer, find
 from quorate.testing import FakeClock, ScriptedModel
 

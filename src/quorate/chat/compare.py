@@ -15,9 +15,9 @@ from quorate.chat.speech import steps_of
 from quorate.errors import ConfigError
 from quorate.models.blocks import ToolCall
 from quorate.runs import paths
-from quorate.runs.entries import ERASED, Entry, run_id, split_run_id
+from quorate.runs.entries import ERASED, LOCAL_OWNER, Entry, run_id, split_run_id
 from quorate.runs.history import RunRecord, figures, fold, sorted_entries
-from quorate.runs.journal import LOCAL_OWNER, Store, unknown_parent
+from quorate.runs.journal import Store, unknown_parent
 from quorate.tools.calls import describe
 
 MOST_WORDS = 4000

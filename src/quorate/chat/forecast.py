@@ -15,8 +15,9 @@ from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import prompt_bound
 from quorate.models.client import ModelInfo, ModelRequest
+from quorate.runs.entries import LOCAL_OWNER
 from quorate.runs.history import RunRecord, fold
-from quorate.runs.journal import LOCAL_OWNER, Store
+from quorate.runs.journal import Store
 from quorate.runs.outcome import Limits
 from quorate.runs.prices import Price, price_of
 

@@ -9,10 +9,10 @@ from quorate.chat import messages
 from quorate.chat.messages import BaseChatMessage, BaseMessage
 from quorate.errors import ConfigError
 from quorate.runs import forking, paths
-from quorate.runs.entries import Draft, Entry, Payload, split_run_id
+from quorate.runs.entries import LOCAL_OWNER, Draft, Entry, Payload, split_run_id
 from quorate.runs.forking import Cut
 from quorate.runs.history import RunRecord, fold, sorted_entries, wrote
-from quorate.runs.journal import LOCAL_OWNER, Conversation, Store, unknown_parent
+from quorate.runs.journal import Conversation, Store, unknown_parent
 from quorate.runs.start import Effects, checked_effects
 
 END = "end"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from quorate.chat.facts import Fact
 from quorate.core.lazy import lazy
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload
-from quorate.runs.journal import LOCAL_OWNER, Note, Store
+from quorate.runs.entries import LOCAL_OWNER, Entry, Payload
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Store
 from quorate.runs.run import MESSAGES, Run, said_by
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from quorate.runs import paths
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
 from quorate.runs.history import stalls
-from quorate.runs.journal import Conversation, Kept, MemoryJournal, Store, conversation
+from quorate.runs.journal import Conversation, Store
+from quorate.runs.memory import Kept, MemoryJournal, conversation
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Again, Parked, Run, drive

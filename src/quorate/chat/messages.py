@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from quorate.errors import ConfigError
 from quorate.models.blocks import Origin
-from quorate.runs.journal import SystemClock
+from quorate.runs.clock import SystemClock
 from quorate.runs.outcome import Outcome
 from quorate.runs.scope import current
 

@@ -20,9 +20,9 @@ from quorate.models.calls import request_digest, standing
 from quorate.models.client import ModelRequest
 from quorate.runs import paths, portable
 from quorate.runs.attempts import Attempt, attempts
-from quorate.runs.entries import Entry, Payload, split_run_id
+from quorate.runs.entries import LOCAL_OWNER, Entry, Payload, split_run_id
 from quorate.runs.history import RunRecord, asks_first, fold, split
-from quorate.runs.journal import LOCAL_OWNER, Conversation, Store
+from quorate.runs.journal import Conversation, Store
 from quorate.runs.meter import Halt
 from quorate.runs.offline import OutsideCall, offline
 from quorate.runs.outcome import Outcome

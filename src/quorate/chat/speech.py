@@ -17,7 +17,7 @@ from quorate.models.blocks import Blocks, Origin
 from quorate.models.calls import Asked, answer_of
 from quorate.runs import paths
 from quorate.runs.entries import Entry
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.run import Run, said_by
 from quorate.runs.scope import Scope
 

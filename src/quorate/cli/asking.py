@@ -17,7 +17,8 @@ from quorate.errors import ConfigError, Conflict
 from quorate.runs import questions as asked
 from quorate.runs.entries import run_id
 from quorate.runs.history import fold
-from quorate.runs.journal import Note, OpenQuestion, Store
+from quorate.runs.inbox import Note, OpenQuestion
+from quorate.runs.journal import Store
 from quorate.runs.questions import Question
 
 QUESTION_CHARS = 100

@@ -15,7 +15,8 @@ from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.errors import ConfigError, StoreError, Tampered
 from quorate.runs import keeping, portable
-from quorate.runs.journal import Head, Store, checked_id
+from quorate.runs.journal import Store, checked_id
+from quorate.runs.stored import Head
 
 SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 

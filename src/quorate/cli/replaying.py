@@ -20,6 +20,7 @@ from quorate.errors import ConfigError, Divergence, StoreError
 from quorate.runs import portable
 from quorate.runs.entries import Payload, run_id
 from quorate.runs.journal import Store
+from quorate.runs.memory import loaded
 from quorate.runs.portable import Recording
 
 SHOWN = 400
@@ -62,7 +63,7 @@ async def _opened(run: str, place: Place, store: str | None) -> AsyncGenerator[t
     """Open the store of a run, or the file that was named instead of one."""
     if store is None and run.endswith(".jsonl"):
         recording = portable.load(run)
-        memory = recording.in_memory()
+        memory = loaded(recording)
         yield memory, await find(memory, run_id(recording.conversation, recording.run))
         return
     async with place.there() as opened:

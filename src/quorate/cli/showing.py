@@ -22,7 +22,8 @@ from quorate.errors import StoreError
 from quorate.runs import paths
 from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
-from quorate.runs.journal import Head, Store
+from quorate.runs.journal import Store
+from quorate.runs.stored import Head
 
 PAGE = 1000
 """So many entries of a journal are printed at a time."""

@@ -21,7 +21,8 @@ from quorate.errors import ConfigError, Conflict, RunFailed
 from quorate.runs.budget import merged, read_budget
 from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
-from quorate.runs.journal import MemoryStore, checked_id
+from quorate.runs.journal import checked_id
+from quorate.runs.memory import MemoryStore
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 from quorate.runs.start import Effects, checked_effects
 

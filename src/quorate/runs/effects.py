@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from quorate.errors import ConfigError
 from quorate.runs import paths
-from quorate.runs.entries import Entry, run_id, split_run_id
-from quorate.runs.journal import LOCAL_OWNER, Store
+from quorate.runs.entries import LOCAL_OWNER, Entry, run_id, split_run_id
+from quorate.runs.journal import Store
 from quorate.runs.steps import Effect
 
 State = Literal["done", "late", "raised", "did not happen", "given up", "unknown", "under way"]

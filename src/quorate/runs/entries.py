@@ -39,9 +39,10 @@ A reader lifts older versions, refuses newer ones clearly and keeps kinds that i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from quorate.errors import StoreError
 from quorate.runs import paths
 
 FORMAT = 1
@@ -81,6 +82,12 @@ _TOMBSTONES: dict[str, Payload] = {
 def tombstone(kind: str) -> Payload:
     """Return the payload with which an entry of a kind is read whose own was erased."""
     return {"erased": True, **json.loads(json.dumps(_TOMBSTONES.get(kind, {})))}
+
+
+LOCAL_OWNER = "local/me"
+
+Redact = Callable[[str, str, Payload], Payload]
+"""Is given path, kind and payload of every entry before it is kept, and returns the payload to keep instead."""
 
 
 class Entry(NamedTuple):
@@ -134,3 +141,25 @@ def split_run_id(text: str) -> tuple[str, int | None]:
     """Return conversation and run number; a text that names no run gives None for the number."""
     conversation, dot, number = text.rpartition(".")
     return (conversation, int(number)) if dot and number.isdecimal() else (text, None)
+
+
+def redacted(redact: Redact, path: str, kind: str, payload: Payload) -> Payload:
+    """Return the payload to keep, marked `redacted` if it was changed; a digest, that is of what was changed, goes."""
+    kept = redact(path, kind, payload)
+    if kept is payload or json.dumps(kept, default=str) == json.dumps(payload, default=str):
+        return payload
+    return {**{name: value for name, value in kept.items() if name != "digest"}, "redacted": True}
+
+
+def check_size(kind: str, payload: Payload) -> None:
+    """Refuse a payload that is larger than the format allows.
+
+    Raises:
+        StoreError: One of its texts is.
+    """
+    for name, value in payload.items():
+        if type(value) is str and len(value) > MAX_ENTRY_BYTES:
+            raise StoreError(
+                f"The {name} of a {kind!r} entry has {len(value)} characters; an entry may hold {MAX_ENTRY_BYTES} "
+                "bytes. Keep large data in a file and pass its name."
+            )

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
-from quorate.runs.entries import Entry, run_id
+from quorate.runs.entries import LOCAL_OWNER, Entry, run_id
 from quorate.runs.erasing import erased
 from quorate.runs.history import RunRecord, fold
-from quorate.runs.journal import LOCAL_OWNER, Store, Summary
+from quorate.runs.journal import Store, Summary
 
 PAGE = 500
 ATTEMPTS = ("run", "resumed", "fork", "ended")

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs.entries import Payload
-from quorate.runs.journal import Conversation, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
 from quorate.runs.open import open_store
 from quorate.runs.run import Run, question_id
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from quorate.errors import ConfigError
-from quorate.runs.journal import Clock, MemoryStore, Redact
+from quorate.runs.clock import Clock
+from quorate.runs.entries import Redact
+from quorate.runs.memory import MemoryStore
 
 if TYPE_CHECKING:
     from quorate.runs.postgres import PostgresStore

@@ -16,53 +16,20 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from quorate.errors import ConfigError, StoreError
 from quorate.runs import chain, verifying
-from quorate.runs.entries import FORMAT, Entry, tombstone
-from quorate.runs.erasing import erased_bytes
-from quorate.runs.journal import LOCAL_OWNER, Clock, Link, MemoryStore, Store
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Entry, tombstone
+from quorate.runs.stored import Artifact, Stored, references
 
 KIND = "conversation"
-_KEY = os.urandom(32)
-"""Keys the digests of what is only in memory, for as long as this process lives."""
 _PAYLOAD = b',"payload":'
 """In a line's own fields nothing else can read so: within a JSON string the quotes would be escaped."""
-_REFERENCE = re.compile(rb'"\$artifact":\s?"([0-9a-f]+)"')
-
-
-class Stored(NamedTuple):
-    """An entry as a store keeps it: the bytes of its payload, their salt, and its link of the chain.
-
-    An erased entry has its `digest` instead of the salt, and in `data` what is left of it, or None; `of` is the
-    conversation that it was written in, where it is not the one that it is read from.
-    """
-
-    seq: int
-    run: int
-    path: str
-    kind: str
-    version: int
-    at: int
-    data: bytes | None
-    salt: bytes | None
-    hash: bytes
-    digest: bytes | None = None
-    of: str = ""
-
-
-class Artifact(NamedTuple):
-    """A long or standing text, or a file, that entries refer to by digest."""
-
-    digest: str
-    type: str
-    data: bytes
 
 
 @dataclass(frozen=True)
@@ -131,23 +98,18 @@ class Recording:
         kept = self.stored[: last + 1]
         return Recording(self.conversation, kept, _used(kept, self.artifacts), self.before)
 
-    def in_memory(self, *, clock: Clock | None = None) -> MemoryStore:
-        """Return a store in memory that has this conversation, with its numbers and times."""
-        store = MemoryStore(clock=clock)
-        store.load(self.conversation, self.entries())
-        return store
-
-
-def references(payloads: Iterable[bytes | None]) -> list[str]:
-    """Return the digests of the artifacts that payloads refer to, each once, in the order they are needed."""
-    return list(dict.fromkeys(found.decode() for data in payloads for found in _REFERENCE.findall(data or b"")))
-
 
 def _used(stored: Iterable[Stored], artifacts: dict[str, Artifact]) -> dict[str, Artifact]:
     return {digest: artifacts[digest] for digest in references(s.data for s in stored) if digest in artifacts}
 
 
-async def record(store: Store, id: str, *, run: int | None = None, owner: str = LOCAL_OWNER) -> Recording:
+class Source(Protocol):
+    """Where a recording is taken from: any store."""
+
+    async def stored(self, id: str, *, owner: str = LOCAL_OWNER) -> tuple[list[Stored], list[Artifact]]: ...
+
+
+async def record(store: Source, id: str, *, run: int | None = None, owner: str = LOCAL_OWNER) -> Recording:
     """Take a conversation out of its store, or its beginning up to the end of a run.
 
     A conversation in memory is hashed now, with salts and a key of its own.
@@ -160,44 +122,6 @@ async def record(store: Store, id: str, *, run: int | None = None, owner: str = 
     if not found.stored:
         raise ConfigError(f"There is no conversation {id} here. `quorate conversations` lists them.")
     return found if run is None else found.upto(run)
-
-
-def linked(
-    conversation: str, entries: Iterable[Entry], links: list[Link], last: bytes = chain.GENESIS
-) -> tuple[list[Stored], list[Artifact]]:
-    """Return entries that were only in memory as bytes with a chain over them, and the artifacts that they refer to.
-
-    Args:
-        conversation: Whose they are.
-        entries: All of them.
-        links: What is known of those that were hashed before; those of the others are added.
-        last: The hash that the chain starts from.
-    """
-    artifacts: dict[str, Artifact] = {}
-
-    def keep(text: str, media_type: str) -> str:
-        data = text.encode(errors="surrogatepass")
-        digest = chain.keyed(_KEY, data)
-        artifacts[digest] = Artifact(digest, media_type, data)
-        return digest
-
-    stored: list[Stored] = []
-    for at, (seq, run, path, kind, when, payload, version) in enumerate(entries):
-        place = seq, run, path, kind
-        known = links[at] if at < len(links) else None
-        if known is not None and known.digest is not None:
-            left = erased_bytes(kind, payload)
-            stored.append(Stored(*place, version, when, left, None, known.hash, known.digest))
-        else:
-            data = chain.encode(kind, payload, keep)
-            salt = chain.fresh_salt() if known is None else known.salt or b""
-            if known is None:
-                body = chain.digest(salt, data)
-                known = Link(salt, chain.link(last, conversation, seq, run, path, kind, when, body, version))
-                links.append(known)
-            stored.append(Stored(*place, version, when, data, salt, known.hash))
-        last = known.hash
-    return stored, list(artifacts.values())
 
 
 def parts(recording: Recording, id: str) -> list[tuple[str, list[Stored]]]:

@@ -12,29 +12,12 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from quorate.errors import ConfigError, Conflict, QuorateError, StoreError
 from quorate.runs import chain
-from quorate.runs.entries import FORMAT, Draft, Entry, tombstone
-from quorate.runs.journal import (
-    CLOSE_QUESTIONS,
-    LOCAL_OWNER,
-    Clock,
-    Conversation,
-    Head,
-    Note,
-    OpenQuestion,
-    Redact,
-    Summary,
-    SystemClock,
-    Watcher,
-    about,
-    check_there,
-    checked_id,
-    going_on,
-    ready,
-    taken_id,
-    unknown_parent,
-)
+from quorate.runs.clock import Clock, SystemClock
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Redact, tombstone
+from quorate.runs.inbox import CLOSE_QUESTIONS, Note, OpenQuestion, Watcher, about, ready
+from quorate.runs.journal import Conversation, Summary, check_there, checked_id, going_on, taken_id, unknown_parent
 from quorate.runs.ledger import Balance, balance_of
-from quorate.runs.portable import Artifact, Recording, Stored, references
+from quorate.runs.portable import Recording
 from quorate.runs.postgres_inbox import Inbox, noted
 from quorate.runs.postgres_journal import Part, PostgresJournal
 from quorate.runs.postgres_keeping import Keeping
@@ -42,6 +25,7 @@ from quorate.runs.postgres_ledgers import Books
 from quorate.runs.postgres_mark import Mark
 from quorate.runs.postgres_schema import Statements, bring_up_to_date, columns
 from quorate.runs.postgres_wire import Address, Driver, Line, Work
+from quorate.runs.stored import Artifact, Head, Stored, references
 from quorate.runs.verifying import verified
 
 BEAT_S = 10.0

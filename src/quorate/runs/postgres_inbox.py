@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from quorate.errors import ConfigError, StoreError
-from quorate.runs.journal import Note, Watcher
+from quorate.runs.inbox import Note, Watcher
 from quorate.runs.postgres_schema import Statements
 from quorate.runs.postgres_wire import Driver, Line
 

@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 from quorate.errors import Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs.entries import FORMAT, Entry, Payload
-from quorate.runs.journal import Clock, Deliver, Head, Note, Redact, Watcher, check_size, redacted
+from quorate.runs.clock import Clock
+from quorate.runs.entries import FORMAT, Entry, Payload, Redact, check_size, redacted
+from quorate.runs.inbox import Deliver, Note, Watcher
 from quorate.runs.ledger import Balance
+from quorate.runs.stored import Head
 
 Row = tuple[int, int, bytes, str, int, int, bytes | None, bytes | None, bytes]
 """What a commit writes of an entry: seq, run, path, kind, version, at, payload, salt, hash.

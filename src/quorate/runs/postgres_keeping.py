@@ -7,7 +7,8 @@ from typing import Any
 
 from quorate.runs import chain
 from quorate.runs.erasing import erased_bytes
-from quorate.runs.portable import Recording, Stored, parts, references
+from quorate.runs.portable import Recording, parts
+from quorate.runs.stored import Stored, references
 
 HIDDEN = "*deleted"
 """Owns, with its key, what is left of a conversation because forks have it. Nobody's owner has a star."""

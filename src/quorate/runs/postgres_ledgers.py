@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from quorate.errors import StoreError
 from quorate.runs import chain
+from quorate.runs.clock import Clock
 from quorate.runs.entries import FORMAT, Payload
-from quorate.runs.journal import Clock
 from quorate.runs.ledger import LEDGERS, next_entry
 from quorate.runs.postgres_schema import Statements, columns
 

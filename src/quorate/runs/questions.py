@@ -18,8 +18,9 @@ from typing import Any
 
 from quorate.errors import ConfigError, Conflict, Expired
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload, run_id
-from quorate.runs.journal import LOCAL_OWNER, Note, OpenQuestion, Store
+from quorate.runs.entries import LOCAL_OWNER, Entry, Payload, run_id
+from quorate.runs.inbox import Note, OpenQuestion
+from quorate.runs.journal import Store
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Interrupted, Parked, Run, question_id

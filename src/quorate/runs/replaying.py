@@ -19,7 +19,9 @@ from quorate.runs import paths
 from quorate.runs.attempts import Attempt
 from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.history import split
-from quorate.runs.journal import Conversation, MemoryJournal, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation
+from quorate.runs.memory import MemoryJournal
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Parked, Run, question_id
 from quorate.runs.scope import current

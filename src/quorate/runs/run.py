@@ -13,7 +13,8 @@ from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import Conflict, ModelError, QuorateError, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
-from quorate.runs.journal import Conversation, Journal, Note
+from quorate.runs.inbox import Note
+from quorate.runs.journal import Conversation, Journal
 from quorate.runs.meter import AgentMeter, Halt, Meter
 from quorate.runs.outcome import WARN_AT, Limits, Outcome
 from quorate.runs.scope import Scope, current, plain_digest

@@ -8,7 +8,7 @@ from typing import Any
 
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.pause import pause
 from quorate.runs.run import Parked, Run, answers, question_id
 from quorate.runs.steps import FRESH_S, Happened, Settlement, reconciled

@@ -17,32 +17,13 @@ from filelock import FileLock, Timeout
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs import sqlite_keeping as keeping
-from quorate.runs.entries import FORMAT, Draft, Entry, Payload, tombstone
-from quorate.runs.journal import (
-    CLOSE_QUESTIONS,
-    LOCAL_OWNER,
-    Clock,
-    Conversation,
-    Deliver,
-    Head,
-    Note,
-    OpenQuestion,
-    Redact,
-    Summary,
-    SystemClock,
-    Watcher,
-    about,
-    check_size,
-    check_there,
-    checked_id,
-    going_on,
-    ready,
-    redacted,
-    taken_id,
-    unknown_parent,
-)
+from quorate.runs.clock import Clock, SystemClock
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload, Redact, check_size, redacted, tombstone
+from quorate.runs.inbox import CLOSE_QUESTIONS, Deliver, Note, OpenQuestion, Watcher, about, ready
+from quorate.runs.journal import Conversation, Summary, check_there, checked_id, going_on, taken_id, unknown_parent
 from quorate.runs.ledger import LEDGERS, Balance, balance_of, next_entry
-from quorate.runs.portable import Artifact, Recording, Stored, references
+from quorate.runs.portable import Recording
+from quorate.runs.stored import Artifact, Head, Stored, references
 from quorate.runs.verifying import verified
 
 SCHEMA = """

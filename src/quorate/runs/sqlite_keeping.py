@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from quorate.errors import StoreError
 from quorate.runs import chain
 from quorate.runs.erasing import erased_bytes
-from quorate.runs.portable import Recording, parts, references
+from quorate.runs.portable import Recording, parts
+from quorate.runs.stored import references
 
 if TYPE_CHECKING:
     from quorate.runs.sqlite import Segment

@@ -9,8 +9,9 @@ from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.history import RunRecord, asks_first, check_settled, fold, latest, split
-from quorate.runs.journal import Conversation, Journal, MemoryJournal
+from quorate.runs.journal import Conversation, Journal
 from quorate.runs.ledger import cut_calls
+from quorate.runs.memory import MemoryJournal
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 

@@ -15,8 +15,7 @@ from quorate.runs import chain
 from quorate.runs.erasing import is_tombstone
 
 if TYPE_CHECKING:
-    from quorate.runs.journal import Head
-    from quorate.runs.portable import Stored
+    from quorate.runs.stored import Head, Stored
 
 MOST_GONE = 1000
 """How many entries that are gone in one place are told from one that was altered."""

@@ -11,6 +11,7 @@ from quorate.errors import ConfigError, Divergence
 from quorate.runs import portable
 from quorate.runs.entries import run_id
 from quorate.runs.journal import Conversation
+from quorate.runs.memory import loaded
 
 
 class Differs(Divergence, AssertionError):
@@ -23,7 +24,7 @@ class Recorded:
     def __init__(self, file: str | Path) -> None:
         self.file = Path(file)
         recording = portable.load(file)
-        self.conversation: Conversation = recording.in_memory().conversation(recording.conversation)
+        self.conversation: Conversation = loaded(recording).conversation(recording.conversation)
         self.runs = sorted({s.run for s in recording.stored})
 
     async def check(

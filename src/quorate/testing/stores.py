@@ -21,7 +21,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from quorate.runs.journal import Clock, Redact, Store
+from quorate.runs.clock import Clock
+from quorate.runs.entries import Redact
+from quorate.runs.journal import Store
 from quorate.testing.clock import FakeClock
 from quorate.testing.store_cases import chain, forks, inbox, keeping, ledgers, reading, removing, writers
 from quorate.testing.store_cases.expecting import Check, Open

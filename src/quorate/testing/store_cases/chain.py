@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quorate.errors import Tampered
-from quorate.runs.journal import Head
+from quorate.runs.stored import Head
 from quorate.runs.verifying import verified
 from quorate.testing.store_cases.expecting import Open, lasting, same, write, written
 

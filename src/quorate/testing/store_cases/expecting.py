@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from quorate.runs.entries import Entry, Payload
-from quorate.runs.journal import LOCAL_OWNER, Clock, Journal, Redact, Store
+from quorate.runs.clock import Clock
+from quorate.runs.entries import LOCAL_OWNER, Entry, Payload, Redact
+from quorate.runs.journal import Journal, Store
 
 
 class Open(Protocol):

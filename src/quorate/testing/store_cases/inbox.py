@@ -7,7 +7,7 @@ from typing import Any
 
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs.entries import MAX_ENTRY_BYTES
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.testing.clock import FakeClock
 from quorate.testing.store_cases.expecting import Open, lasting, refused, same, starred, values, write, written
 

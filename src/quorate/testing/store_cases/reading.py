@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.runs.entries import FORMAT
-from quorate.runs.journal import LOCAL_OWNER
+from quorate.runs.entries import FORMAT, LOCAL_OWNER
 from quorate.testing.clock import FakeClock
 from quorate.testing.store_cases.expecting import Open, lasting, same, values, write, written
 

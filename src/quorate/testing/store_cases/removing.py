@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quorate.errors import Conflict, Tampered
 from quorate.runs.entries import ERASED, Draft
-from quorate.runs.journal import Note
+from quorate.runs.inbox import Note
 from quorate.runs.portable import record
 from quorate.testing.store_cases.expecting import Open, lasting, refused, same, values, write, written
 
