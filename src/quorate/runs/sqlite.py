@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -18,80 +18,33 @@ from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
 from quorate.runs import sqlite_keeping as keeping
 from quorate.runs.clock import Clock, SystemClock
-from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload, Redact, check_size, redacted, tombstone
-from quorate.runs.inbox import CLOSE_QUESTIONS, Deliver, Note, OpenQuestion, Watcher, about, ready
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload, Redact, check_size, redacted
+from quorate.runs.inbox import Deliver, Note, OpenQuestion, Watcher, ready
 from quorate.runs.journal import Conversation, Summary, check_there, checked_id, going_on, taken_id, unknown_parent
 from quorate.runs.ledger import LEDGERS, Balance, balance_of, next_entry
 from quorate.runs.portable import Recording
-from quorate.runs.stored import Artifact, Head, Stored, references
-from quorate.runs.verifying import verified
+from quorate.runs.sqlite_reader import Reader
+from quorate.runs.sqlite_schema import (
+    BUSY_MS,
+    HEAD,
+    INSERT,
+    LINKS,
+    LONGEST,
+    NOTES,
+    SCHEMA,
+    SEGMENTS,
+    SEQ_BITS,
+    Busy,
+    Segment,
+    digest_of,
+    failed,
+    noted,
+    place_of,
+)
+from quorate.runs.stored import Artifact, Head, Stored
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, secret BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS conversations (
-    key INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, holder TEXT NOT NULL DEFAULT '',
-    fence INTEGER NOT NULL DEFAULT 0, count INTEGER NOT NULL DEFAULT 0, head BLOB NOT NULL, UNIQUE (owner, id));
-CREATE TABLE IF NOT EXISTS entries (
-    place INTEGER PRIMARY KEY, run INTEGER NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL,
-    at INTEGER NOT NULL, payload BLOB, salt BLOB, hash BLOB NOT NULL, digest BLOB);
-CREATE TABLE IF NOT EXISTS forks (key INTEGER PRIMARY KEY, parent INTEGER NOT NULL, base INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS forks_of ON forks (parent);
-CREATE TABLE IF NOT EXISTS kept (place INTEGER PRIMARY KEY, source INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS kept_of ON kept (source);
-CREATE TABLE IF NOT EXISTS artifacts (
-    owner TEXT NOT NULL, digest TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (owner, digest)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS inbox (
-    conversation INTEGER NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL,
-    taken INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (conversation, id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS waiting ON inbox (conversation) WHERE taken = 0;
-CREATE INDEX IF NOT EXISTS questions ON entries (kind) WHERE kind = 'question';
-"""
 LOOK_S = 0.1
 """How often a store with runs going on looks whether another process has posted to them."""
-BUSY_MS = 10_000
-SEQ_BITS = 32
-"""An entry's `place` is the conversation's key and, in the lower bits, its sequence: one tree, in order."""
-_SEQ = f"e.place & {(1 << SEQ_BITS) - 1}"
-_SEGMENTS = (
-    "WITH RECURSIVE s (key, id, low, high) AS (SELECT c.key, c.id, IFNULL(f.base, 0), ? FROM conversations c "
-    "LEFT JOIN forks f ON f.key = c.key WHERE c.owner = ? AND c.id = ? "
-    "UNION ALL SELECT c.key, c.id, IFNULL(f.base, 0), s.low FROM s JOIN forks b ON b.key = s.key "
-    "JOIN conversations c ON c.key = b.parent LEFT JOIN forks f ON f.key = c.key WHERE s.low > 0) "
-    "SELECT key, id, low, high FROM s ORDER BY high"
-)
-_ENTRIES = (
-    f"SELECT {_SEQ}, run, path, kind, at, IFNULL(payload, (SELECT o.payload FROM kept k "  # noqa: S608  # made of constants
-    "JOIN entries o ON o.place = k.source WHERE k.place = e.place)), version FROM entries e "
-    "WHERE e.place > ? AND e.place <= ?{chosen} ORDER BY e.place LIMIT ?"
-)
-_LINKS = (
-    f"SELECT {_SEQ}, e.run, e.path, e.kind, e.at, e.version, IFNULL(e.payload, o.payload), IFNULL(e.salt, o.salt), "  # noqa: S608  # made of constants
-    "e.hash, IFNULL(e.digest, o.digest), ? FROM entries e LEFT JOIN kept k ON k.place = e.place "
-    "LEFT JOIN entries o ON o.place = k.source WHERE e.place > ? AND e.place <= ? ORDER BY e.place"
-)
-"""Its links; the last column is the conversation that an entry was written in, where it is another."""
-_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
-_HEAD = "SELECT count, head FROM conversations WHERE owner = ? AND id = ?"
-_CONVERSATIONS = (
-    "SELECT id, owner, run, at FROM conversations c LEFT JOIN forks f ON f.key = c.key JOIN entries e ON "  # noqa: S608  # made of constants
-    f"e.place = (IIF(c.count > IFNULL(f.base, 0), c.key, f.parent) << {SEQ_BITS} | c.count) "
-    "WHERE c.owner = ? AND substr(c.id, 1, ?) = ? AND (e.at, c.id) < (?, ?) ORDER BY e.at DESC, c.id DESC LIMIT ?"
-)
-_END = 2**63 - 1
-_CLOSING = ", ".join(f"'{kind}'" for kind in CLOSE_QUESTIONS)
-_QUESTIONS = (
-    f"SELECT c.id, {_SEQ}, e.run, e.path, e.kind, e.at, e.payload, e.version "  # noqa: S608  # made of constants
-    f"FROM entries e JOIN conversations c ON c.key = e.place >> {SEQ_BITS} "
-    "WHERE e.kind = 'question' AND c.owner = ?{chosen} AND e.place > ? AND NOT EXISTS ("
-    f"SELECT 1 FROM entries l WHERE l.place > e.place AND l.place < (c.key + 1) << {SEQ_BITS} AND l.run = e.run AND ("
-    f"(l.path = e.path AND l.kind IN ({_CLOSING}, 'question')) OR (l.kind = 'turn' AND l.path = "
-    "CASE instr(e.path, '/') WHEN 0 THEN '' ELSE substr(e.path, 1, instr(e.path, '/') - 1) END))) "
-    "ORDER BY e.place LIMIT ?"
-)
-_NOTES = "SELECT id, kind, payload, at FROM inbox WHERE conversation = ? AND taken = 0 ORDER BY at, id"
-_LONGEST = (1 << SEQ_BITS) - 1
 Durability = Literal["process", "power"]
 
 
@@ -130,7 +83,7 @@ class SqliteJournal:
         """Keep a further entry of the parent, given as a link; its payload is read where it is."""
         _, run, path, kind, at, version, payload, salt, _, erased, _ = source
         self._count += 1
-        body = _body(payload, salt, erased)
+        body = digest_of(payload, salt, erased)
         self._last = chain.link(self._last, self.conversation, self._count, run, path, kind, at, body, version)
         self.rows.append((self.key << SEQ_BITS | self._count, run, path, kind, version, at, None, None, self._last))
 
@@ -221,8 +174,7 @@ class SqliteStore:
         self.holder = secrets.token_hex(8)
         self._lock: FileLock | None = None
         self._db = self._connect()
-        self._reader = self._open_file()  # reads see what is committed, and wait for no writer
-        self._reading = threading.Lock()
+        self._reader = Reader(self.path, self._open_file())
 
     def _open_file(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
@@ -322,7 +274,7 @@ class SqliteStore:
             )
 
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
-        [rows] = self._read(("SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)))
+        [rows] = self._reader.rows(("SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)))
         for key, holder in rows:
             if holder:
                 return key in self._open if holder == self.holder else self._alive(holder)
@@ -345,8 +297,8 @@ class SqliteStore:
     def _erase(self, id: str, owner: str, seqs: Collection[int]) -> int:
         if self._idle(id, owner) is None:
             return 0
-        segments = [Segment(*row) for row in self._db.execute(_SEGMENTS, (_LONGEST, owner, id))]
-        return keeping.erase(self._db, segments, seqs, lambda digest: self._artifact(owner, digest))
+        segments = [Segment(*row) for row in self._db.execute(SEGMENTS, (LONGEST, owner, id))]
+        return keeping.erase(self._db, segments, seqs, lambda digest: self._reader.artifact(owner, digest))
 
     def _idle(self, id: str, owner: str) -> int | None:
         """Return the key of a conversation that nobody works on, None where there is none.
@@ -390,12 +342,12 @@ class SqliteStore:
         await asyncio.to_thread(self._scrub)
 
     def _scrub(self) -> None:
-        with self._guard, self._reading:
+        with self._guard, self._reader.guard:
             try:
                 self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
                 keeping.scrub(self._db, self.path)
             except sqlite3.Error as error:
-                raise self._failed(error) from error
+                raise failed(self.path, error) from error
             finally:
                 self._db.execute("PRAGMA busy_timeout=0")
 
@@ -415,12 +367,12 @@ class SqliteStore:
 
     def _branch_held(self, id: str, parent: str, upto: int, first: Sequence[Draft | int], owner: str) -> None:
         db = self._db
-        segments = [Segment(*row) for row in db.execute(_SEGMENTS, (_LONGEST, owner, parent))]
-        count: int = max(db.execute(_HEAD, (owner, parent)).fetchall(), default=(0,))[0]
+        segments = [Segment(*row) for row in db.execute(SEGMENTS, (LONGEST, owner, parent))]
+        count: int = max(db.execute(HEAD, (owner, parent)).fetchall(), default=(0,))[0]
         if not count:
             raise unknown_parent(parent)
         check_there(parent, count, upto, first)
-        base = _place(segments, upto)
+        base = place_of(segments, upto)
         last = db.execute("SELECT hash FROM entries WHERE place = ?", (base,)).fetchone()[0] if upto else chain.GENESIS
         try:
             made = db.execute(
@@ -438,12 +390,12 @@ class SqliteStore:
                 self._refer(journal, segments, item)
         self._insert_artifacts(owner, journal.artifacts)
         self._move_head(journal, journal.rows)
-        db.executemany(_INSERT, journal.rows)
+        db.executemany(INSERT, journal.rows)
 
     def _refer(self, journal: SqliteJournal, segments: Sequence[Segment], seq: int) -> None:
-        place = _place(segments, seq)
+        place = place_of(segments, seq)
         source: int = max(self._db.execute("SELECT source FROM kept WHERE place = ?", (place,)), default=(place,))[0]
-        journal.refer(self._db.execute(_LINKS, ("", source - 1, source)).fetchone())
+        journal.refer(self._db.execute(LINKS, ("", source - 1, source)).fetchone())
         self._db.execute("INSERT INTO kept VALUES (?, ?)", (journal.rows[-1][0], source))
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -473,7 +425,7 @@ class SqliteStore:
             try:
                 self._flush_held(journals, patient=False)
                 return
-            except _Busy:
+            except Busy:
                 pass
             finally:
                 self._guard.release()
@@ -490,7 +442,7 @@ class SqliteStore:
             finally:
                 self._guard.release()
         else:
-            failed = _Busy(f"{self.path} is being written.")
+            failed = Busy(f"{self.path} is being written.")
         for _, done in waiting:
             if not done.done():
                 done.set_result(None) if failed is None else done.set_exception(failed)
@@ -506,7 +458,7 @@ class SqliteStore:
                 self._db.execute(f"PRAGMA synchronous={synchronous}")
                 self._flush_held(journals, synced=True)
             except sqlite3.Error as error:
-                raise self._failed(error) from error
+                raise failed(self.path, error) from error
             finally:
                 with suppress(sqlite3.Error):
                     self._db.execute(f"PRAGMA synchronous={self._normal}")
@@ -533,7 +485,7 @@ class SqliteStore:
                     for ledger, kind, said in journal.charges[:charges]:
                         self._write_charge(ledger, kind, said)
                 self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
-                db.executemany(_INSERT, rows)
+                db.executemany(INSERT, rows)
                 for id in taken:
                     self._use_up(journal, id)
             return result
@@ -583,7 +535,7 @@ class SqliteStore:
                 try:
                     self._flush_held([journal], patient=False, first=look)
                     return
-                except _Busy:
+                except Busy:
                     if decided or waited > BUSY_MS / 1000:
                         raise
                 finally:
@@ -614,7 +566,7 @@ class SqliteStore:
         at, seq, salt = self.clock.now_us(), count + 1, chain.fresh_salt()
         head = chain.link(head, id, seq, 0, "", kind, at, chain.digest(salt, data))
         self._db.execute(
-            _INSERT,
+            INSERT,
             (key << SEQ_BITS | seq, 0, "", kind, FORMAT, at, data, salt, head),
         )
         self._db.execute("UPDATE conversations SET count = ?, head = ? WHERE key = ?", (seq, head, key))
@@ -626,7 +578,7 @@ class SqliteStore:
                 self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            raise self._failed(error) from error
+            raise failed(self.path, error) from error
         finally:
             if patient:
                 with suppress(sqlite3.Error):  # closed: the error above says so
@@ -638,86 +590,22 @@ class SqliteStore:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise self._failed(error) from error
+                raise failed(self.path, error) from error
             raise
         return result
 
     def _write(self, sql: str, values: tuple[Any, ...]) -> None:
         self._transaction(lambda: self._db.execute(sql, values))
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            return _Busy(f"{self.path} is locked by another program for {BUSY_MS / 1000:.0f} s. Close it and resume.")
-        if "full" in text or "disk I/O" in text:
-            return StoreError(f"{self.path} cannot be written: {text}. Free some space, then resume: nothing is lost.")
-        return StoreError(f"{self.path}: {text}.")
-
     # -- reading ------------------------------------------------------------------------------------------------------
-
-    def _read(self, *queries: tuple[str, tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
-        """Return the rows of each query, all as of one moment."""
-        try:
-            with self._reading:
-                self._reader.execute("BEGIN")
-                try:
-                    return [self._reader.execute(sql, values).fetchall() for sql, values in queries]
-                finally:
-                    self._reader.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-
-    def _segments(self, id: str, owner: str) -> list[Segment]:
-        [rows] = self._read((_SEGMENTS, (_LONGEST, owner, id)))
-        return [Segment(*row) for row in rows]
-
-    def _links(self, id: str, owner: str) -> list[tuple[str, tuple[Any, ...]]]:
-        segments = self._segments(id, owner)
-        return [(_LINKS, ("" if s is segments[-1] else s.id, *s.span())) for s in segments]
-
-    def _artifact(self, owner: str, digest: str) -> bytes:
-        [rows] = self._read(("SELECT data FROM artifacts WHERE owner = ? AND digest = ?", (owner, digest)))
-        if not rows:
-            raise StoreError(f"{self.path} has lost the content {digest} of {owner}.")
-        data = rows[0][0]
-        return data if isinstance(data, bytes) else b""  # what was altered does not have its hash
 
     async def read(
         self, id: str, *, owner: str = LOCAL_OWNER, kinds: Sequence[str] = (), after: int = 0, limit: int | None = None
     ) -> list[Entry]:
-        return await asyncio.to_thread(self._entries, id, owner, kinds, after, limit)
-
-    def _entries(self, id: str, owner: str, kinds: Sequence[str], after: int, limit: int | None) -> list[Entry]:
-        chosen = f" AND e.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-        sql = _ENTRIES.format(chosen=chosen)
-        contents: dict[str, bytes] = {}
-
-        def load(digest: str) -> bytes:
-            if digest not in contents:
-                contents[digest] = self._artifact(owner, digest)
-            return contents[digest]
-
-        rows: list[tuple[Any, ...]] = []
-        for segment in self._segments(id, owner):
-            left = -1 if limit is None else limit - len(rows)
-            rows += self._read((sql, (*segment.span(after), *kinds, left)))[0]
-        newer = next((row for row in rows if row[6] > FORMAT), None)
-        if newer:
-            raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
-        return [
-            Entry(seq, run, path, kind, at, tombstone(kind) if data is None else chain.decode(data, load), version)
-            for seq, run, path, kind, at, data, version in rows
-        ]
+        return await asyncio.to_thread(self._reader.entries, id, owner, kinds, after, limit)
 
     async def stored(self, id: str, *, owner: str = LOCAL_OWNER) -> tuple[list[Stored], list[Artifact]]:
-        """Return a conversation's entries as they are kept, and the artifacts that they refer to."""
-        return await asyncio.to_thread(self._stored, id, owner)
-
-    def _stored(self, id: str, owner: str) -> tuple[list[Stored], list[Artifact]]:
-        stored = _as_stored(self._read(*self._links(id, owner)))
-        sql = "SELECT digest, type, data FROM artifacts WHERE owner = ? AND digest = ?"
-        found = self._read(*[(sql, (owner, digest)) for digest in references(s.data for s in stored)])
-        return stored, [Artifact(*row) for rows in found for row in rows]
+        return await asyncio.to_thread(self._reader.stored, id, owner)
 
     async def conversations(
         self,
@@ -727,20 +615,10 @@ class SqliteStore:
         before: Summary | None = None,
         limit: int | None = None,
     ) -> list[Summary]:
-        end = (_END, "") if before is None else (before.last_at, before.id)
-        values = (owner, len(starting), starting, *end, -1 if limit is None else limit)
-        [rows] = await asyncio.to_thread(self._read, (_CONVERSATIONS, values))
-        return [Summary(*row) for row in reversed(rows)]
+        return await asyncio.to_thread(self._reader.conversations, owner, starting, before, limit)
 
     async def verify(self, id: str, *, owner: str = LOCAL_OWNER, given: Head | None = None) -> Head:
-        return await asyncio.to_thread(self._verify, id, owner, given)
-
-    def _verify(self, id: str, owner: str, given: Head | None) -> Head:
-        heads, *parts = self._read((_HEAD, (owner, id)), *self._links(id, owner))
-        count, last = heads[0] if heads else (0, chain.GENESIS)
-        head = Head(count, last.hex() if isinstance(last, bytes) else str(last))
-        verified(id, _as_stored(parts), head=head, given=given, load=lambda digest: self._artifact(owner, digest))
-        return head if count else Head(0, "")
+        return await asyncio.to_thread(self._reader.verify, id, owner, given)
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
@@ -786,15 +664,7 @@ class SqliteStore:
             self._db.execute("UPDATE inbox SET taken = 1, payload = ? WHERE conversation = ? AND id = ?", (same, *at))
 
     async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
-        return await asyncio.to_thread(self._notes, id, owner)
-
-    def _notes(self, id: str, owner: str) -> list[Note]:
-        [keys] = self._read(("SELECT key FROM conversations WHERE owner = ? AND id = ?", (owner, id)))
-        return self._untaken(keys[0][0], owner) if keys else []
-
-    def _untaken(self, key: int, owner: str) -> list[Note]:
-        [rows] = self._read((_NOTES, (key,)))
-        return _noted(rows)
+        return await asyncio.to_thread(self._reader.notes, id, owner)
 
     def watch(self, journal: SqliteJournal, watcher: Watcher) -> None:
         """Tell a run what waits for it and, as long as it is going on, what comes."""
@@ -820,7 +690,7 @@ class SqliteStore:
             if version != self._seen_version:
                 self._seen_version = version
                 with suppress(StoreError):
-                    [rows] = self._read(("SELECT DISTINCT conversation FROM inbox WHERE taken = 0", ()))
+                    [rows] = self._reader.rows(("SELECT DISTINCT conversation FROM inbox WHERE taken = 0", ()))
                     for (key,) in rows:
                         self._tell(key)
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
@@ -828,17 +698,17 @@ class SqliteStore:
     def _tell(self, key: int) -> None:
         journal, watcher = self._watchers.get(key, (None, None))
         if journal is not None and watcher is not None:
-            watcher.tell(lambda: self._untaken(key, journal.owner))
+            watcher.tell(lambda: self._reader.untaken(key, journal.owner))
 
     async def end(self, journal: SqliteJournal, last: Callable[[], object], known: Collection[str]) -> list[Note]:
         """Write the entry that ends an attempt, unless there is something in the inbox that the run does not know."""
 
         def check() -> list[Note]:
-            rows = self._db.execute(_NOTES, (journal.key,)).fetchall()
+            rows = self._db.execute(NOTES, (journal.key,)).fetchall()
             unknown = [row for row in rows if row[0] not in known and row[0] not in journal.taken]
             if not unknown:
                 last()
-            return _noted(unknown)
+            return noted(unknown)
 
         def patiently() -> list[Note]:
             with self._guard:
@@ -847,7 +717,7 @@ class SqliteStore:
         if self._guard.acquire(blocking=False):
             try:
                 return self._flush_held([journal], patient=False, first=check)
-            except _Busy:
+            except Busy:
                 pass
             finally:
                 self._guard.release()
@@ -861,28 +731,7 @@ class SqliteStore:
         after: OpenQuestion | None = None,
         most: int = 1000,
     ) -> list[OpenQuestion]:
-        return await asyncio.to_thread(self._questions, owner, conversation, after, most)
-
-    def _questions(
-        self, owner: str, conversation: str | None, after: OpenQuestion | None, most: int
-    ) -> list[OpenQuestion]:
-        last = 0
-        if after is not None:
-            sql = "SELECT key FROM conversations WHERE owner = ? AND id = ?"
-            [[(key,)]] = self._read((sql, (owner, after.conversation)))
-            last = key << SEQ_BITS | after.entry.seq
-        chosen = "" if conversation is None else " AND c.id = ?"
-        of = () if conversation is None else (conversation,)
-        [rows] = self._read((_QUESTIONS.format(chosen=chosen), (owner, *of, last, most)))
-        found: list[OpenQuestion] = []
-        notes: dict[str, list[Note]] = {}
-        for id, seq, run, path, kind, at, data, version in rows:
-            payload = tombstone(kind) if data is None else chain.decode(data, lambda d: self._artifact(owner, d))
-            entry = Entry(seq, run, path, kind, at, payload, version)
-            if id not in notes:
-                notes = {id: self._notes(id, owner)}
-            found.append(OpenQuestion(id, entry, about(entry, notes[id])))
-        return found
+        return await asyncio.to_thread(self._reader.questions, owner, conversation, after, most)
 
     async def close(self) -> None:
         """Give everything back and close the file. May be called twice."""
@@ -891,7 +740,7 @@ class SqliteStore:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        with self._guard, self._reading:
+        with self._guard, self._reader.guard:
             self._db.close()
             self._reader.close()
             if self._lock is not None:
@@ -906,10 +755,6 @@ class SqliteStore:
         await self.close()
 
 
-def _noted(rows: Sequence[tuple[Any, ...]]) -> list[Note]:
-    return [Note(id, kind, json.loads(data), at) for id, kind, data, at in rows]
-
-
 def _advice(error: Exception) -> str:
     """Return what to do about a file that cannot be opened."""
     text = str(error)
@@ -920,46 +765,5 @@ def _advice(error: Exception) -> str:
     return " Name the file of a store, or one that does not exist yet." if "not a database" in text else ""
 
 
-class Segment(NamedTuple):
-    """A part of a conversation that was written in one: the entries above `low` up to `high`."""
-
-    key: int
-    id: str
-    low: int
-    high: int
-
-    def span(self, after: int = 0) -> tuple[int, int]:
-        """Return between which places its entries are, those after an entry only."""
-        return self.key << SEQ_BITS | max(self.low, after), self.key << SEQ_BITS | self.high
-
-
-def _place(segments: Sequence[Segment], seq: int) -> int:
-    """Return where an entry of a conversation is, whose segments are given, the oldest first."""
-    segment = next((s for s in segments if s.low < seq <= s.high), segments[0])
-    return segment.key << SEQ_BITS | seq
-
-
-def _body(payload: bytes | None, salt: bytes | None, erased: bytes | None) -> bytes:
-    """Return the digest of a payload as the chain has it."""
-    return erased if erased is not None else chain.digest(salt or b"", payload or b"")
-
-
-def _as_stored(parts: Sequence[list[tuple[Any, ...]]]) -> list[Stored]:
-    """Return entries as they are kept. What is no bytes any more is none: verifying finds it."""
-    return [
-        Stored(seq, run, path, kind, version, at, _bytes(payload), salt, _bytes(hash) or b"", digest, of)
-        for links in parts
-        for seq, run, path, kind, at, version, payload, salt, hash, digest, of in links
-    ]
-
-
-def _bytes(value: Any) -> bytes | None:
-    return value if isinstance(value, bytes) else None
-
-
 def _no_artifact(*_: str) -> Any:
     raise StoreError("An entry of a ledger is small: it has no artifacts.")
-
-
-class _Busy(StoreError):
-    """The file is locked by somebody else for longer than we wait."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quorate.errors import StoreError
 from quorate.runs import chain
 from quorate.runs.erasing import erased_bytes
 from quorate.runs.portable import Recording, parts
+from quorate.runs.sqlite_schema import SEQ_BITS, Segment
 from quorate.runs.stored import references
 
-if TYPE_CHECKING:
-    from quorate.runs.sqlite import Segment
-
-SEQ_BITS = 32
 HIDDEN = "*deleted"
 """Owns, with its key, what is left of a conversation because forks have it. Nobody's owner has a star."""
 
