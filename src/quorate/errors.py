@@ -6,7 +6,11 @@
     ├── ModelError                         a model call failed; `retryable` says whether trying again may help
     ├── ToolError                          raise it in a tool to tell the model what to do differently
     │   ├── Denied         (PermissionError)  the call was refused
-    │   └── Expired        (TimeoutError)  nobody answered a question in time
+    │   ├── Expired        (TimeoutError)  nobody answered a question in time
+    │   └── CallError                      a call that a tool agent was sent came to nothing; `call_id`, `name`
+    │       ├── UnknownTool       (LookupError)  it has no tool of that name
+    │       ├── InvalidArguments  (ValueError)   the arguments do not fit
+    │       └── ToolFailed                       the tool did not do it
     ├── OutcomeUnknown                     raise it in a tool that cannot tell whether its effect happened
     ├── RunFailed          (RuntimeError)  a run ended `failed`; `__cause__` is why, `result` what it had
     ├── Divergence                         a replay left the recorded path; `expected`, `got`, `path`, `where`
@@ -28,12 +32,14 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CallError",
     "CantHandle",
     "ConfigError",
     "Conflict",
     "Denied",
     "Divergence",
     "Expired",
+    "InvalidArguments",
     "LimitExceeded",
     "MessageDropped",
     "MessageError",
@@ -45,7 +51,9 @@ __all__ = [
     "StoreError",
     "Tampered",
     "ToolError",
+    "ToolFailed",
     "Undeliverable",
+    "UnknownTool",
     "WrongState",
 ]
 
@@ -87,6 +95,26 @@ class Denied(ToolError, PermissionError):
 
 class Expired(ToolError, TimeoutError):
     """Nobody answered a question before its deadline."""
+
+
+class CallError(ToolError):
+    """A tool call that was sent to a tool agent came to nothing; the message is for the model."""
+
+    def __init__(self, message: str, *, call_id: str, name: str) -> None:
+        super().__init__(message)
+        self.call_id, self.name = call_id, name
+
+
+class UnknownTool(CallError, LookupError):
+    """There is no tool of that name."""
+
+
+class InvalidArguments(CallError, ValueError):
+    """The arguments are no JSON object, or do not fit."""
+
+
+class ToolFailed(CallError):
+    """The tool raised something, took too long, or was refused."""
 
 
 class OutcomeUnknown(QuorateError):

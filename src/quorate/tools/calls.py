@@ -40,17 +40,32 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
     """
     scope = current.get()
     if scope is None or scope.leaf:
+        if scope is None and len(calls) > 1:
+            return _whole(await _together(calls, lambda at: _directly(tools, calls[at])))
         return [await _inside(scope, tools, call) for call in calls]
     scope.run.check()
     if len(calls) == 1:
         return [await _one(scope, _place(scope, tools, calls[0]), tools, calls[0])]
     places = [_place(scope, tools, call) for call in calls]
+    found = await _together(calls, lambda at: _one(scope, places[at], tools, calls[at]))
+    for at, result in enumerate(found):
+        if isinstance(result, Parked):
+            found[at] = result = await _late(scope, places[at], calls[at]) or result
+        if isinstance(result, Exception):
+            raise result
+    return _whole(found)
+
+
+async def _together(
+    calls: Sequence[ToolCall], one: Callable[[int], Coroutine[Any, Any, ToolResult]]
+) -> list[ToolResult | Exception]:
+    """Make calls side by side, each to its end, and return what each came to."""
     found: list[ToolResult | Exception] = [Parked("")] * len(calls)
 
     async def make(at: int) -> None:
         try:
-            found[at] = await _one(scope, places[at], tools, calls[at])
-        except Exception as error:  # siblings finish first; raised below
+            found[at] = await one(at)
+        except Exception as error:  # siblings finish first; whoever asked raises it
             found[at] = error
         except asyncio.CancelledError as raised:
             if is_cancelled():
@@ -61,9 +76,11 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
     async with asyncio.TaskGroup() as group:
         for at in range(len(calls)):
             group.create_task(make(at))
-    for at, result in enumerate(found):
-        if isinstance(result, Parked):
-            found[at] = result = await _late(scope, places[at], calls[at]) or result
+    return found
+
+
+def _whole(found: Sequence[ToolResult | Exception]) -> list[ToolResult]:
+    for result in found:
         if isinstance(result, Exception):
             raise result
     return [result for result in found if isinstance(result, ToolResult)]
