@@ -169,7 +169,7 @@ class LimitExceeded(QuorateError):
 class MessageError(QuorateError):
     """A message from one agent to another did not arrive, or was not handled; `recipient` is whom it was for."""
 
-    def __init__(self, message: str, *, recipient: Any = None) -> None:
+    def __init__(self, message: str = "", *, recipient: Any = None) -> None:
         super().__init__(message)
         self.recipient = recipient
 
@@ -188,7 +188,7 @@ class Undeliverable(MessageError, LookupError):
 
     is_told = False
 
-    def __init__(self, message: str, *, recipient: Any = None, reason: str = "unknown agent") -> None:
+    def __init__(self, message: str = "", *, recipient: Any = None, reason: str = "unknown agent") -> None:
         super().__init__(message, recipient=recipient)
         self.reason = reason
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from asyncio import Future
+from asyncio.events import _get_running_loop
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -48,11 +49,14 @@ class CancellationToken:
         return lambda: self._forget(mark)
 
     def link_future(self, future: Future[T]) -> Future[T]:
-        """Cancel `future` together with the token, and return it."""
+        """Cancel `future` together with the token, at once if it is, and return it."""
         loop = future.get_loop()
 
         def cancel() -> None:
-            loop.call_soon_threadsafe(_cancel, future)
+            if _get_running_loop() is loop:
+                future.cancel()
+            else:
+                loop.call_soon_threadsafe(_cancel, future)
 
         forget = self.add_callback(cancel)
 

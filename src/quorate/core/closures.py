@@ -11,7 +11,7 @@ from quorate.core.agents import BaseAgent
 from quorate.core.cancellation import CancellationToken
 from quorate.core.handlers import annotated
 from quorate.core.identity import AgentId, AgentType, TopicId
-from quorate.core.messaging import AgentInstantiationContext, MessageContext
+from quorate.core.messaging import AgentInstantiationContext, MessageContext, SubscriptionInstantiationContext
 from quorate.core.serialisation import serializers_of
 from quorate.core.subscriptions import Subscription, TypePrefixSubscription
 from quorate.errors import CantHandle, ConfigError, WrongState
@@ -94,9 +94,10 @@ class ClosureAgent(BaseAgent):
     ) -> AgentType:
         """Register a function as an agent type; `subscriptions` makes those it shall have."""
         takes = _takes(closure)
-        wanted: Any = [] if subscriptions is None else subscriptions()
-        if inspect.isawaitable(wanted):
-            wanted = await wanted
+        with SubscriptionInstantiationContext.populate_context(AgentType(type)):
+            wanted: Any = [] if subscriptions is None else subscriptions()
+            if inspect.isawaitable(wanted):
+                wanted = await wanted
         registered = await runtime.register_factory(
             type, lambda: cls(description, closure, unknown_type_policy=unknown_type_policy), expected_class=cls
         )

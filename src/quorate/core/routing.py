@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 from quorate.core.identity import AgentId, TopicId
-from quorate.core.subscriptions import DefaultSubscription, Subscription, TypePrefixSubscription, TypeSubscription
+from quorate.core.subscriptions import Subscription, TypePrefixSubscription, TypeSubscription
 from quorate.core.turns import Seat
 from quorate.errors import ConfigError
 
@@ -109,16 +109,21 @@ class Routes:
         return matching
 
     def _home(self, subscription: Subscription) -> list[Any]:
-        """Return the list that it is kept in. A subclass may match in another way, so it is asked."""
-        kind = type(subscription)
-        if kind is TypeSubscription or kind is DefaultSubscription:
+        """Return the list that it is kept in. A subclass that matches in its own way is asked."""
+        if _matches_as(subscription, TypeSubscription):
             return self._by_type.setdefault(cast(TypeSubscription, subscription).topic_type, [])
-        if kind is TypePrefixSubscription:
+        if _matches_as(subscription, TypePrefixSubscription):
             return self._by_prefix.setdefault(cast(TypePrefixSubscription, subscription).topic_type_prefix, [])
         return self._others
 
     def _forget(self, subscription: Subscription) -> None:
-        if type(subscription) in (TypeSubscription, DefaultSubscription):
+        if _matches_as(subscription, TypeSubscription):
             self._by_type.pop(cast(TypeSubscription, subscription).topic_type, None)
-        elif type(subscription) is TypePrefixSubscription:
-            self._by_prefix.pop(subscription.topic_type_prefix, None)
+        elif _matches_as(subscription, TypePrefixSubscription):
+            self._by_prefix.pop(cast(TypePrefixSubscription, subscription).topic_type_prefix, None)
+
+
+def _matches_as(subscription: Subscription, kind: type[Any]) -> bool:
+    """Return whether a subscription is of this kind and, if of a class derived from it, matches in the same way."""
+    own = type(subscription)
+    return issubclass(own, kind) and own.is_match is kind.is_match and own.map_to_agent is kind.map_to_agent

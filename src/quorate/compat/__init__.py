@@ -1,0 +1,1 @@
+"""Other frameworks' names on Quorate, for code that was written for them."""

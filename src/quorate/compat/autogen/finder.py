@@ -1,0 +1,47 @@
+"""Which modules stand in for AutoGen's, and how `import` finds them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from types import ModuleType
+
+_HOME = "quorate.compat.autogen.core"
+_SUBMODULES = (
+    "code_executor",
+    "exceptions",
+    "logging",
+    "memory",
+    "model_context",
+    "models",
+    "tool_agent",
+    "tools",
+    "utils",
+)
+
+VIEWS = {"autogen_core": _HOME} | {f"autogen_core.{name}": f"{_HOME}.{name}" for name in _SUBMODULES}
+"""Each module of AutoGen with ours."""
+INSTEAD_OF = ("autogen_core", "autogen_agentchat", "autogen_ext")
+"""What must not be installed: these know one another's insides, so half of them cannot be replaced."""
+
+
+class ViewFinder(MetaPathFinder, Loader):
+    """Finds our modules under AutoGen's names."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in VIEWS:
+            return None
+        return spec_from_loader(fullname, self, is_package=fullname == "autogen_core")
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let an empty module be made; it is replaced at once."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put our module in place of the empty one, so that under both names it is the same."""
+        sys.modules[module.__name__] = importlib.import_module(VIEWS[module.__name__])

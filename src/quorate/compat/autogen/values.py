@@ -1,0 +1,62 @@
+"""Small values of AutoGen's: a call that a model asks for, and an image."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from quorate.models import image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+
+@dataclass
+class FunctionCall:
+    """A call that a model asks for; `arguments` is JSON text."""
+
+    id: str
+    arguments: str
+    name: str
+
+
+class Image(image.Image):
+    """An image, made of one of Pillow's, in RGB and as PNG.
+
+    Args:
+        image: The image; one in another mode is converted.
+    """
+
+    def __init__(self, image: PillowImage) -> None:
+        file = io.BytesIO()
+        image.convert("RGB").save(file, format="PNG")
+        super().__init__(file.getvalue())
+
+    @classmethod
+    def from_base64(cls, base64_str: str) -> Self:
+        """Read an image in base64.
+
+        Raises:
+            ConfigError: It is no base64, or no image.
+        """
+        return cls(image.Image.from_base64(base64_str).image)
+
+    @classmethod
+    def from_file(cls, file_path: str | Path) -> Self:
+        """Read an image file.
+
+        Raises:
+            ConfigError: It cannot be read, or is no image.
+        """
+        return cls(image.Image.from_file(file_path).image)
+
+    @classmethod
+    def from_pil(cls, image: PillowImage) -> Self:
+        """Take an image of Pillow's."""
+        return cls(image)
+
+    def to_openai_format(self, detail: str = "auto") -> dict[str, Any]:
+        """Return the image as a part of a message to OpenAI's models."""
+        return {"type": "image_url", "image_url": {"url": self.data_uri, "detail": detail}}
