@@ -43,15 +43,15 @@ class AgentId:
         object.__setattr__(self, "key", key)
 
     @classmethod
-    def from_str(cls, text: str) -> AgentId:
+    def from_str(cls, agent_id: str) -> AgentId:
         """Read what `str()` of an id gives, `type/key`.
 
         Raises:
             ConfigError: There is no slash in it, or the type is none.
         """
-        kind, slash, key = text.partition("/")
+        kind, slash, key = agent_id.partition("/")
         if not slash:
-            raise ConfigError(f"Invalid agent id: {text!r}. Write type/key.")
+            raise ConfigError(f"Invalid agent id: {agent_id!r}. Write type/key.")
         return cls(kind, key)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -98,15 +98,15 @@ class TopicId:
         return hash((self.type, self.source))
 
     @classmethod
-    def from_str(cls, text: str) -> TopicId:
+    def from_str(cls, topic_id: str) -> TopicId:
         """Read what `str()` of a topic gives, `type/source`.
 
         Raises:
             ConfigError: There is no slash in it, or the type is none.
         """
-        kind, slash, source = text.partition("/")
+        kind, slash, source = topic_id.partition("/")
         if not slash:
-            raise ConfigError(f"Invalid topic id: {text!r}. Write type/source.")
+            raise ConfigError(f"Invalid topic id: {topic_id!r}. Write type/source.")
         return cls(kind, source)
 
     def __str__(self) -> str:

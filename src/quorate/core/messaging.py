@@ -153,9 +153,9 @@ class AgentInstantiationContext(_OnlyNames):
     """What a factory knows about the agent it makes."""
 
     @staticmethod
-    def populate_context(context: tuple[Any, AgentId]) -> Any:
-        """Return a context manager in which `context` is the runtime and the id."""
-        return _making.put(context)
+    def populate_context(ctx: tuple[Any, AgentId]) -> Any:
+        """Return a context manager in which `ctx` is the runtime and the id."""
+        return _making.put(ctx)
 
     @staticmethod
     def current_runtime() -> Any:
@@ -181,9 +181,9 @@ class SubscriptionInstantiationContext(_OnlyNames):
     """For which agent type subscriptions are being made."""
 
     @staticmethod
-    def populate_context(context: AgentType) -> Any:
-        """Return a context manager in which `context` is the type."""
-        return _subscribing.put(context)
+    def populate_context(ctx: AgentType) -> Any:
+        """Return a context manager in which `ctx` is the type."""
+        return _subscribing.put(ctx)
 
     @staticmethod
     def agent_type() -> AgentType:
@@ -200,9 +200,9 @@ class MessageHandlerContext(_OnlyNames):
 
     @staticmethod
     @contextmanager
-    def populate_context(context: AgentId) -> Generator[None]:
-        """Make `context` the agent whose handler runs."""
-        token = handling.set(Call(context, None))
+    def populate_context(ctx: AgentId) -> Generator[None]:
+        """Make `ctx` the agent whose handler runs."""
+        token = handling.set(Call(ctx, None))
         try:
             yield
         finally:

@@ -55,7 +55,9 @@ print(ImportFromModule("m", ["a", Alias("b", "c")]), ImportFromModule("m", ("a",
 made = FunctionWithRequirements.from_callable(len, ["p"])
 print(made([1, 2]), made.python_packages)
 text = FunctionWithRequirements.from_str("def triple(x):\n    return x * 3\n", ["p"], ["os"])
-print(isinstance(text, FunctionWithRequirementsStr), text.func.splitlines()[0], text.python_packages, text.global_imports)
+print(
+    isinstance(text, FunctionWithRequirementsStr), text.func.splitlines()[0], text.python_packages, text.global_imports
+)
 try:
     text(1)
 except NotImplementedError:

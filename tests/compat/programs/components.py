@@ -3,8 +3,6 @@
 import warnings
 from typing import Self
 
-from pydantic import BaseModel, SecretStr
-
 from autogen_core import (
     CacheStore,
     Component,
@@ -15,6 +13,7 @@ from autogen_core import (
     is_component_class,
     is_component_instance,
 )
+from pydantic import BaseModel, SecretStr
 
 
 class GreeterConfig(BaseModel):

@@ -4,12 +4,11 @@ import asyncio
 import functools
 import json
 import threading
-from typing import Annotated, Any, Literal, Optional
-
-from pydantic import BaseModel
+from typing import Annotated, Literal
 
 from autogen_core import CancellationToken
 from autogen_core.tools import FunctionTool
+from pydantic import BaseModel
 
 
 class Place(BaseModel):
@@ -20,7 +19,7 @@ class Place(BaseModel):
 def weather(
     place: Place,
     unit: Annotated[Literal["C", "F"], "the unit of temperature"] = "C",
-    days: Optional[int] = None,
+    days: int | None = None,
     *,
     factor: float = 1.5,
 ) -> str:

@@ -5,12 +5,11 @@ import io
 import tempfile
 from pathlib import Path
 
-from PIL import Image as PIL
-from pydantic import BaseModel
-
 from autogen_core import Image
 from autogen_core.models import UserMessage
 from autogen_core.tools import ImageResultContent, TextResultContent, ToolResult
+from PIL import Image as PIL
+from pydantic import BaseModel
 
 red = PIL.new("RGBA", (2, 3), (255, 0, 0, 128))
 image = Image(red)
@@ -41,7 +40,10 @@ class Holder(BaseModel):
 held = Holder(picture=image)
 data = held.model_dump()
 print(list(data["picture"]), data["picture"]["data"] == image.to_base64())
-print(Holder.model_validate(data).picture.image.size, Holder.model_validate_json(held.model_dump_json()).picture.image.size)
+print(
+    Holder.model_validate(data).picture.image.size,
+    Holder.model_validate_json(held.model_dump_json()).picture.image.size,
+)
 for wrong in [5, {"no": "data"}]:
     try:
         Holder(picture=wrong)

@@ -63,7 +63,9 @@ async def main():
         data = made.dump_component()
         print(data.provider, data.component_type, data.version, data.label, data.config)
         print(type(ChatCompletionContext.load_component(data)) is type(made))
-    again = UnboundedChatCompletionContext.load_component(UnboundedChatCompletionContext([said("kept")]).dump_component())
+    again = UnboundedChatCompletionContext.load_component(
+        UnboundedChatCompletionContext([said("kept")]).dump_component()
+    )
     print(shown(await again.get_messages()))
 
 

@@ -2,8 +2,6 @@
 
 import warnings
 
-from pydantic import TypeAdapter, ValidationError
-
 from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
@@ -20,6 +18,7 @@ from autogen_core.models import (
     UserMessage,
     validate_model_info,
 )
+from pydantic import TypeAdapter, ValidationError
 
 messages = [
     SystemMessage(content="be kind"),

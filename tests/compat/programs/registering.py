@@ -9,10 +9,10 @@ from autogen_core import (
     AgentInstantiationContext,
     AgentType,
     BaseAgent,
+    MessageContext,
     RoutedAgent,
     SingleThreadedAgentRuntime,
     message_handler,
-    MessageContext,
 )
 
 logging.disable(logging.CRITICAL)

@@ -4,8 +4,6 @@ import asyncio
 import json
 import logging
 
-from pydantic import BaseModel
-
 from autogen_core import (
     EVENT_LOGGER_NAME,
     AgentId,
@@ -17,6 +15,7 @@ from autogen_core import (
     message_handler,
 )
 from autogen_core.tools import FunctionTool, StaticWorkbench
+from pydantic import BaseModel
 
 
 class Word(BaseModel):

@@ -1,9 +1,6 @@
 """Messages as bytes."""
 
 from dataclasses import dataclass
-from typing import Optional, Union
-
-from pydantic import BaseModel
 
 from autogen_core import (
     JSON_DATA_CONTENT_TYPE,
@@ -11,6 +8,7 @@ from autogen_core import (
     UnknownPayload,
     try_get_known_serializers_for_type,
 )
+from pydantic import BaseModel
 
 
 class Model(BaseModel):
@@ -22,7 +20,7 @@ class Model(BaseModel):
 class Flat:
     text: str
     numbers: list[int]
-    maybe: Optional[int] = None
+    maybe: int | None = None
 
 
 @dataclass
@@ -37,7 +35,7 @@ class HoldsModels:
 
 @dataclass
 class HoldsUnion:
-    either: Union[int, str]
+    either: int | str
 
 
 print(JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE)

@@ -1,6 +1,12 @@
 """Spans by the GenAI conventions; with nobody tracing they keep nothing."""
 
-from autogen_core import AgentId, AgentInstantiationContext, trace_create_agent_span, trace_invoke_agent_span, trace_tool_span
+from autogen_core import (
+    AgentId,
+    AgentInstantiationContext,
+    trace_create_agent_span,
+    trace_invoke_agent_span,
+    trace_tool_span,
+)
 
 with trace_tool_span("search", tool_description="Search.", tool_call_id="1") as span:
     span.set_attribute("a", 1)

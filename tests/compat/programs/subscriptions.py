@@ -52,7 +52,12 @@ print(one.map_to_agent(TopicId("a", "s")), isinstance(one, Subscription), len(on
 print(one == TypeSubscription("a", AgentType("x")), one == TypeSubscription("b", "x"))
 print(one == TypeSubscription("b", "y", id=one.id), TypeSubscription("a", "x", id="mine").id)
 prefix = TypePrefixSubscription("a:", "x")
-print(prefix.topic_type_prefix, prefix.agent_type, prefix.is_match(TopicId("a:b", "s")), prefix.is_match(TopicId("a", "s")))
+print(
+    prefix.topic_type_prefix,
+    prefix.agent_type,
+    prefix.is_match(TopicId("a:b", "s")),
+    prefix.is_match(TopicId("a", "s")),
+)
 print(prefix.map_to_agent(TopicId("a:b", "s")), prefix == TypePrefixSubscription("a:", "x"), prefix == one)
 for subscription in [one, prefix]:
     try:

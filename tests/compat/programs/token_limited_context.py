@@ -2,10 +2,10 @@
 
 import asyncio
 
+from autogen_core import Component
 from autogen_core.model_context import ChatCompletionContext, TokenLimitedChatCompletionContext
 from autogen_core.models import ChatCompletionClient, RequestUsage, UserMessage
 from pydantic import BaseModel
-from autogen_core import Component
 
 
 class Settings(BaseModel):

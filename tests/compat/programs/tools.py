@@ -3,10 +3,9 @@
 import asyncio
 import json
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from autogen_core import CancellationToken
 from autogen_core.tools import BaseStreamTool, BaseTool, BaseToolWithState, StreamTool, Tool
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Point(BaseModel):

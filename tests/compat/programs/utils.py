@@ -1,8 +1,7 @@
 """JSON out of text, and models out of schemas."""
 
-from pydantic import BaseModel, ValidationError
-
 from autogen_core.utils import extract_json_from_str, schema_to_pydantic_model
+from pydantic import BaseModel, ValidationError
 
 for text in [
     '{"a": 1}',

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from pydantic import BaseModel
-
 from autogen_core import CancellationToken
 from autogen_core.tools import (
     BaseStreamTool,
@@ -16,6 +14,7 @@ from autogen_core.tools import (
     ToolResult,
     Workbench,
 )
+from pydantic import BaseModel
 
 
 def double(x: int) -> int:
@@ -67,7 +66,10 @@ class Steps(BaseStreamTool[Args, str, int]):
 
 async def main():
     last = Last()
-    override = {"double": ToolOverride(name="twice", description="Twice as much."), "fails": ToolOverride(description="No.")}
+    override = {
+        "double": ToolOverride(name="twice", description="Twice as much."),
+        "fails": ToolOverride(description="No."),
+    }
     bench = StaticWorkbench([FunctionTool(double, "Double."), FunctionTool(fails, "Fail."), last], override)
     print(isinstance(bench, Workbench))
     async with bench as entered:

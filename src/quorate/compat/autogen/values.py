@@ -35,7 +35,7 @@ class Image(image.Image):
         super().__init__(file.getvalue())
 
     @classmethod
-    def from_base64(cls, base64_str: str) -> Self:
+    def from_base64(cls, base64_str: str) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]: AutoGen's name of it
         """Read an image in base64.
 
         Raises:
@@ -44,7 +44,7 @@ class Image(image.Image):
         return cls(image.Image.from_base64(base64_str).image)
 
     @classmethod
-    def from_file(cls, file_path: str | Path) -> Self:
+    def from_file(cls, file_path: str | Path) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]: AutoGen's name of it
         """Read an image file.
 
         Raises:
@@ -53,9 +53,9 @@ class Image(image.Image):
         return cls(image.Image.from_file(file_path).image)
 
     @classmethod
-    def from_pil(cls, image: PillowImage) -> Self:
+    def from_pil(cls, pil_image: PillowImage) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]: AutoGen's name of it
         """Take an image of Pillow's."""
-        return cls(image)
+        return cls(pil_image)
 
     def to_openai_format(self, detail: str = "auto") -> dict[str, Any]:
         """Return the image as a part of a message to OpenAI's models."""

@@ -1,0 +1,15 @@
+"""The AutoGen view, installed for one test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from quorate.compat import autogen
+
+
+@pytest.fixture
+def autogen_core() -> Iterator[None]:
+    """Make `autogen_core` importable."""
+    autogen.install()
+    yield
+    autogen.uninstall()
