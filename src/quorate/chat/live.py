@@ -16,6 +16,7 @@ from quorate.chat.hearing import post
 from quorate.chat.loop import converse
 from quorate.chat.person import Answers, answering_at_once
 from quorate.chat.talk import Cast, Talk
+from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.waiting import within
 from quorate.errors import ConfigError, Conflict, RunFailed
@@ -193,7 +194,10 @@ class LiveRun:
                     kept = wrapping.keep(self.run, self._cast)
                     self.run.wrap_up = partial(self._wrapped, kept)
                 try:
-                    outcome, self._error = await drive(self.run, self._body)
+                    driving = drive(self.run, self._body)
+                    if telemetry.spans is not None:
+                        driving = telemetry.spans.run(driving, self._cast.name, self.id, expected=(Again,), told=_told)
+                    outcome, self._error = await driving
                     break
                 except Again:
                     self._take_up(await starting.again(self.run))
@@ -269,6 +273,10 @@ class LiveRun:
             if tool is not None and tool.reconcile is not None:
                 return await tool.reconciled(intent["key"], intent["arguments"])
         return None
+
+
+def _told(found: tuple[Outcome, Exception | None]) -> tuple[str, Exception | None]:
+    return found[0].kind, found[1]
 
 
 def result_of(run: Run, talk: Talk, outcome: Outcome) -> TaskResult:

@@ -14,6 +14,7 @@ from quorate.chat.hearing import cut_late, fact_heard, hear
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
+from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Conflict
@@ -33,6 +34,8 @@ else:
     messages = lazy("quorate.chat.messages")
 
 
+EXPECTED = (Parked, Halt)
+"""What says of a speech something else than that it failed."""
 YIELD_EVERY = 32
 CUT_S = 1.0
 
@@ -257,7 +260,11 @@ async def _speech(
         if run.gate is Interrupted:
             message = await _cut_short(member.agent, turn)
         else:
-            message = await member.agent.speak(turn)
+            speaking = member.agent.speak(turn)
+            if telemetry.spans is not None:
+                about = getattr(member.agent, "description", "")
+                speaking = telemetry.spans.speech(speaking, name, about, run.id, path, expected=EXPECTED)
+            message = await speaking
         if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
         turn.close(message)

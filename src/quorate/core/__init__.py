@@ -9,6 +9,15 @@ if TYPE_CHECKING:
     from quorate.core.agents import Agent, AgentProxy, AgentRuntime, BaseAgent, handles
     from quorate.core.cancellation import CancellationToken
     from quorate.core.closures import ClosureAgent, ClosureContext
+    from quorate.core.events import (
+        EVENT_LOGGER_NAME,
+        AgentConstructionExceptionEvent,
+        DeliveryStage,
+        MessageDroppedEvent,
+        MessageEvent,
+        MessageHandlerExceptionEvent,
+        MessageKind,
+    )
     from quorate.core.handlers import RoutedAgent, event, message_handler, rpc
     from quorate.core.identity import AgentId, AgentMetadata, AgentType, TopicId
     from quorate.core.interventions import DefaultInterventionHandler, DropMessage, InterventionHandler
@@ -38,11 +47,21 @@ if TYPE_CHECKING:
         default_subscription,
         type_subscription,
     )
+    from quorate.core.telemetry import disable_tracing, enable_tracing
 
 _HOMES = {
     "agents": ["Agent", "AgentProxy", "AgentRuntime", "BaseAgent", "handles"],
     "cancellation": ["CancellationToken"],
     "closures": ["ClosureAgent", "ClosureContext"],
+    "events": [
+        "EVENT_LOGGER_NAME",
+        "AgentConstructionExceptionEvent",
+        "DeliveryStage",
+        "MessageDroppedEvent",
+        "MessageEvent",
+        "MessageHandlerExceptionEvent",
+        "MessageKind",
+    ],
     "handlers": ["RoutedAgent", "event", "message_handler", "rpc"],
     "identity": ["AgentId", "AgentMetadata", "AgentType", "TopicId"],
     "interventions": ["DefaultInterventionHandler", "DropMessage", "InterventionHandler"],
@@ -72,13 +91,16 @@ _HOMES = {
         "default_subscription",
         "type_subscription",
     ],
+    "telemetry": ["disable_tracing", "enable_tracing"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "EVENT_LOGGER_NAME",
     "JSON_DATA_CONTENT_TYPE",
     "PROTOBUF_DATA_CONTENT_TYPE",
     "Agent",
+    "AgentConstructionExceptionEvent",
     "AgentId",
     "AgentInstantiationContext",
     "AgentMetadata",
@@ -94,12 +116,17 @@ __all__ = [
     "DefaultInterventionHandler",
     "DefaultSubscription",
     "DefaultTopicId",
+    "DeliveryStage",
     "DropMessage",
     "HandlerFailure",
     "InterventionHandler",
     "LocalRuntime",
     "MessageContext",
+    "MessageDroppedEvent",
+    "MessageEvent",
     "MessageHandlerContext",
+    "MessageHandlerExceptionEvent",
+    "MessageKind",
     "MessageSerializer",
     "RoutedAgent",
     "RuntimeReport",
@@ -112,6 +139,8 @@ __all__ = [
     "TypeSubscription",
     "UnknownPayload",
     "default_subscription",
+    "disable_tracing",
+    "enable_tracing",
     "event",
     "handles",
     "message_handler",

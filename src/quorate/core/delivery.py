@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quorate.core.cancellation import CancellationToken
 from quorate.core.crew import Crew
@@ -15,6 +15,9 @@ from quorate.core.driving import in_context
 from quorate.core.messaging import Call, MessageContext, handling
 from quorate.core.turns import Letter, Seat, Waiting, make_room, wait_for_room, wait_for_turn
 from quorate.errors import Undeliverable
+
+if TYPE_CHECKING:
+    from quorate.core.observing import Observer
 
 _IN_PLACE = 24
 """So many calls are nested in one task; the next gets one of its own, for Python's stack is finite."""
@@ -49,11 +52,17 @@ class Delivery:
         settled: Callable[[], None],
         emptied: Callable[[Seat], None],
     ) -> None:
-        self._make = directory.make
+        self._directory = directory
+        self.observe(None)
         self._line_size, self._line_limit, self._depth_limit = line_size, line_limit, depth_limit
         self._failed, self._settled, self._emptied = failed, settled, emptied
         self.crew = Crew(self._handle_letter)
         self.open = 0
+
+    def observe(self, observer: Observer | None) -> None:
+        """Have somebody see what is handled and made from here on."""
+        self._observer = observer
+        self._make = self._directory.make if observer is None else observer.making(self._directory.make)
 
     async def ask(self, seat: Seat, message: Any, about: MessageContext) -> Any:
         """Have a message handled as soon as it is its turn, and return the answer."""
@@ -174,6 +183,8 @@ class Delivery:
         agent = seat.agent
         if agent is None:
             agent = await self._make(seat)
+        if self._observer is not None:
+            return await self._observer.process(agent, seat.id, message, about)
         return await agent.on_message(message, about)
 
     async def _act(self, seat: Seat, call: Call, action: Action, about: None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
@@ -51,6 +51,15 @@ class MessageContext:
         if not isinstance(found, str):
             found = self._message_id = found.next()
         return found
+
+    @property
+    def trace_context(self) -> Mapping[str, str] | None:
+        """The W3C trace context of the span in which the message was sent; None where nobody traces."""
+        return None
+
+    def again(self) -> MessageContext:
+        """Return what goes with the same message when it is sent once more."""
+        return MessageContext(self.sender, self.topic_id, self.is_rpc, self._token, self.message_id)
 
     def cancelled(self) -> None:
         """Tell who holds the token that the work was cancelled."""

@@ -7,15 +7,18 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from quorate.core import telemetry
 from quorate.core.agents import Agent
 from quorate.core.cancellation import CancellationToken
 from quorate.core.delivery import Delivery, linked
 from quorate.core.directory import Directory
 from quorate.core.identity import AgentId, AgentMetadata, AgentType, TopicId, type_name
 from quorate.core.interventions import InterventionHandler, dropped, returned
+from quorate.core.lazy import lazy
 from quorate.core.messaging import MessageContext, Numbers, handling
 from quorate.core.policies import DeadLetter, HandlerFailure, SendPolicy
 from quorate.core.report import AgentReport, RuntimeReport
@@ -26,7 +29,16 @@ from quorate.core.turns import Letter, Seat
 from quorate.core.waiting import TimedOut, within
 from quorate.errors import CantHandle, ConfigError, MessageDropped, Undeliverable, WrongState
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from quorate.core import observing as _observing
+    from quorate.core import spans as _spans
+else:
+    _observing, _spans = lazy("quorate.core.observing"), lazy("quorate.core.spans")
+
 log = logging.getLogger("quorate.core")
+events = logging.getLogger("quorate.core.events")
 
 
 class LocalRuntime:
@@ -47,6 +59,8 @@ class LocalRuntime:
         queue_limit: With so many, a message from inside a handler fails with `Undeliverable`. Also so many messages
             are kept while the runtime is not started.
         depth_limit: So many handlers may wait for one another.
+        tracer_provider: Where spans of its messages go; by default none are made, unless `enable_tracing` was called
+            before it starts.
     """
 
     def __init__(
@@ -61,6 +75,7 @@ class LocalRuntime:
         queue_size: int = 1_000,
         queue_limit: int = 10_000,
         depth_limit: int = 1_000,
+        tracer_provider: TracerProvider | None = None,
     ) -> None:
         if not 1 <= queue_size <= queue_limit:
             raise ConfigError(f"queue_size={queue_size} must be at least 1 and at most queue_limit={queue_limit}.")
@@ -86,6 +101,8 @@ class LocalRuntime:
         self._held: deque[_Held] = deque()
         self._changes: list[asyncio.Future[None]] = []
         self._error: BaseException | None = None
+        self._spans = None if tracer_provider is None else _spans.Spans(tracer_provider)
+        self._observe()
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -120,15 +137,14 @@ class LocalRuntime:
             TimeoutError: The policy's time was up.
             Exception: Whatever the handler raised.
         """
+        if self._observer is not None:
+            seen = _observing.Traced(sender, None, True, cancellation_token, message_id or self._numbers)
+            send = partial(self._sent, message, recipient, policy=policy, token=cancellation_token)
+            return await self._observer.send(send, message, recipient, seen)
         about = MessageContext(sender, None, True, cancellation_token, message_id or self._numbers)
         if self._running and self._directory.knows(recipient.type):
             return await self._send(message, recipient, about, policy, cancellation_token)
-        handled = await self._before_send(message, recipient, sender)
-        try:
-            return await self._send(message, recipient, about, policy, cancellation_token)
-        finally:
-            if handled is not None and not handled.done():
-                handled.set_result(None)
+        return await self._sent(message, recipient, about, policy=policy, token=cancellation_token)
 
     async def publish_message(
         self,
@@ -147,14 +163,27 @@ class LocalRuntime:
         Raises:
             Undeliverable: Inside a handler: the queue of a subscriber is full, and nobody got the message.
         """
+        if self._observer is not None:
+            seen = _observing.Traced(sender, topic_id, False, cancellation_token, message_id or self._numbers)
+            await self._observer.publish(partial(self._post, message, token=cancellation_token), message, seen)
+            return
         about = MessageContext(sender, topic_id, False, cancellation_token, message_id or self._numbers)
-        if self._interventions:
-            for handler in self._interventions:
-                after = await handler.on_publish(message, message_context=about)
-                message = returned(after, message, handler, "on_publish")
-                if dropped(message):
-                    return
+        if self._interventions or not self._running:
+            await self._post(message, about, token=cancellation_token)
+            return
         letter = Letter(message, about, copy_context(), cancellation_token is not None)
+        seats = self._recipients(letter)
+        if seats:
+            await self._delivery.post(seats, letter)
+
+    async def _post(self, message: Any, about: MessageContext, *, token: CancellationToken | None) -> None:
+        for handler in self._interventions:
+            after = await handler.on_publish(message, message_context=about)
+            before, message = message, returned(after, message, handler, "on_publish")
+            if dropped(message):
+                self._see_dropped(before, about, about.topic_id)
+                return
+        letter = Letter(message, about, copy_context(), token is not None)
         if self._running:
             seats = self._recipients(letter)
             if seats:
@@ -290,6 +319,7 @@ class LocalRuntime:
         if self._running:
             raise WrongState("This runtime is started already.")
         asyncio.get_running_loop()
+        self._observe()
         self._running, self._delivery.crew.stays, self._error = True, True, None
         while self._held:
             self._let_go(self._held.popleft())
@@ -413,6 +443,13 @@ class LocalRuntime:
             subscriptions=tuple((subscription.id, repr(subscription)) for subscription in self._routes),
         )
 
+    def _observe(self) -> None:
+        """Look whether anybody wants spans or events."""
+        self._observer = None
+        if self._spans is not None or telemetry.spans is not None or events.isEnabledFor(logging.INFO):
+            self._observer = _observing.observer(self._spans)
+        self._delivery.observe(self._observer)
+
     # --- sending ------------------------------------------------------------------------------------------------------
 
     async def _before_send(
@@ -439,6 +476,25 @@ class LocalRuntime:
                 handled.set_result(None)
             raise
 
+    async def _sent(
+        self,
+        message: Any,
+        recipient: AgentId,
+        about: MessageContext,
+        *,
+        policy: SendPolicy | None,
+        token: CancellationToken | None,
+    ) -> Any:
+        """Send once the runtime is started, or lets this one message go."""
+        handled: asyncio.Future[None] | None = None
+        if not (self._running and self._directory.knows(recipient.type)):
+            handled = await self._before_send(message, recipient, about.sender)
+        try:
+            return await self._send(message, recipient, about, policy, token)
+        finally:
+            if handled is not None and not handled.done():
+                handled.set_result(None)
+
     async def _send(
         self,
         message: Any,
@@ -463,7 +519,7 @@ class LocalRuntime:
                 self._dead(DeadLetter(message, recipient, None, about.sender, error.reason, error))
             raise
         if self._interventions:
-            return await self._intervened_response(answer, recipient, about.sender)
+            return await self._intervened_response(answer, recipient, about)
         return answer
 
     async def _tried(
@@ -485,7 +541,7 @@ class LocalRuntime:
                     raise
             attempt += 1
             await asyncio.sleep(policy.pause_before(attempt))
-            about = MessageContext(about.sender, None, True, token, about.message_id)
+            about = about.again()
 
     async def _in_time(
         self, timeout_s: float | None, recipient: AgentId, message: Any, about: MessageContext, token: Any
@@ -509,16 +565,18 @@ class LocalRuntime:
     async def _intervened_send(self, message: Any, about: MessageContext, recipient: AgentId) -> Any:
         for handler in self._interventions:
             after = await handler.on_send(message, message_context=about, recipient=recipient)
-            message = returned(after, message, handler, "on_send")
+            before, message = message, returned(after, message, handler, "on_send")
             if dropped(message):
+                self._see_dropped(before, about, recipient)
                 raise MessageDropped(f"An intervention dropped the message to {recipient}.", recipient=recipient)
         return message
 
-    async def _intervened_response(self, answer: Any, recipient: AgentId, sender: AgentId | None) -> Any:
+    async def _intervened_response(self, answer: Any, recipient: AgentId, about: MessageContext) -> Any:
         for handler in self._interventions:
-            after = await handler.on_response(answer, sender=recipient, recipient=sender)
-            answer = returned(after, answer, handler, "on_response")
+            after = await handler.on_response(answer, sender=recipient, recipient=about.sender)
+            before, answer = answer, returned(after, answer, handler, "on_response")
             if dropped(answer):
+                self._see_dropped(before, about, about.sender)
                 raise MessageDropped(f"An intervention dropped the answer of {recipient}.", recipient=recipient)
         return answer
 
@@ -591,7 +649,13 @@ class LocalRuntime:
         what = "closing" if failure.message is None else f"handling {type(failure.message).__name__}"
         log.error("%s failed %s.", failure.agent, what, exc_info=failure.error)
 
+    def _see_dropped(self, message: Any, about: MessageContext, to: AgentId | TopicId | None) -> None:
+        if self._observer is not None:
+            self._observer.dropped(message, about, to)
+
     def _dead(self, letter: DeadLetter) -> None:
+        if self._observer is not None:
+            self._observer.dead(letter)
         if self._on_dead_letter is not None:
             try:
                 self._on_dead_letter(letter)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from quorate.core import telemetry
+from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.core.waiting import is_cancelled, stray, within
 from quorate.errors import Conflict, ModelError
@@ -33,7 +35,10 @@ from quorate.runs.scope import Scope, current
 from quorate.runs.steps import FRESH_S, RESUME_ADVICE
 
 if TYPE_CHECKING:
+    from quorate.models import spans as seeing
     from quorate.runs.budget import Shared
+else:
+    seeing = lazy("quorate.models.spans")
 
 OVERHEAD_TOKENS = 16
 """What a provider may add around a block: role, name, separators."""
@@ -72,7 +77,7 @@ async def ask(
     """
     scope = current.get()
     if scope is None:
-        return await collect(client, request), Asked(request.blocks, "")
+        return await _collected(client, request), Asked(request.blocks, "")
     if scope.leaf:
         return await _inside_leaf(scope, client, request), Asked(request.blocks, "")
     path = scope.next("model", request_digest, request)
@@ -113,7 +118,7 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
     else:
         await run.shared.reserve(f"{run.id}:{scope.path}", hold)
     try:
-        answer = await collect(client, request)
+        answer = await _collected(client, request)
     except BaseException:
         meter.forfeit(bound + request.max_tokens, worst)
         scope.spend(Spent(bound + request.max_tokens, 0, worst))
@@ -123,6 +128,13 @@ async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest)
     meter.settle(bound + request.max_tokens, worst, used.prompt_tokens, used.completion_tokens, used.cached_tokens, usd)
     scope.spend(Spent(used.prompt_tokens, used.completion_tokens, usd))
     return answer
+
+
+def _collected(client: ModelClient, request: ModelRequest) -> Coroutine[Any, Any, Answer]:
+    asking = collect(client, request)
+    if telemetry.spans is None:
+        return asking
+    return seeing.seen(telemetry.spans, asking, client.info.name, request, lambda answer: answer)
 
 
 async def _live(
@@ -161,7 +173,10 @@ async def _live(
                 raise ModelError(f"Not asked within {FRESH_S:g} s.", retryable=True, retry_after_s=0.0)
             stream = client.stream(capped)
             taken = folding.take(stream) if on_event is None else _shown(stream, folding, attempt, on_event)
-            await within(info.timeout_s, taken)
+            taking = within(info.timeout_s, taken)
+            if telemetry.spans is not None:
+                taking = seeing.seen_taking(telemetry.spans, taking, info.name, capped, folding)
+            await taking
             answer = folding.answer(ref)
         except (ModelError, TimeoutError) as raised:
             error = raised if isinstance(raised, ModelError) else _too_slow(client)

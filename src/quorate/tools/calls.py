@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
@@ -167,6 +168,9 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
     )  # fmt: skip
     if tool.effect == "unsafe" and not tool.is_async:  # apart: what refers to itself waits for the garbage collector
         made.make = _in_thread(run, path, tool, values, made)
+    if telemetry.spans is not None:
+        working = made.make
+        made.make = lambda key: _seen(working(key), tool, call)
     return made
 
 
@@ -197,6 +201,8 @@ async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Tool
         tool = tools[call.name]
         values, _ = tool.read(call.arguments)
         made = tool.run(values, "")
+        if telemetry.spans is not None:
+            made = _seen(made, tool, call)
         said = _content(await (made if tool.scope else within(tool.timeout_s, made)))
     except TimedOut as error:
         said = _problem(TimeoutError(str(error) or f"no answer within {tools[call.name].timeout_s} s"))
@@ -205,6 +211,12 @@ async def _directly(tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> Tool
     except Exception as error:
         said = _problem(error)
     return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
+
+
+def _seen(working: Coroutine[Any, Any, Any], tool: Tool[..., Any], call: ToolCall) -> Coroutine[Any, Any, Any]:
+    """Return the work on a call in a span."""
+    assert telemetry.spans is not None
+    return telemetry.spans.tool(working, tool.name, tool.description, call.id, expected=(Parked, Halt, Stale))
 
 
 def _asked_already() -> bool:
