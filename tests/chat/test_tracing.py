@@ -9,12 +9,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as gen_ai
 from opentelemetry.trace import SpanKind, StatusCode
 
-from quorate import AssistantAgent, RoundRobinGroupChat, UserProxyAgent, conversation, replay, tool
+from quorate import AssistantAgent, RoundRobinGroupChat, UserProxyAgent, conversation, open_store, replay, tool
 from quorate.core import disable_tracing, enable_tracing
 from quorate.errors import ModelError, RunFailed, ToolError
 from quorate.models.blocks import ToolCall
 from quorate.runs.entries import canonical_export
-from quorate.runs.journal import MemoryStore
 from quorate.testing import FakeClock, ScriptedModel
 
 
@@ -142,7 +141,7 @@ async def test_tracing_changes_nothing_of_what_is_journaled(exporter: InMemorySp
         return RoundRobinGroupChat([writer], max_turns=1)
 
     async def exported() -> bytes:
-        talk = MemoryStore(clock=FakeClock()).conversation("talk")
+        talk = open_store("memory:", clock=FakeClock()).conversation("talk")
         await team().run(task="x", conversation=talk)
         return canonical_export(await talk.entries())
 
