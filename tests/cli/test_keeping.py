@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from quorate import open_store
 from quorate.runs import portable
@@ -43,6 +45,25 @@ def test_verify_tells_the_head_of_each_conversation(talks: Any) -> None:
     assert (told["conversation"], told["ok"], told["erased"]) == ("b", True, 0)
     assert f"head {told['head']}" in ran.out
     assert f"head {told['head']}" in talks("show", "b").out
+
+
+def test_verify_checks_the_signature_of_a_head(talks: Any) -> None:
+    # ENGINE 22
+    key = ed25519.Ed25519PrivateKey.generate()
+    Path("heads.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    Path("heads.pub.pem").write_bytes(public)
+    Path("quorate.toml").write_text('[quorate]\nsigning_key = "heads.pem"\n')
+    head = talks("verify", "a", "--json").json[0]["head"]
+    Path("quorate.toml").unlink()
+
+    unchecked = talks("verify", "a", "--head", head)
+    assert (unchecked.code, "The head is signed: pass --key FILE" in unchecked.err) == (2, True)
+    assert talks("verify", "a", "--head", head, "--key", "heads.pub.pem").code == 0
+    forged = talks("verify", "b", "--head", head, "--key", "heads.pub.pem")
+    assert (forged.code, "was not signed with heads.pub.pem" in forged.err) == (1, True)
+    alone = talks("verify", "a", "--key", "heads.pub.pem")
+    assert (alone.code, "pass it, --head LENGTH:HASH:SIGNATURE" in alone.err) == (2, True)
 
 
 def test_verify_names_the_entry_that_was_altered(talks: Any, alter: Callable[[str, str], None]) -> None:

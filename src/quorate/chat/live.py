@@ -25,7 +25,7 @@ from quorate.runs import paths
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
 from quorate.runs.history import stalls
-from quorate.runs.journal import Conversation, Store
+from quorate.runs.journal import Conversation, Store, given_out
 from quorate.runs.memory import Kept, MemoryJournal, conversation
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.prices import Price, price_of
@@ -281,7 +281,7 @@ def _told(found: tuple[Outcome, Exception | None]) -> tuple[str, Exception | Non
 
 def result_of(run: Run, talk: Talk, outcome: Outcome) -> TaskResult:
     """Return what a run came to."""
-    meter = run.meter
+    meter, head = run.meter, run.journal.head()
     return messages.TaskResult.__pydantic_validator__.validate_python(
         {
             "messages": talk.told(),
@@ -291,7 +291,7 @@ def result_of(run: Run, talk: Talk, outcome: Outcome) -> TaskResult:
             "usage": messages.RequestUsage(meter.prompt_tokens, meter.completion_tokens),
             "cost_usd": meter.cost_usd if meter.cost_known else None,
             "turns": meter.turns,
-            "head": str(run.journal.head()),
+            "head": str(given_out(run.conversation, head)) if head.hash else "",
         }
     )
 

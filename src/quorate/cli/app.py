@@ -435,6 +435,9 @@ def verify(
         str | None,
         typer.Option(metavar="LENGTH:HASH", help="A head that was given out: finds a journal cut or rewritten."),
     ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The public key (PEM) of who signed that head.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recompute the hash chain, and say which entry was altered, is missing, was inserted, or was moved.
@@ -443,7 +446,7 @@ def verify(
     """
     from quorate.cli import keeping
 
-    finish(keeping.verify(what, store, head, as_json=as_json))
+    finish(keeping.verify(what, store, head, key, as_json=as_json))
 
 
 @app.command(short_help="Delete a conversation.")

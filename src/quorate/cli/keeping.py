@@ -15,16 +15,20 @@ from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.errors import ConfigError, StoreError, Tampered
 from quorate.runs import keeping, portable
-from quorate.runs.journal import Store, checked_id
+from quorate.runs.journal import Store, checked_id, given_out
+from quorate.runs.signing import Key
 from quorate.runs.stored import Head
 
 SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
-async def verify(what: str, store: str | None, head: str | None, *, as_json: bool) -> int:
+async def verify(what: str, store: str | None, head: str | None, key: str | None, *, as_json: bool) -> int:
     """Recompute the chain of a conversation, or of all, and return the exit code: 1 where one was tampered with."""
     place = Place.of(store, find_project())
     given = None if head is None else Head.of(head)
+    if key is not None and given is None:
+        raise ConfigError("--key checks the signature of a head: pass it, --head LENGTH:HASH:SIGNATURE.")
+    checks = _checks(given, key or place.signing_key, asked=key is not None)
     if given is not None and what == "all":
         raise ConfigError("A head is that of one conversation: name it.")
     code = 0
@@ -32,7 +36,7 @@ async def verify(what: str, store: str | None, head: str | None, *, as_json: boo
         every = what == "all"
         known = [s.id for s in await opened.conversations()] if every else [(await chosen(opened, what))[0]]
         for id in known:
-            told = await _verified(opened, id, given)
+            told = await _verified(opened, id, given, checks)
             code = code if told["ok"] else FAILED
             if as_json:
                 print_json(**told)
@@ -47,10 +51,21 @@ async def verify(what: str, store: str | None, head: str | None, *, as_json: boo
     return code
 
 
-async def _verified(store: Store, id: str, given: Head | None) -> dict[str, Any]:
+def _checks(given: Head | None, key: str | None, *, asked: bool) -> Key | None:
+    """Return what the signature of a head is checked with, None where there is none."""
+    if given is None or not (given.signature or asked):
+        return None
+    if key is None:
+        raise ConfigError("The head is signed: pass --key FILE, the public key, or leave its last part out.")
+    return Key(key)
+
+
+async def _verified(store: Store, id: str, given: Head | None, key: Key | None) -> dict[str, Any]:
     told: dict[str, Any] = {"conversation": id, "ok": False}
     try:
-        head = await store.verify(id, given=given)
+        if key is not None and given is not None:
+            key.check(id, given)
+        head = given_out(store.conversation(id), await store.verify(id, given=given))
         stored, _ = await store.stored(id)
     except Tampered as error:
         return told | {"what": error.what, "entry": error.entry, "error": str(error)}
@@ -89,7 +104,7 @@ async def erase(what: str, store: str | None, entries: Sequence[int], under: Seq
     async with place.there() as opened:
         conversation, run = await chosen(opened, what)
         done = await keeping.erase(opened, conversation, run=run, under=under, entries=entries)
-        head = await opened.verify(conversation)
+        head = given_out(opened.conversation(conversation), await opened.verify(conversation))
     before = f" ({done.before} had been before)" if done.before else ""
     count = shown.counted(done.entries, "entry", "entries")
     print(f"Erased {count} of {shown.inline(what)}{before}. The chain verifies, head {head}")
@@ -136,7 +151,7 @@ async def take_in(file: str, store: str | None, name: str | None) -> int:
         if not opened.url:
             raise ConfigError(f"{place.url} keeps nothing after its process. Name the file of a store: --store w.db.")
         await opened.restore(recording, id=id)
-        head = await opened.verify(id)
+        head = given_out(opened.conversation(id), await opened.verify(id))
     count = shown.counted(head.length, "entry", "entries")
     print(f"Took in {shown.inline(id)}: {count}, head {head}")
     return 0

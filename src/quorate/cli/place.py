@@ -29,19 +29,22 @@ class Place:
     Args:
         url: What `open_store` takes.
         asked: Whether the user named it, so that the next command has to name it too.
+        signing_key: The file of the key that signs heads, if the operator has one.
     """
 
     url: str
     asked: bool = False
+    signing_key: str | None = None
 
     @classmethod
     def of(cls, option: str | None, project: Project) -> Place:
         """Return what `--store` says, else what `quorate.toml` says, else the one in `.quorate/` beside it, or here."""
+        key = project.signing_key
         if option:
-            return cls(option, asked=True)
+            return cls(option, True, key)
         if project.store:
-            return cls(project.store)
-        return cls(HERE if project.root == Path.cwd() else str(project.root / HERE))
+            return cls(project.store, signing_key=key)
+        return cls(HERE if project.root == Path.cwd() else str(project.root / HERE), signing_key=key)
 
     @property
     def told(self) -> str:
@@ -70,7 +73,7 @@ class Place:
         file = self.file
         if file is not None and not self.asked:
             _keep_out_of_git(file.parent)
-        async with open_store(self.url) as store:
+        async with open_store(self.url, signing_key=self.signing_key) as store:
             yield store
 
     @asynccontextmanager
@@ -82,7 +85,7 @@ class Place:
         """
         file = self.file
         if file is None:
-            store = open_store(self.url)  # a URL of no known kind says so itself
+            store = open_store(self.url, signing_key=self.signing_key)  # a URL of no known kind says so itself
             if store.url:
                 async with store:
                     yield store
@@ -90,7 +93,7 @@ class Place:
             raise ConfigError(f"{self.url} keeps nothing after its process. Name the file of a store: --store work.db.")
         if not file.is_file():
             raise ConfigError(f"There is no store {file}. `quorate run` makes one here; --store names another.")
-        async with open_store(self.url) as store:
+        async with open_store(self.url, signing_key=self.signing_key) as store:
             yield store
 
 

@@ -4,6 +4,7 @@
 modules = ["tools", "lib/stats.py"]   # whose @tool functions and @kind classes team files may name
 app = "main:team"                     # the team in Python that `quorate resume` takes
 store = "sqlite:///runs.db"           # where runs are kept
+signing_key = "heads.pem"             # signs the heads that are given out (Ed25519)
 
 [[quorate.budgets]]                   # what all runs from here share
 scope = "acme/ann"
@@ -49,6 +50,7 @@ class _Table(Fields):
     modules: list[str] = Field(default_factory=list[str])
     app: str | None = None
     store: str | None = None
+    signing_key: str | None = None
     budgets: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     prices: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
 
@@ -77,6 +79,7 @@ class Project:
         store: Where runs are kept when the command does not say; a path in it is complete.
         budgets: What runs share, unless the command says otherwise for the same scope and period.
         prices: What models cost that the tables do not have.
+        signing_key: The file of the key that signs heads; complete.
     """
 
     root: Path
@@ -86,6 +89,7 @@ class Project:
     store: str | None = None
     budgets: tuple[Budget, ...] = ()
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    signing_key: str | None = None
 
     def vocabulary(self) -> Vocabulary:
         """Import the modules and return what they add.
@@ -151,8 +155,9 @@ def find_project(start: Path | None = None) -> Project:
         return Project(folder)
     table = _read(file)
     store = None if table.store is None else _complete(table.store, file.parent)
+    key = None if table.signing_key is None else str(file.parent / table.signing_key)
     budgets, prices = _spending(file, table)
-    return Project(file.parent, file, tuple(table.modules), table.app, store, budgets, prices)
+    return Project(file.parent, file, tuple(table.modules), table.app, store, budgets, prices, key)
 
 
 def load_app(spec: str, root: Path) -> Runnable:

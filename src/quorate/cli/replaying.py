@@ -22,6 +22,7 @@ from quorate.runs.entries import Payload, run_id
 from quorate.runs.journal import Store
 from quorate.runs.memory import loaded
 from quorate.runs.portable import Recording
+from quorate.runs.stored import Head
 
 SHOWN = 400
 """How much of a long text is shown, from a little before the first difference on."""
@@ -148,4 +149,5 @@ def _exists(file: str) -> bool:
 def _exported(recording: Recording, file: str) -> str:
     entries = shown.counted(len(recording.stored), "entry", "entries")
     last = run_id(recording.conversation, recording.run)
-    return f"Run {last} and what was before it are in {file}: {entries}, head {recording.head.hex()}"
+    head = Head(len(recording.stored), recording.head.hex(), recording.signature)
+    return f"Run {last} and what was before it are in {file}: {entries}, head {head}"

@@ -22,7 +22,7 @@ from quorate.errors import StoreError
 from quorate.runs import paths
 from quorate.runs.entries import split_run_id
 from quorate.runs.history import RunRecord
-from quorate.runs.journal import Store
+from quorate.runs.journal import Store, given_out
 from quorate.runs.stored import Head
 
 PAGE = 1000
@@ -83,7 +83,7 @@ async def _print_entries(store: Store, conversation: str, run: int | None) -> No
 async def _verified(store: Store, conversation: str) -> tuple[Head | None, str]:
     """Return the head of a journal whose chain holds, else what is wrong with it."""
     try:
-        return await store.verify(conversation), ""
+        return given_out(store.conversation(conversation), await store.verify(conversation)), ""
     except StoreError as error:
         return None, str(error)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from quorate.runs.clock import Clock
     from quorate.runs.inbox import Deliver, Note, OpenQuestion
     from quorate.runs.portable import Recording
+    from quorate.runs.signing import Key
     from quorate.runs.stored import Artifact, Head, Stored
 
 
@@ -311,6 +312,12 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"<conversation {self.id} of {self.owner} in {self.store.url or 'memory'}>"
+
+
+def given_out(conversation: Conversation, head: Head) -> Head:
+    """Return a head as it is given out: signed, if the store has a key."""
+    key: Key | None = getattr(conversation.store, "signing_key", None)  # not every store signs
+    return head if key is None or not head.hash else key.signed(conversation.id, head, owner=conversation.owner)
 
 
 def going_on(id: str, *, take_over: bool = False) -> Conflict:

@@ -31,6 +31,7 @@ from quorate.runs.stored import Artifact, Head, Link, Stored, linked
 
 if TYPE_CHECKING:
     from quorate.runs.portable import Recording
+    from quorate.runs.signing import Key
 
 WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
@@ -264,8 +265,10 @@ class MemoryStore:
 
     url = ""
 
-    def __init__(self, *, clock: Clock | None = None, redact: Redact | None = None) -> None:
-        self.clock = clock or SystemClock()
+    def __init__(
+        self, *, clock: Clock | None = None, redact: Redact | None = None, signing_key: Key | None = None
+    ) -> None:
+        self.clock, self.signing_key = clock or SystemClock(), signing_key
         self._redact = redact
         self._journals: dict[tuple[str, str], MemoryJournal] = {}
 

@@ -18,7 +18,12 @@ POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_store(
-    url: str | Path, *, durability: str = "process", clock: Clock | None = None, redact: Redact | None = None
+    url: str | Path,
+    *,
+    durability: str = "process",
+    clock: Clock | None = None,
+    redact: Redact | None = None,
+    signing_key: str | Path | None = None,
 ) -> SqliteStore | PostgresStore | MemoryStore:
     """Open the store at a URL.
 
@@ -28,13 +33,19 @@ def open_store(
         durability: What a commit survives: `process`, a killed process; `power`, a power cut too.
         clock: Where time comes from.
         redact: Sees every entry before it is kept.
+        signing_key: The file of a key that signs the heads which are given out; see `runs.signing`.
 
     Raises:
-        ConfigError: The URL is of no kind that is known.
+        ConfigError: The URL is of no kind that is known, or the key cannot be used.
         StoreError: It cannot be opened. PostgreSQL is connected to at `async with`, or at the first call.
     """
     text: str = getattr(url, "full", str(url))
     options: dict[str, Any] = {"clock": clock, "redact": redact}
+    if signing_key is not None:
+        from quorate.runs.signing import Key  # who has no key does not load what reads one
+
+        key = options["signing_key"] = Key(signing_key)
+        key.check_signs()
     if durability not in {"process", "power"}:
         raise ConfigError(f"durability={durability!r} is neither 'process' nor 'power'.")
     level: Literal["process", "power"] = "power" if durability == "power" else "process"

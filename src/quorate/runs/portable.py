@@ -2,7 +2,8 @@
 
 | line | fields |
 |---|---|
-| the first | `quorate` ("conversation"), `version`, `conversation`, `run` (the last one), `before`, `length`, `head` |
+| the first | `quorate` ("conversation"), `version`, `conversation`, `run` (the last one), `before`, `length`, `head`;
+|           | `signature` of the head, where its store has a key |
 | an artifact | `artifact` (its digest), `type`, and `text` or, where it is no text, `base64` |
 | an entry | `seq`, `run`, `path`, `kind`, `version`, `at`, `salt`, `hash`, `payload`; `of` where written elsewhere |
 | an erased entry | the same with `erased` (the digest of its payload) instead of `salt`, `payload` what is left of it |
@@ -18,14 +19,14 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from quorate.errors import ConfigError, StoreError
 from quorate.runs import chain, verifying
 from quorate.runs.entries import FORMAT, LOCAL_OWNER, Entry, tombstone
-from quorate.runs.stored import Artifact, Stored, references
+from quorate.runs.stored import Artifact, Head, Stored, references
 
 KIND = "conversation"
 _PAYLOAD = b',"payload":'
@@ -41,12 +42,14 @@ class Recording:
         stored: Its entries, in the order they were written.
         artifacts: What they refer to, by digest.
         before: The hash that the chain starts from.
+        signature: Of its head, if the store that it was taken out of has a key.
     """
 
     conversation: str
     stored: Sequence[Stored]
     artifacts: dict[str, Artifact] = field(default_factory=dict[str, Artifact])
     before: bytes = chain.GENESIS
+    signature: str = ""
 
     @property
     def head(self) -> bytes:
@@ -121,7 +124,13 @@ async def record(store: Source, id: str, *, run: int | None = None, owner: str =
     found = Recording(id, stored, {a.digest: a for a in artifacts})
     if not found.stored:
         raise ConfigError(f"There is no conversation {id} here. `quorate conversations` lists them.")
-    return found if run is None else found.upto(run)
+    if run is not None:
+        found = found.upto(run)
+    key = getattr(store, "signing_key", None)
+    if key is None:
+        return found
+    head = Head(len(found.stored), found.head.hex())
+    return replace(found, signature=key.signed(id, head, owner=owner).signature)
 
 
 def parts(recording: Recording, id: str) -> list[tuple[str, list[Stored]]]:
@@ -147,6 +156,7 @@ def lines(recording: Recording) -> Iterator[bytes]:
     yield _line(
         quorate=KIND, version=FORMAT, conversation=recording.conversation, run=recording.run,
         before=recording.before.hex(), length=len(recording.stored), head=recording.head.hex(),
+        **({"signature": recording.signature} if recording.signature else {}),
     )  # fmt: skip
     told: set[str] = set()
     for s in recording.stored:
@@ -240,7 +250,9 @@ def read(source: Iterable[bytes], name: str) -> Recording:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"{where} is no line of a recorded conversation: {error!r}.") from error
     try:
-        found = Recording(header["conversation"], stored, artifacts, bytes.fromhex(header["before"]))
+        found = Recording(
+            header["conversation"], stored, artifacts, bytes.fromhex(header["before"]), str(header.get("signature", ""))
+        )
         expected = header["length"], header["head"]
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{name}, line 1 is no header of a recorded conversation: {error!r}.") from error

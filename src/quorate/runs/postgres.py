@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from operator import add
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from quorate.errors import ConfigError, Conflict, QuorateError, StoreError
 from quorate.runs import chain
@@ -27,6 +27,9 @@ from quorate.runs.postgres_schema import Statements, bring_up_to_date, columns
 from quorate.runs.postgres_wire import Address, Driver, Line, Work
 from quorate.runs.stored import Artifact, Head, Stored, references
 from quorate.runs.verifying import verified
+
+if TYPE_CHECKING:
+    from quorate.runs.signing import Key
 
 BEAT_S = 10.0
 _END = 2**63 - 1
@@ -47,6 +50,7 @@ class PostgresStore:
             answer always survive both.
         clock: Where time comes from.
         redact: Sees every entry before it is hashed and written.
+        signing_key: Signs the heads that are given out.
 
     Raises:
         ConfigError: The URL has an option of ours with a wrong value.
@@ -60,7 +64,9 @@ class PostgresStore:
         durability: Durability = "process",
         clock: Clock | None = None,
         redact: Redact | None = None,
+        signing_key: Key | None = None,
     ) -> None:
+        self.signing_key = signing_key
         self.address = Address.of(url)
         self.url = self.address.url
         self.clock, self.redact = clock or SystemClock(), redact

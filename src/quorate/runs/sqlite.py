@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -42,6 +42,9 @@ from quorate.runs.sqlite_schema import (
     place_of,
 )
 from quorate.runs.stored import Artifact, Head, Stored
+
+if TYPE_CHECKING:
+    from quorate.runs.signing import Key
 
 LOOK_S = 0.1
 """How often a store with runs going on looks whether another process has posted to them."""
@@ -146,6 +149,7 @@ class SqliteStore:
             unsafe call always survives both.
         clock: Where time comes from.
         redact: Sees every entry before it is hashed and written.
+        signing_key: Signs the heads that are given out.
 
     Raises:
         StoreError: The file cannot be opened, is no store, or is of a newer version.
@@ -158,7 +162,9 @@ class SqliteStore:
         durability: Durability = "process",
         clock: Clock | None = None,
         redact: Redact | None = None,
+        signing_key: Key | None = None,
     ) -> None:
+        self.signing_key = signing_key
         self.path = Path(path)
         self.url = f"sqlite:///{self.path}"
         self.clock, self.redact = clock or SystemClock(), redact

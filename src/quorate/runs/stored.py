@@ -20,14 +20,16 @@ _REFERENCE = re.compile(rb'"\$artifact":\s?"([0-9a-f]+)"')
 class Head(NamedTuple):
     """How far a journal goes: its number of entries and the hash over all of them (empty where nothing is hashed).
 
-    As text it is `LENGTH:HASH`, to be given out and verified later.
+    As text it is `LENGTH:HASH`, or `LENGTH:HASH:SIGNATURE` if it is signed, to be given out and verified later.
     """
 
     length: int
     hash: str
+    signature: str = ""
 
     def __str__(self) -> str:
-        return f"{self.length}:{self.hash}" if self.hash else ""
+        signature = f":{self.signature}" if self.signature else ""
+        return f"{self.length}:{self.hash}{signature}" if self.hash else ""
 
     @classmethod
     def of(cls, text: str) -> Head:
@@ -36,10 +38,10 @@ class Head(NamedTuple):
         Raises:
             ConfigError: It is none.
         """
-        length, _, hash = text.strip().partition(":")
-        if not length.isdecimal() or not re.fullmatch("[0-9a-f]{64}", hash):
+        found = re.fullmatch(r"(\d+):([0-9a-f]{64})(?::([\w-]{86}))?", text.strip(), re.ASCII)
+        if found is None:
             raise ConfigError(f"{text!r} is no head. Write LENGTH:HASH, as results and `quorate show` give it out.")
-        return cls(int(length), hash)
+        return cls(int(found[1]), found[2], found[3] or "")
 
 
 class Link(NamedTuple):
