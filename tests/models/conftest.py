@@ -1,6 +1,9 @@
-"""The real weights, pulled once; and the embedded model's own HTTP server."""
+"""The real weights, pulled once; the embedded model's own HTTP server; and a Redis server."""
 
 import os
+import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +37,25 @@ def embedding_weights() -> Path:
 def served(chat_weights: Path) -> Iterator[Served]:
     with serve(chat_weights, api_key="the-right-key", context_window=2048) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis server of this test process; where there is none the test is skipped, but not in CI."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        if "CI" in os.environ:
+            pytest.fail("There is no Redis server here. On Debian and Ubuntu: apt-get install redis-server")
+        pytest.skip("NO REDIS: the cache store on Redis was NOT tested. On Debian: apt-get install redis-server")
+    folder = tmp_path_factory.mktemp("redis")
+    words = ["--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    with (folder / "log").open("wb") as log, subprocess.Popen([program, *words], cwd=folder, stdout=log) as server:
+        try:
+            until = time.monotonic() + 30
+            while not (folder / "redis.sock").exists():
+                assert server.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < until, (folder / "log").read_text()
+                time.sleep(0.01)
+            yield f"unix://{folder}/redis.sock"
+        finally:
+            server.terminate()
