@@ -217,7 +217,7 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         (
             "    model_client: embedded\n",
             "",
-            "10:5: 'model_client' is missing. The model that it answers with: provider and model.",
+            "10:5: 'model_client' is missing. The model that it answers with, by name or in full.",
         ),
         ("max_messages: 12", "max_messages: twelve", "19:42: max_messages should be a whole number, not 'twelve'."),
         ("name: Ann", "name: critic", "14:11: Two participants are named 'critic'. Each needs a name of its own."),
@@ -439,7 +439,7 @@ def _calling(model: ModelClient) -> Team:
 @pytest.mark.parametrize(
     ("team", "why"),
     [
-        (_calling(ScriptedModel([])), "is a client made in Python, which is no data. Name the model: 'openai:gpt-5'"),
+        (_calling(ScriptedModel([])), "is of no type that documents know: openai, embedded, chat_completion_cache"),
         (RoundRobinGroupChat([UserProxyAgent("a", input_func=input)]), "<UserProxyAgent a> has a input_func"),
         (RoundRobinGroupChat([Parrot("a")]), "<Parrot a> is of no type that documents know"),
         (SelectorGroupChat([Parrot("a"), Parrot("b")], selector_func=lambda _: "a"), "selects by a function"),
@@ -646,7 +646,7 @@ class Stone:
     ("cls", "why"),
     [
         (Heir, r"Heir has no type id. Write @kind\('my_type'\) over the class"),
-        (Stone, "Stone is no agent, condition or team"),
+        (Stone, "Stone is nothing that a team is made of"),
         (Rival, "AssistantAgent and .*Rival have the same type id, 'assistant'"),
     ],
 )

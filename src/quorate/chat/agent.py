@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from quorate.chat.component import Component
 from quorate.chat.speech import Turn
 from quorate.core.code import caller
 from quorate.errors import ConfigError
@@ -25,7 +26,7 @@ class Speaker(Protocol):
     async def speak(self, turn: Turn) -> BaseChatMessage: ...
 
 
-class Agent(ABC):
+class Agent(Component, ABC):
     """A base for agents: subclass it and write `speak`.
 
     An agent is a definition and keeps nothing between turns. What it must remember goes into `turn.state`, or is

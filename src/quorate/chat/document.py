@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +14,13 @@ from quorate.chat.team import Team
 from quorate.chat.vocabulary import AGENTS, CONDITIONS, CONTEXTS, TEAMS, check_team
 from quorate.core.config import Document, Kind, Registry, nothing
 from quorate.core.lazy import lazy
+from quorate.core.plugins import load_plugins
 from quorate.core.reading import read
+from quorate.core.secrets import check_no_secret
 from quorate.core.shape import fields_of, schema_of
 from quorate.core.source import Source, near, plain
 from quorate.errors import ConfigError
+from quorate.models.kinds import CACHES, MODELS
 from quorate.tools.tool import Tool, as_tool
 
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ C = TypeVar("C", bound=type[Any])
 Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[..., Any] | Callable[..., Any]"]
 
 _MARK = "__quorate_type__"
-_BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS])
-_MORE = "load_team takes more: tools=[…], registry=team_registry(…)."
+_BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS, *MODELS, *CACHES])
+_ROLES = {"agent": "speak", "model": "stream", "model_context": "view", "cache_store": "get"}
+"""By which method the other roles are known."""
+MORE = "load_team takes more: tools=[…], registry=team_registry(…)."
 
 
 def load_team(
@@ -38,7 +43,7 @@ def load_team(
     *,
     tools: Tools = (),
     registry: Registry | None = None,
-    more: str = _MORE,
+    more: str = MORE,
 ) -> Team:
     """Make a team of a team file. A run of it journals the document, so that another process can resume the run.
 
@@ -51,10 +56,8 @@ def load_team(
     Raises:
         ConfigError: There is no such file, or something is wrong in it; names all of it, each with its line.
     """
-    found = _source(source)
-    if isinstance(found.data, dict):
-        found = replace(found, data={name: value for name, value in found.data.items() if name != "$schema"})  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: it is JSON
-    team, document = read(registry or _BUILT_IN, found, "team", Known(_by_name(tools), more), more=more)
+    found = source_of(source)
+    team, document = read(registry or _BUILT_IN, found, "team", Known(by_name(tools), more), more=more)
     if not isinstance(team, Team):
         raise ConfigError(f"{found.name}: {document['type']} makes {team!r}, which is no Team.")
     team.document = document
@@ -66,7 +69,7 @@ def team_from_document(
     *,
     tools: Tools = (),
     registry: Registry | None = None,
-    more: str = _MORE,
+    more: str = MORE,
 ) -> Team:
     """Make the team again whose document a run has journaled; see `load_team`."""
     return load_team(document, tools=tools, registry=registry, more=more)
@@ -76,9 +79,11 @@ def dump(team: Team, *, registry: Registry | None = None) -> Document:
     """Return the document that describes a team, in its normal form: every field with its value, tools by name.
 
     Raises:
-        ConfigError: The team holds what is no data: a model client or a function made in Python, or an unknown type.
+        ConfigError: The team holds what is no data, such as a function, something of no known type, or a secret.
     """
-    return (registry or _BUILT_IN).dump(team)
+    document = (registry or _BUILT_IN).dump(team)
+    check_no_secret(document)
+    return document
 
 
 def team_schema(registry: Registry | None = None, *, tools: Tools = ()) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def team_schema(registry: Registry | None = None, *, tools: Tools = ()) -> dict[
     """
     tool: dict[str, Any] = {"description": "The name of a tool.", "type": "string"}
     if tools:
-        tool["enum"] = sorted(_by_name(tools))
+        tool["enum"] = sorted(by_name(tools))
     return schema_of(registry or _BUILT_IN, "team", title="A team of Quorate", values={"tool": tool})
 
 
@@ -98,7 +103,7 @@ def team_schema(registry: Registry | None = None, *, tools: Tools = ()) -> dict[
 
 
 def kind(id: str) -> Callable[[C], C]:
-    """Give a class of agents, conditions or teams a type id, so that team files may name it.
+    """Give a class of agents, conditions, teams, models, contexts or caches a type id, so that team files may name it.
 
     Its fields are the parameters of the constructor; where each is kept as an attribute of the same name, teams with it
     can be dumped. The mark alone does nothing: `team_registry(cls)` takes the class in, and a module of `quorate.toml`.
@@ -121,13 +126,49 @@ def is_marked(thing: object) -> bool:
     return isinstance(thing, type) and _MARK in vars(thing)
 
 
-def team_registry(*types: type[Any]) -> Registry:
+def team_registry(*types: type[Any], plugins: Iterable[str] = ()) -> Registry:
     """Return the built-in types of team files, and classes of your own that `kind` has marked.
 
+    Args:
+        types: The classes.
+        plugins: Installed packages that add types, by the names of their entry points.
+
     Raises:
-        ConfigError: A class is not marked, is nothing that can be in a team file, or has the id of another.
+        ConfigError: A class is not marked, is nothing that can be in a team file, or has the id of another; or a plugin
+            is not installed.
     """
-    return _BUILT_IN.plus(_kind_of(cls) for cls in types)
+    return extended(_BUILT_IN.plus(_kind_of(cls) for cls in types), plugins)[0]
+
+
+def built_in() -> Registry:
+    """Return the types that Quorate itself brings."""
+    return _BUILT_IN
+
+
+def extended(registry: Registry, plugins: Iterable[str]) -> tuple[Registry, list[Tool[..., Any]]]:
+    """Return a registry with the types that plugins bring, and the tools they bring.
+
+    Args:
+        registry: The types there are.
+        plugins: The names of those that the operator has enabled; no other is imported.
+
+    Raises:
+        ConfigError: One is not installed, cannot be loaded, or brings something else.
+    """
+    kinds: list[Kind] = []
+    tools: list[Tool[..., Any]] = []
+    for name, thing in load_plugins(plugins):
+        if isinstance(thing, Kind):
+            kinds.append(thing)
+        elif isinstance(thing, Tool):
+            tools.append(thing)  # pyright: ignore[reportUnknownArgumentType]: whatever it returns
+        elif is_marked(thing):
+            kinds.append(_kind_of(thing))
+        else:
+            raise ConfigError(
+                f"The plugin {name!r} brings {thing!r}, which is no class marked by @kind, no Kind and no @tool."
+            )
+    return (registry.plus(kinds) if kinds else registry), tools
 
 
 def _kind_of(cls: type[Any]) -> Kind:
@@ -140,17 +181,30 @@ def _kind_of(cls: type[Any]) -> Kind:
         return Kind(id, "team", cls, fields, check=check_team if known else nothing)
     if issubclass(cls, Condition):
         return Kind(id, "condition", cls, fields_of(cls, form_of))  # pyright: ignore[reportUnknownArgumentType]: of whatever memory
-    if callable(getattr(cls, "speak", None)):
-        return Kind(id, "agent", cls, fields_of(cls, form_of))
-    raise ConfigError(f"{cls.__qualname__} is no agent, condition or team, so no team file can use it.")
+    for role, method in _ROLES.items():
+        if callable(getattr(cls, method, None)):
+            return Kind(id, role, cls, fields_of(cls, form_of))
+    raise ConfigError(f"{cls.__qualname__} is nothing that a team is made of, so no team file can use it.")
 
 
 # -- where documents come from ----------------------------------------------------------------------------------------
 
 
+def source_of(given: str | Path | Mapping[str, Any]) -> Source:
+    """Return a document with its places, given as data, as text, or as the path of a file; `$schema` is left out.
+
+    Raises:
+        ConfigError: There is no such file, or it cannot be read.
+    """
+    found = _source(given)
+    if isinstance(found.data, dict):
+        found = replace(found, data={name: value for name, value in found.data.items() if name != "$schema"})  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: it is JSON
+    return found
+
+
 def _source(given: str | Path | Mapping[str, Any]) -> Source:
     if isinstance(given, Mapping):
-        return plain(given, "the team's document")
+        return plain(given, "the document")
     if isinstance(given, str) and ("\n" in given or given.strip()[:1] in {"", "{"}):
         return parse.parse(given, "<text>")
     path = Path(given)
@@ -172,7 +226,12 @@ def _like(path: Path) -> str:
     return near(path.name, known) or f" In {folder} there are: {', '.join(known[:10]) or 'no YAML or JSON files'}."
 
 
-def _by_name(tools: Tools) -> dict[str, Tool[..., Any]]:
+def by_name(tools: Tools) -> dict[str, Tool[..., Any]]:
+    """Return tools by their names.
+
+    Raises:
+        ConfigError: Two have one name.
+    """
     if isinstance(tools, Mapping):
         wrong = next((name for name, given in tools.items() if as_tool(given).name != name), None)
         if wrong is not None:

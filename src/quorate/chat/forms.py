@@ -19,11 +19,11 @@ from pydantic import (
 from quorate.chat.agent import Agent, Speaker, checked_name
 from quorate.chat.conditions import Condition
 from quorate.core.config import Fields, Form, Part
-from quorate.core.source import cut, near
+from quorate.core.source import near
 from quorate.errors import ConfigError
 from quorate.models.client import ModelClient
 from quorate.models.context import ModelContext
-from quorate.models.registry import check_model
+from quorate.models.kinds import ModelPart
 from quorate.runs.outcome import Limits
 from quorate.tools.tool import Tool
 
@@ -47,16 +47,6 @@ class _ToolForm(Form):
         return value if isinstance(value, str) else value.name
 
 
-class _ModelForm(Form):
-    def build(self, value: str, context: Known) -> str:
-        return value
-
-    def dump(self, value: ModelClient | str) -> str:
-        if isinstance(value, str):
-            return value
-        raise ConfigError(f"{cut(value)} is a client made in Python, which is no data. Name the model: 'openai:gpt-5'.")
-
-
 class _LimitsForm(Form):
     def build(self, value: LimitsFields, context: Known) -> Limits:
         return Limits(**value.model_dump())
@@ -73,18 +63,12 @@ def _known_tool(name: str, info: ValidationInfo) -> str:
     return name
 
 
-def _model(spec: str) -> str:
-    check_model(spec)
-    return spec
-
-
 def _each_once(names: list[str]) -> list[str]:
     return sorted(set(names))
 
 
 Name = Annotated[str, AfterValidator(checked_name)]
 ToolName = Annotated[str, AfterValidator(_known_tool), _ToolForm()]
-ModelName = Annotated[str, AfterValidator(_model), _ModelForm(), Field(examples=["embedded", "openai:gpt-5"])]
 Names = Annotated[list[Name], AfterValidator(_each_once)]
 AgentPart = Annotated[Any, Part("agent")]
 ConditionPart = Annotated[Any, Part("condition")]
@@ -115,7 +99,7 @@ def form_of(hint: Any) -> Any:
     """Return how a parameter of a type stands in a document; the type itself where it is data already."""
     inner = get_args(hint)
     if get_origin(hint) in {Union, UnionType}:
-        for special, form in ((ModelClient, ModelName), (Tool, ToolName)):
+        for special, form in ((ModelClient, ModelPart), (Tool, ToolName)):
             if any(special in {a, get_origin(a)} for a in inner):
                 return form
         return Union[tuple(form_of(a) for a in inner)]  # noqa: UP007 - made of what was found

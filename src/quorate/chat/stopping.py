@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from quorate.chat.component import Component
 from quorate.chat.facts import Fact
 from quorate.runs.run import Run
 
 M = TypeVar("M")
 
 
-class Condition(ABC, Generic[M]):
+class Condition(Component, ABC, Generic[M]):
     """Says when a run is done."""
 
     @abstractmethod

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from quorate.chat.agent import Speaker
+from quorate.chat.component import Component
 from quorate.chat.live import Runnable
 from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import NEVER, Condition
@@ -17,7 +18,7 @@ from quorate.runs.entries import Payload
 from quorate.runs.outcome import Limits
 
 
-class Team(Runnable):
+class Team(Runnable, Component):
     """Members who talk in turns: a definition, that serves any number of conversations at the same time.
 
     Args:

@@ -33,7 +33,6 @@ from quorate.chat.forms import (
     Count,
     LimitsFields,
     LimitsPart,
-    ModelName,
     Name,
     Names,
     ToolName,
@@ -45,6 +44,7 @@ from quorate.core.config import Document, Fields, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
 from quorate.models import context
+from quorate.models.kinds import ModelPart
 
 # -- model contexts ---------------------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class AssistantFields(Fields):
     """Answers with a model, and calls tools on the way."""
 
     name: Name = Field(description="Who it is in the thread; each participant has a name of its own.")
-    model_client: ModelName = Field(description="The model that it answers with: provider and model.")
+    model_client: ModelPart = Field(description="The model that it answers with, by name or in full.")
     tools: list[ToolName] = Field(
         default_factory=list[str], description="Names of the tools that it may call, from the operator's own modules."
     )
@@ -249,7 +249,7 @@ class SelectorFields(TeamFields):
 
     name: str = Field("SelectorGroupChat", min_length=1, description="Of the team.")
     participants: list[AgentPart] = Field(min_length=2, description="Who talks; the next one is chosen among them.")
-    model_client: ModelName | None = Field(
+    model_client: ModelPart | None = Field(
         None, description="The model that chooses; without one the role nearest in meaning to the last message speaks."
     )
     selector_prompt: str | None = Field(

@@ -2,6 +2,7 @@
 
 [quorate]
 modules = ["tools", "lib/stats.py"]   # whose @tool functions and @kind classes team files may name
+plugins = ["acme"]                    # installed packages, by the names of their entry points, that add more of both
 app = "main:team"                     # the team in Python that `quorate resume` takes
 store = "sqlite:///runs.db"           # where runs are kept
 signing_key = "heads.pem"             # signs the heads that are given out (Ed25519)
@@ -32,7 +33,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from quorate.chat.document import is_marked, load_team, team_registry, team_schema
+from quorate.chat.document import by_name, extended, is_marked, load_team, team_registry, team_schema
 from quorate.chat.live import Runnable
 from quorate.chat.team import Team
 from quorate.core.config import Fields, Registry
@@ -48,6 +49,7 @@ FILE = "quorate.toml"
 
 class _Table(Fields):
     modules: list[str] = Field(default_factory=list[str])
+    plugins: list[str] = Field(default_factory=list[str])
     app: str | None = None
     store: str | None = None
     signing_key: str | None = None
@@ -80,6 +82,7 @@ class Project:
         budgets: What runs share, unless the command says otherwise for the same scope and period.
         prices: What models cost that the tables do not have.
         signing_key: The file of the key that signs heads; complete.
+        plugins: Installed packages whose tools and types team files may name.
     """
 
     root: Path
@@ -90,12 +93,13 @@ class Project:
     budgets: tuple[Budget, ...] = ()
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     signing_key: str | None = None
+    plugins: tuple[str, ...] = ()
 
     def vocabulary(self) -> Vocabulary:
-        """Import the modules and return what they add.
+        """Import the modules and the plugins and return what they add.
 
         Raises:
-            ConfigError: A module is not there or cannot be imported, or two tools or types have one name.
+            ConfigError: A module or a plugin is not there or cannot be imported, or two tools or types have one name.
         """
         modules = [imported(name, self.root, by=str(self.file)) for name in self.modules]
         tools: dict[str, tuple[Tool[..., Any], str]] = {}
@@ -110,16 +114,24 @@ class Project:
                         raise ConfigError(f"Two tools are named {made.name!r}, in {both}. Rename one: @tool(name=…).")
                 elif is_marked(thing):
                     types[thing] = None
-        return Vocabulary({name: made for name, (made, _) in tools.items()}, team_registry(*types), self._more())
+        registry, brought = self._with_plugins(team_registry(*types))
+        known = by_name([*(made for made, _ in tools.values()), *brought])
+        return Vocabulary(known, registry, self._more())
+
+    def _with_plugins(self, registry: Registry) -> tuple[Registry, list[Tool[..., Any]]]:
+        try:
+            return extended(registry, self.plugins)
+        except ConfigError as error:
+            raise ConfigError(f"{self.file}: {error}") from error
 
     def _more(self) -> str:
         if self.file is None:
             return (
                 f'No {FILE} is in {self.root} or above; one with [quorate] modules = ["tools"] adds what tools.py has.'
             )
-        if not self.modules:
+        if not (self.modules or self.plugins):
             return f'{self.file} names no modules; modules = ["tools"] adds what tools.py has.'
-        return f"{self.file} adds what these modules have: {', '.join(self.modules)}."
+        return f"{self.file} adds what these modules have: {', '.join((*self.modules, *self.plugins))}."
 
     def team(self, source: str | Path | Mapping[str, Any]) -> Team:
         """Make the team of a team file, or of a document that a run has journaled, with what the modules add.
@@ -157,7 +169,8 @@ def find_project(start: Path | None = None) -> Project:
     store = None if table.store is None else _complete(table.store, file.parent)
     key = None if table.signing_key is None else str(file.parent / table.signing_key)
     budgets, prices = _spending(file, table)
-    return Project(file.parent, file, tuple(table.modules), table.app, store, budgets, prices, key)
+    modules, plugins = tuple(table.modules), tuple(table.plugins)
+    return Project(file.parent, file, modules, table.app, store, budgets, prices, key, plugins)
 
 
 def load_app(spec: str, root: Path) -> Runnable:

@@ -1,18 +1,19 @@
 """Configuration as data: the closed registry of what the types of documents stand for.
 
-A document is an envelope: `type`, a short id; `version`, 1 if left out; and fields, which are the parameters of what
-the type stands for, under their own names. Nothing is imported because a document names it: what an id means is in the
-registry, and code put it there.
+A document is an envelope: `type`, a short id; `version`, 1 if left out; `label` and `description` for people, where the
+type has no fields of these names; and fields, which are the parameters of what the type stands for, under their own
+names. Nothing is imported because a document names it: what an id means is in the registry, and code put it there.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Any, get_args, get_origin
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Annotated, Any, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
 
@@ -48,12 +49,22 @@ class Form(ABC):
 
 @dataclass(frozen=True)
 class Part:
-    """Marks a field that holds another envelope; `role` is what is expected there, such as `agent`."""
+    """Marks a field that holds another envelope.
+
+    Args:
+        role: What is expected there, such as `agent`.
+        name: Where a text may stand instead: checks it and returns what the object is given.
+        held: Where the object is given a definition, and what it defines is made later: makes that of the envelope,
+            which was checked, and the registry.
+    """
 
     role: str
+    name: Callable[[str], str] | None = None
+    held: Callable[[Document, Registry], Any] | None = None
 
     def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"part": self.role}  # `schema_of` puts a reference there
+        part = {"part": self.role}  # `schema_of` puts a reference there
+        return part if self.name is None else {"anyOf": [{"type": "string"}, part]}
 
 
 def nothing(document: Document) -> Iterable[Problem]:
@@ -74,6 +85,9 @@ class Kind:
         values: Reads the fields back from an object; by default its attributes of the same names.
         check: Looks at a whole document of this type, in its normal form, for what no single field can show.
         version: The version of its fields.
+        migrations: How the fields of an older version, as data, become those of the next one; by the older one's
+            number. A version that has none cannot be read any more.
+        about: What is known of an object without making it, given its document and the registry; for models.
     """
 
     id: str
@@ -84,11 +98,38 @@ class Kind:
     values: Callable[[Any], Mapping[str, Any]] | None = None
     check: Callable[[Document], Iterable[Problem]] = nothing
     version: int = 1
+    migrations: Mapping[int, Callable[[Document], Document]] = field(
+        default_factory=dict[int, Callable[[Document], Document]]
+    )
+    about: Callable[[Document, Registry], Any] | None = None
 
     @cached_property
-    def parts(self) -> dict[str, tuple[str, bool]]:
-        """The fields that hold envelopes: of which role, and whether as a list."""
-        return {name: (mark.role, many) for name, mark, many in self._marked() if isinstance(mark, Part)}
+    def parts(self) -> dict[str, tuple[Part, bool]]:
+        """The fields that hold envelopes: how they are marked, and whether as a list."""
+        return {name: (mark, many) for name, mark, many in self._marked() if isinstance(mark, Part)}
+
+    def told(self) -> tuple[str, ...]:
+        """Return the names beside the fields, for people, that an envelope of this type may have."""
+        return tuple(name for name in ("label", "description") if name not in self.fields.model_fields)
+
+    def migrated(self, fields: Document, version: int) -> Document:
+        """Return the fields of an older version as those of this one.
+
+        Raises:
+            ConfigError: There is no way from there, or these fields cannot go it.
+        """
+        for at in range(version, self.version):
+            step = self.migrations.get(at)
+            if step is None:
+                raise ConfigError(
+                    f"Version {at} of {self.id} cannot be read any more; this Quorate has version {self.version}. "
+                    "Write it with an older Quorate, or by hand."
+                )
+            try:
+                fields = dict(step(dict(fields)))
+            except (ValueError, LookupError, TypeError) as error:
+                raise ConfigError(f"This version {at} of {self.id} cannot become version {at + 1}: {error}") from error
+        return fields
 
     @cached_property
     def forms(self) -> dict[str, tuple[Form, bool]]:
@@ -101,8 +142,8 @@ class Kind:
         return (inspect.getdoc(self.fields) or self.id).partition("\n\n")[0].replace("\n", " ")
 
     def _marked(self) -> Iterable[tuple[str, Form | Part, bool]]:
-        for name, field in self.fields.model_fields.items():
-            mark, many = _mark(field.annotation, field.metadata)
+        for name, info in self.fields.model_fields.items():
+            mark, many = _mark(info.annotation, info.metadata)
             if mark is not None:
                 yield name, mark, many
 
@@ -143,21 +184,28 @@ class Registry:
         return Registry([*self.kinds.values(), *kinds])
 
     def ids(self, role: str) -> list[str]:
-        """Return the ids of the types for a role."""
-        return [kind.id for kind in self.kinds.values() if kind.role == role]
+        """Return the ids of the types for a role; of all if it is empty."""
+        return [kind.id for kind in self.kinds.values() if not role or kind.role == role]
 
-    def dump(self, thing: Any) -> Document:
+    def dump(self, thing: Any, role: str = "") -> Document:
         """Return the document, in its normal form, that describes an object.
+
+        Args:
+            thing: The object.
+            role: What it must be; anything if empty.
 
         Raises:
             ConfigError: It holds something that cannot stand in a document.
         """
-        kind = next((k for k in self.kinds.values() if k.cls is type(thing)), None)
+        if isinstance(thing, Held):
+            return thing.document
+        kinds = [kind for kind in self.kinds.values() if not role or kind.role == role]
+        kind = next((kind for kind in kinds if kind.cls is type(thing)), None)
         if kind is None:
-            raise ConfigError(f"{cut(thing)} is of no type that documents know: {', '.join(self.kinds)}.")
+            raise ConfigError(f"{cut(thing)} is of no type that documents know: {', '.join(k.id for k in kinds)}.")
         given = dict(_attributes(kind, thing) if kind.values is None else kind.values(thing))
-        for name, (_, many) in kind.parts.items():
-            given[name] = _each(self.dump, given.get(name), many)
+        for name, (part, many) in kind.parts.items():
+            given[name] = _each(partial(self._part, part), given.get(name), many)
         for name, (form, many) in kind.forms.items():
             if name in given:
                 given[name] = _each(form.dump, given[name], many)
@@ -167,6 +215,35 @@ class Registry:
             why = "; ".join(p.text for p in problems_of(error, kind.fields, kind.id, ()))
             raise ConfigError(f"{cut(thing)} cannot be written as a document: {why}") from error
         return normal(kind, fields, {name: given[name] for name in kind.parts})
+
+    def _part(self, part: Part, thing: Any) -> Any:
+        if part.name is not None and type(thing) is str:
+            return thing
+        return self.dump(thing, part.role)
+
+
+class Held(str):
+    """A definition that is used like a name: the envelope of something that is made later.
+
+    Equal definitions are equal texts.
+    """
+
+    __slots__ = ("document", "registry")
+
+    document: Document
+    registry: Registry
+
+    @classmethod
+    def of(cls, document: Document, registry: Registry) -> Self:
+        """Hold an envelope that was checked."""
+        held = cls(json.dumps(document, ensure_ascii=False, sort_keys=True))
+        held.document, held.registry = document, registry
+        return held
+
+    @property
+    def kind(self) -> Kind:
+        """Its type."""
+        return self.registry.kinds[self.document["type"]]
 
 
 def _each(dump: Callable[[Any], Any], value: Any, many: bool) -> Any:
@@ -190,7 +267,7 @@ def _check_rest(kind: Kind, thing: Any) -> None:
             raise ConfigError(f"{cut(thing)} has a {name}, which is no data, so it cannot be written as a document.")
 
 
-def normal(kind: Kind, fields: BaseModel, parts: Document) -> Document:
+def normal(kind: Kind, fields: BaseModel, parts: Document, told: Document | None = None) -> Document:
     """Return the normal form of a document.
 
     It has every field with its value, so that it means the same when a default has changed; only what is empty by
@@ -200,8 +277,9 @@ def normal(kind: Kind, fields: BaseModel, parts: Document) -> Document:
         kind: Its type.
         fields: Its fields, checked.
         parts: The normal forms of those that hold envelopes.
+        told: What it has beside them, for people.
     """
     dumped = fields.model_dump(mode="json") | parts
     declared = kind.fields.model_fields
     kept = {name: v for name, v in dumped.items() if v is not None or declared[name].default is not None}
-    return {"type": kind.id, "version": kind.version, **kept}
+    return {"type": kind.id, "version": kind.version, **(told or {}), **kept}

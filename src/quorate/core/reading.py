@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from quorate.core.config import Document, Kind, Registry, normal
+from quorate.core.config import Document, Kind, Part, Registry, normal
 from quorate.core.problems import problems_of
 from quorate.core.source import Problem, Source, Where, cut, near
+from quorate.errors import ConfigError
 
 
 def read(registry: Registry, source: Source, role: str, context: Any = None, *, more: str = "") -> tuple[Any, Document]:
@@ -18,7 +19,7 @@ def read(registry: Registry, source: Source, role: str, context: Any = None, *, 
     Args:
         registry: The types it may name.
         source: The document.
-        role: What it must be.
+        role: What it must be; any if empty.
         context: Handed to validators and forms.
         more: A sentence that says where more types come from, for the error about one that is not known.
 
@@ -42,53 +43,81 @@ class _Reading:
         self.registry, self.context, self.more = registry, context, more
         self.problems: list[Problem] = list(source.problems)
 
-    def part(self, role: str, data: Any, where: Where) -> tuple[Any, Document] | None:
-        """Return the object for an envelope and its normal form, None if something is wrong."""
+    def part(self, role: str, data: Any, where: Where, *, make: bool = True) -> tuple[Any, Document] | None:
+        """Return the object for an envelope and its normal form, None if something is wrong.
+
+        Args:
+            role: What it must be; any if empty.
+            data: The envelope.
+            where: It stands.
+            make: False only checks it; the object is then the type's id.
+        """
         before = len(self.problems)
         kind = self.kind(role, data, where)
-        if kind is None:
+        given = None if kind is None else self.given(kind, data, where)
+        if kind is None or given is None:
             return None
-        given: Document = {name: value for name, value in data.items() if name not in {"type", "version"}}
         fields = self.fields(kind, given, where)
-        parts = {name: self.parts(of, given.get(name), (*where, name), many) for name, (of, many) in kind.parts.items()}
+        parts = {
+            name: self.parts(mark, given.get(name), (*where, name), many, make)
+            for name, (mark, many) in kind.parts.items()
+        }
         if fields is None or len(self.problems) > before:
             return None
-        document = normal(kind, fields, {name: written for name, (_, written) in parts.items()})
+        told = {name: data[name] for name in kind.told() if data.get(name) is not None}
+        document = normal(kind, fields, {name: written for name, (_, written) in parts.items()}, told)
         self.problems += [p._replace(where=(*where, *p.where)) for p in kind.check(document)]
         if len(self.problems) > before:
             return None
+        if not make:
+            return kind.id, document
         values = {name: getattr(fields, name) for name in kind.fields.model_fields}
         for name, (form, _) in kind.forms.items():
-            values[name] = self.built(form, values[name])
+            values[name] = self.built(form, values[name], (*where, name))
+        if len(self.problems) > before:
+            return None
         made = self.made(kind, values | {name: found for name, (found, _) in parts.items()}, where)
         return None if made is None else (made, document)
 
     def kind(self, role: str, data: Any, where: Where) -> Kind | None:
+        what = role or "component"
         choice = f"There are: {', '.join(self.registry.ids(role))}."
         if not isinstance(data, dict):
-            return self.wrong(where, f"Here goes {_a(role)}: fields that begin with `type:`, not {cut(data)}. {choice}")
+            return self.wrong(where, f"Here goes {_a(what)}: fields that begin with `type:`, not {cut(data)}. {choice}")
         found: Document = data  # pyright: ignore[reportUnknownVariableType]: it is JSON
         if "type" not in found:
-            return self.wrong(where, f"`type:` is missing: which {role} is it? {choice}")
+            return self.wrong(where, f"`type:` is missing: which {what} is it? {choice}")
         id, version = found["type"], found.get("version", 1)
         kind = self.registry.kinds.get(id) if isinstance(id, str) else None
         if kind is None:
             meant = self.meant(id, role)
             more = "" if meant or not self.more else f" {self.more}"
-            return self.wrong((*where, "type"), f"There is no {role} type {cut(id)}.{meant} {choice}{more}")
-        if kind.role != role:
+            return self.wrong((*where, "type"), f"There is no {what} type {cut(id)}.{meant} {choice}{more}")
+        if role and kind.role != role:
             return self.wrong((*where, "type"), f"{id!r} is {_a(kind.role)}; here goes {_a(role)}. {choice}")
-        if isinstance(version, bool) or version != kind.version:
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= kind.version:
             text = f"This Quorate reads version {kind.version} of {id}, not {cut(version)}. A newer Quorate may."
             return self.wrong((*where, "version"), text)
         return kind
+
+    def given(self, kind: Kind, data: Document, where: Where) -> Document | None:
+        """Return the fields of an envelope, in the newest version."""
+        told = kind.told()
+        for name in told:
+            if not isinstance(data.get(name, ""), str):
+                return self.wrong((*where, name), f"{name} should be text, not {cut(data[name])}.")
+        given = {name: value for name, value in data.items() if name not in {"type", "version", *told}}
+        try:
+            return kind.migrated(given, data.get("version", 1))
+        except ConfigError as error:
+            return self.wrong((*where, "version"), str(error))
 
     def wrong(self, where: Where, text: str) -> None:
         self.problems.append(Problem(where, text))
 
     def meant(self, id: Any, role: str) -> str:
         """Return the question which id was meant; the name of a class stands for its id."""
-        kinds = {kind.cls.__name__: kind.id for kind in self.registry.kinds.values() if kind.role == role}
+        kinds = {kind.cls.__name__: kind.id for kind in self.registry.kinds.values() if not role or kind.role == role}
         word = str(id).rpartition(".")[2]
         return f" Did you mean {kinds[word]!r}?" if word in kinds else near(word, self.registry.ids(role))
 
@@ -99,21 +128,36 @@ class _Reading:
             self.problems += problems_of(error, kind.fields, kind.id, where)
             return None
 
-    def parts(self, role: str, given: Any, where: Where, many: bool) -> tuple[Any, Any]:
+    def parts(self, mark: Part, given: Any, where: Where, many: bool, make: bool) -> tuple[Any, Any]:
         """Return the objects and the normal forms of a field that holds envelopes."""
         if given is None:
             return None, None
         if not many:
-            return self.part(role, given, where) or (None, None)
+            return self.one(mark, given, where, make) or (None, None)
         items: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]: it is JSON; a wrong shape is told by `fields`
-        found = [pair for i, item in enumerate(items) if (pair := self.part(role, item, (*where, i))) is not None]
+        several = [self.one(mark, item, (*where, i), make) for i, item in enumerate(items)]
+        found = [pair for pair in several if pair is not None]
         return [made for made, _ in found], [written for _, written in found]
 
-    def built(self, form: Any, value: Any) -> Any:
+    def one(self, mark: Part, data: Any, where: Where, make: bool) -> tuple[Any, Any] | None:
+        if mark.name is not None and isinstance(data, str):
+            try:
+                return mark.name(data), data
+            except ConfigError as error:
+                return self.wrong(where, str(error))
+        if mark.held is None:
+            return self.part(mark.role, data, where, make=make)
+        found = self.part(mark.role, data, where, make=False)
+        return None if found is None else (mark.held(found[1], self.registry), found[1])
+
+    def built(self, form: Any, value: Any, where: Where) -> Any:
         if value is None:
             return None
         items: list[Any] | None = value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]: as declared
-        return form.build(value, self.context) if items is None else [form.build(v, self.context) for v in items]
+        try:
+            return form.build(value, self.context) if items is None else [form.build(v, self.context) for v in items]
+        except ConfigError as error:
+            return self.wrong(where, str(error))
 
     def made(self, kind: Kind, values: Document, where: Where) -> Any:
         try:

@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 from pydantic.errors import PydanticUserError
 
 from quorate.core.config import Fields, Kind, Registry
+from quorate.core.secrets import NAMED, Secret
 from quorate.errors import ConfigError
 
+_FOR_PEOPLE = {"label": "What people call it.", "description": "What it is for, for people."}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -40,13 +42,21 @@ def fields_of(cls: type[Any], form_of: Callable[[Any], Any]) -> type[BaseModel]:
             raise ConfigError(f"{who}: parameter {name} needs a type, so that team files can be checked.")
         if hasattr(BaseModel, name) or name in {"type", "version"} or name.startswith("_"):
             raise ConfigError(f"{who}: a field of a team file cannot be called {name!r}. Rename the parameter.")
-        form = form_of(hints[name])
+        form = _secret(name, hints[name]) or form_of(hints[name])
         if _is_data(form):
             default: Any = ... if parameter.default is parameter.empty else parameter.default
             found[name] = (form, Field(default, description=texts.get(name)))
         elif parameter.default is parameter.empty:
             raise ConfigError(f"{who}: parameter {name} is no data, so give it a default or another type.")
     return create_model(cls.__name__, __base__=Fields, __module__=cls.__module__, __doc__=inspect.getdoc(cls), **found)
+
+
+def _secret(name: str, hint: Any) -> Any:
+    """Return the form of a parameter that is a secret by its name, None for others."""
+    if not NAMED.search(name):
+        return None
+    form: Any = Secret
+    return form if hint is str else form | None if hint == str | None else None
 
 
 def _is_data(form: Any) -> bool:
@@ -97,10 +107,12 @@ def _choice(registry: Registry, role: str) -> dict[str, Any]:
 def _schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     found = _resolved(kind.fields.model_json_schema())
     definitions.update(found.pop("$defs", {}))
-    envelope = {
+    envelope: dict[str, Any] = {
         "type": {"const": kind.id, "description": kind.summary},
         "version": {"const": kind.version, "default": kind.version, "description": "The version of these fields."},
     }
+    for name in kind.told():
+        envelope[name] = {"type": ["string", "null"], "description": _FOR_PEOPLE[name]}
     return {
         "description": kind.summary,
         "type": "object",

@@ -38,15 +38,9 @@ class EmbeddedModel:
     ) -> None:
         chosen = str(path or os.environ.get(ENVIRONMENT) or weights.CHAT)
         small = chosen == weights.CHAT
-        self.info = ModelInfo(
-            name=f"embedded:{chosen if small else Path(chosen).stem}",
-            context_window=context_window,
-            max_output=512 if small else 2048,
-            free=True,
-            attempts=1,
-        )
+        self.info = info_for(path, context_window)
+        self.path, self.sampling = None if path is None else str(path), sampling
         self._path = None if small else Path(chosen).expanduser()
-        self._sampling = sampling
         self._engine: engine.Engine | None = None
         require("xllamacpp", extra="embedded")
 
@@ -60,7 +54,7 @@ class EmbeddedModel:
         shared = self._shared()
         reading = Reading(request, self.info)
         for words in (False, True) if decides(request) else (True,):
-            async with shared.generate(to_wire(request, self._sampling, words=words)) as chunks:
+            async with shared.generate(to_wire(request, self.sampling, words=words)) as chunks:
                 async for chunk in chunks:
                     for event in reading.see(chunk):
                         yield event
@@ -78,6 +72,19 @@ class EmbeddedModel:
         if self._engine is None:
             self._engine = engine.share(self._path or weights.locate(weights.CHAT), self.info.context_window or 0)
         return self._engine
+
+
+def info_for(path: str | Path | None, context_window: int) -> ModelInfo:
+    """Return what is known about a model without opening it."""
+    chosen = str(path or os.environ.get(ENVIRONMENT) or weights.CHAT)
+    small = chosen == weights.CHAT
+    return ModelInfo(
+        name=f"embedded:{chosen if small else Path(chosen).stem}",
+        context_window=context_window,
+        max_output=512 if small else 2048,
+        free=True,
+        attempts=1,
+    )
 
 
 class Reading:

@@ -61,6 +61,9 @@ class OpenAIChat:
     Raises:
         MissingExtra: `quorate[openai]` is not installed.
         ConfigError: OpenAI is asked without a key.
+
+    Attributes:
+        own_key: The key, where it is not the one of `key_environment`.
     """
 
     def __init__(
@@ -81,13 +84,15 @@ class OpenAIChat:
                 f"openai:{model} needs a key. Set {key_environment}, or give base_url (or {URL_ENVIRONMENT}) of a "
                 "server that needs none."
             )
-        self._model, self._url, self._key_environment = model, url, key_environment
+        self.model, self.base_url, self.key_environment = model, base_url, key_environment
+        self.own_key = None if api_key is None or api_key == os.environ.get(key_environment) else api_key
+        self._url = url
         self._sdk = require("openai", extra="openai")
         # Retries are the run's: it journals each, and holds its limits.
         self._client: Any = self._sdk.AsyncOpenAI(api_key=key or NO_KEY, base_url=url, max_retries=0)
 
     def __repr__(self) -> str:
-        return f"OpenAIChat({self._model!r}, base_url={self._url!r})"
+        return f"OpenAIChat({self.model!r}, base_url={self._url!r})"
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask, and yield the answer piece by piece.
@@ -95,7 +100,7 @@ class OpenAIChat:
         Raises:
             ModelError: The call failed or was cut; `retryable` says whether trying again may help.
         """
-        body = to_wire(request, self._model, newest=self._url is None)
+        body = to_wire(request, self.model, newest=self._url is None)
         usage: Usage | None = None
         finish, name = "", ""
         try:
@@ -129,7 +134,7 @@ class OpenAIChat:
             return ModelError(f"{at} could not be reached, or was cut off: {said}", retryable=True)
         code = getattr(error, "code", None)
         if status in {401, 403}:
-            advice = f"Check the key in {self._key_environment}."
+            advice = f"Check the key in {self.key_environment}."
         elif status == 404:
             advice = "Check the model's name and the base URL."
         elif code == "context_length_exceeded" or "context" in said:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from quorate.errors import ConfigError
 from quorate.models.client import ModelClient, ModelInfo
@@ -24,12 +25,20 @@ _PROVIDERS: dict[str, Callable[[str], ModelClient]] = {"embedded": _embedded, "o
 _EXAMPLES = "'embedded', 'embedded:/path/to/model.gguf', 'openai:gpt-5'"
 
 
+def _kinds() -> Any:
+    from quorate.models import kinds  # pydantic comes with it
+
+    return kinds
+
+
 def check_model(spec: str) -> tuple[str, str]:
     """Return provider and model of a name such as `openai:gpt-5`.
 
     Raises:
         ConfigError: There is no such provider, or the model is missing.
     """
+    if type(spec) is not str:  # a definition, which was checked when it was read
+        return "", ""
     provider, _, model = spec.partition(":")
     if provider not in _PROVIDERS:
         raise ConfigError(f"There is no model {spec!r}. Name one, such as {_EXAMPLES}, or give a client.")
@@ -44,11 +53,15 @@ def open_model(spec: str) -> ModelClient:
     Raises:
         ConfigError: The name is wrong, or what it needs is not there.
     """
+    if type(spec) is not str:
+        return _kinds().opened(spec)
     provider, model = check_model(spec)
     return _PROVIDERS[provider](model)
 
 
 def info_of(spec: str) -> ModelInfo:
     """Return what a price can be looked up by, without opening the model."""
+    if type(spec) is not str:
+        return _kinds().about(spec)
     provider, _ = check_model(spec)
     return ModelInfo(name=spec, free=provider == "embedded")
