@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from quorate.chat import messages
 from quorate.chat.facts import Fact
 from quorate.chat.hearing import words_of
-from quorate.chat.speech import steps_of
+from quorate.chat.speech import MAKES, steps_of
 from quorate.chat.talk import facts_of
 from quorate.errors import StoreError
 from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
@@ -48,7 +48,7 @@ class Rebuilding:
                 self._said[place] = Said(_text(message), message["source"], "person", place)
         elif entry.kind in {"heard", "interrupt"}:
             self._hear(entry, ref)
-        elif entry.kind in {"reply", "result", "steer"}:
+        elif entry.kind in MAKES:
             if entry.kind == "steer":
                 self._hear(entry, ref)
             self._speech.setdefault(f"{entry.run}:{paths.parent(entry.path)}", []).append(entry)

@@ -94,6 +94,13 @@ def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
     return fact_of(steps[n].value, steps[n].at, f"{id.removesuffix('model')}steer", f"{ref}/{n} steer")
 
 
+def _changed(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    fact = _loaded(steps[n].value["value"]["message"], name, ref)
+    assert fact.message is not None
+    fact.block = Reply(fact.message.to_model_text())
+    return fact
+
+
 _KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
     "reply": _reply,
     "thought": _thought,
@@ -102,6 +109,7 @@ _KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
     "results": _results,
     "summary": _summary,
     "steer": _steer,
+    "changed": _changed,
 }
 
 

@@ -59,6 +59,8 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
                         add(value["id"], number, path, data=value)
                     elif kind == "steer":
                         add(f"{of}/{path}/{value} steer", number, f"{path}/{value} steer", kind=kind)
+                    elif kind == "changed":
+                        add(f"{of}/{path}/{value} intervention", number, path)
                     elif kind in {"reply", "summary"}:
                         add(f"{of}/{path}/{value} model{'#summary' * (kind == 'summary')}", number, path)
             elif entry.kind == "heard":

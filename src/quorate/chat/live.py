@@ -36,11 +36,11 @@ from quorate.runs.steps import Settlement
 from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
-    from quorate.chat import messages
+    from quorate.chat import messages, placing
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
     from quorate.runs.budget import Budget
 else:
-    messages = lazy("quorate.chat.messages")
+    messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
 
 Task = "str | BaseChatMessage | Sequence[BaseChatMessage]"
 
@@ -217,6 +217,8 @@ class LiveRun:
                     self._result.wrap_up = self._wrap_up
             self._feed.end()
             self.run.forget_callers()
+            if self._cast.runtime is not None:
+                await placing.leave(self._cast, self.run)
 
     def _take_up(self, run: Run) -> None:
         """Go on with another attempt at the run."""
@@ -387,6 +389,8 @@ class Runnable(ABC):
         answer: Answers | None,
     ) -> LiveRun:
         cast = self.cast()
+        if cast.runtime is not None:
+            await placing.place(cast)
         given: list[BaseChatMessage] = []
 
         def dumped(run_id: str, at: int) -> list[Payload]:
@@ -483,6 +487,8 @@ class Runnable(ABC):
         id, number = split_run_id(run_id)
         where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))
         cast = self.cast()
+        if cast.runtime is not None:
+            await placing.place(cast)
         run = await starting.go_on(
             where, number, limits=limits, budgets=budgets, prices=prices, definition=definition, effects=effects,
             give_up_turn=give_up_turn, take_over=take_over,

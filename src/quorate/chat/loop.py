@@ -27,11 +27,11 @@ from quorate.runs.scope import Scope, current, entered
 from quorate.runs.steps import RESUME_ADVICE
 
 if TYPE_CHECKING:
-    from quorate.chat import messages
+    from quorate.chat import messages, placing
     from quorate.chat.agent import Speaker
     from quorate.chat.messages import BaseChatMessage
 else:
-    messages = lazy("quorate.chat.messages")
+    messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
 
 
 EXPECTED = (Parked, Halt)
@@ -260,7 +260,10 @@ async def _speech(
         if run.gate is Interrupted:
             message = await _cut_short(member.agent, turn)
         else:
-            speaking = member.agent.speak(turn)
+            if talk.cast.runtime is None and not run.recorded and not run.is_replay:
+                speaking = member.agent.speak(turn)
+            else:
+                speaking = placing.speak(talk.cast, member.agent, turn)
             if telemetry.spans is not None:
                 about = getattr(member.agent, "description", "")
                 speaking = telemetry.spans.speech(speaking, name, about, run.id, path, expected=EXPECTED)
@@ -268,8 +271,8 @@ async def _speech(
         if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
         turn.close(message)
-    except Interrupted:
-        cut = True
+    except Interrupted as why:
+        cut = type(why) is Interrupted  # else an intervention dropped it
         turn.leave()
     finally:
         current.reset(token)
@@ -292,7 +295,7 @@ async def _cut_short(agent: Speaker, turn: Turn) -> BaseChatMessage:
     if not any(paths.below(path, inside) for path in turn.run.recorded):
         raise Interrupted("It had done nothing yet.")
     try:
-        return await within(CUT_S, agent.speak(turn))
+        return await within(CUT_S, placing.speak(None, agent, turn))
     except TimedOut as error:
         raise Interrupted("It was waiting for something that is no step.") from error
 

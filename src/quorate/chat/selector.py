@@ -13,6 +13,7 @@ from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
+from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
@@ -244,6 +245,7 @@ class SelectorGroupChat(Team):
         limits: Limits | None = None,
         patience: int | None = PATIENCE,
         wrap_up: str | None = None,
+        runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
@@ -261,5 +263,5 @@ class SelectorGroupChat(Team):
         )  # fmt: skip
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, max_turns=max_turns, limits=limits,
-            patience=patience, wrap_up=wrap_up, name=name, description=description,
+            patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
         )  # fmt: skip

@@ -30,7 +30,11 @@ else:
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
 `("steer", n)` (what a person said on the way),
-`("summary", n)`, of model step n and the tool steps after it; or `("json", data)`, a message or event dumped whole."""
+`("summary", n)`, of model step n and the tool steps after it; `("changed", n)`, what an intervention said instead, in
+step n; or `("json", data)`, a message or event dumped whole."""
+
+MAKES = frozenset({"reply", "result", "steer", "value"})
+"""The kinds of entries that items are made of."""
 
 
 class Made(NamedTuple):
@@ -160,6 +164,20 @@ class Turn:
             self.items.pop()
             self.facts.pop()
 
+    def take_back(self, message: BaseChatMessage | None) -> None:
+        """Leave out what was the last word, if `message` is it."""
+        if message is not None and self.facts and self.facts[-1].message is message:
+            self.items.pop()
+            self.facts.pop()
+
+    def changed(self, value: Any) -> BaseChatMessage:
+        """Say what an intervention put in the place of the answer, in the step before."""
+        scope = self.scope
+        self.steps[scope.count] = Made({"value": value}, scope.at)
+        message = self.derive("changed", scope.count).message
+        assert message is not None
+        return message
+
     def _keep(self, item: Item, fact: Fact) -> None:
         self.items.append(item)
         self.facts.append(fact)
@@ -203,6 +221,6 @@ def steps_of(entries: Sequence[Entry], path: str) -> dict[int, Made]:
         if entry.kind == "reply":
             cost = entry.payload.get("cost", 0.0)
             found[n] = Made(answer_of(entry, f"{entry.run}:{entry.path}"), entry.at, cost)
-        elif entry.kind in {"result", "steer"}:
+        elif entry.kind in {"result", "steer"} or (entry.kind == "value" and last == f"{n} intervention"):
             found[n] = Made(entry.payload, entry.at)
     return found

@@ -10,7 +10,7 @@ from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Choice, Fact
 from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import PATIENCE, Progress
-from quorate.chat.speech import steps_of
+from quorate.chat.speech import MAKES, steps_of
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
@@ -43,6 +43,7 @@ class Cast:
     document: Payload | None = None
     patience: int | None = PATIENCE
     wrap_up: str | None = None
+    runtime: Any = None
     agents: Mapping[str, Limits] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     chooses_purely: bool = field(init=False, repr=False)
@@ -161,7 +162,7 @@ class Talk:
             elif entry.kind == "said":
                 facts += facts_of(entry, steps, _speaker(entry), run)
                 steps.clear()
-            elif entry.kind in {"reply", "result", "steer"}:
+            elif entry.kind in MAKES:
                 steps.append(entry)
             elif entry.kind == "heard":
                 facts.append(fact_heard(entry, run.journal.conversation))
@@ -198,7 +199,7 @@ class Talk:
                 self.turn = int(entry.path.partition(" ")[0])  # one that was given up may have no choice
                 if entry.payload.get("interrupted") and cut is not None:
                     self.see(fact_heard(cut, wrote(cut.seq, run.journal.conversation, run.marks)))
-            elif kind in {"reply", "result", "steer"}:
+            elif kind in MAKES:
                 steps.append(entry)
             elif kind == "heard":
                 self.see(fact_heard(entry, wrote(entry.seq, run.journal.conversation, run.marks)))

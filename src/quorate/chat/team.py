@@ -13,6 +13,7 @@ from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.turns import RoundRobin, TurnPolicy
 from quorate.core.code import caller
+from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
 from quorate.runs.outcome import Limits
@@ -32,6 +33,8 @@ class Team(Runnable, Component):
         wrap_up: An instruction, such as "Sum up what is known so far.": when a limit is reached, the first participant
             that has a model follows it in one last answer, without tools. It is kept beside the messages, as the
             result's `wrap_up`, and a part of the limits is reserved for it.
+        runtime: Where members speak, as actors that its interventions see; by default where the loop runs. It has to be
+            started.
         name: Of the team.
         description: What it is for.
 
@@ -49,6 +52,7 @@ class Team(Runnable, Component):
         limits: Limits | None = None,
         patience: int | None = PATIENCE,
         wrap_up: str | None = None,
+        runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
@@ -58,6 +62,7 @@ class Team(Runnable, Component):
         self.limits = Limits(turns=max_turns).over(limits or Limits())
         self.patience = _checked_patience(patience)
         self.wrap_up = wrap_up
+        self.runtime = runtime
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
         self.made_at = caller()
@@ -66,7 +71,8 @@ class Team(Runnable, Component):
         """Return who talks, in what order, until when."""
         condition = NEVER if self.termination_condition is None else self.termination_condition
         return Cast(
-            self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience, self.wrap_up
+            self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience,
+            self.wrap_up, self.runtime,
         )  # fmt: skip
 
 
@@ -82,12 +88,13 @@ class RoundRobinGroupChat(Team):
         limits: Limits | None = None,
         patience: int | None = PATIENCE,
         wrap_up: str | None = None,
+        runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
     ) -> None:
         super().__init__(
             participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
-            limits=limits, patience=patience, wrap_up=wrap_up, name=name, description=description,
+            limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from quorate.core.agents import Agent, AgentProxy, AgentRuntime, BaseAgent, handles
+    from quorate.core.agents import Agent, AgentProxy, BaseAgent, handles
     from quorate.core.cancellation import CancellationToken
     from quorate.core.closures import ClosureAgent, ClosureContext
     from quorate.core.events import (
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MessageKind,
     )
     from quorate.core.handlers import RoutedAgent, event, message_handler, rpc
+    from quorate.core.hosting import AgentRuntime
     from quorate.core.identity import AgentId, AgentMetadata, AgentType, TopicId
     from quorate.core.interventions import DefaultInterventionHandler, DropMessage, InterventionHandler
     from quorate.core.messaging import (
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from quorate.core.telemetry import disable_tracing, enable_tracing
 
 _HOMES = {
-    "agents": ["Agent", "AgentProxy", "AgentRuntime", "BaseAgent", "handles"],
+    "agents": ["Agent", "AgentProxy", "BaseAgent", "handles"],
     "cancellation": ["CancellationToken"],
     "closures": ["ClosureAgent", "ClosureContext"],
     "events": [
@@ -63,6 +64,7 @@ _HOMES = {
         "MessageKind",
     ],
     "handlers": ["RoutedAgent", "event", "message_handler", "rpc"],
+    "hosting": ["AgentRuntime"],
     "identity": ["AgentId", "AgentMetadata", "AgentType", "TopicId"],
     "interventions": ["DefaultInterventionHandler", "DropMessage", "InterventionHandler"],
     "messaging": [

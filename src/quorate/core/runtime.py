@@ -229,6 +229,8 @@ class LocalRuntime:
 
         if seat.agent is not None:
             await self._delivery.visit(seat, close)
+        elif seat.holder is None:
+            self._emptied(seat)
 
     async def try_get_underlying_agent_instance(self, id: AgentId, type: type[Any] = object) -> Any:
         """Return the agent object itself, made if need be.
@@ -421,6 +423,11 @@ class LocalRuntime:
                 await self.stop_when_idle()
         finally:
             await self.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is started."""
+        return self._running
 
     @property
     def unprocessed_messages_count(self) -> int:
