@@ -261,11 +261,20 @@ async def test_tracing_of_the_process_counts_from_the_start_of_a_runtime(
     await before.close()
 
 
-async def test_no_span_is_left_open_in_the_sender(exporter: InMemorySpanExporter, provider: TracerProvider) -> None:
-    async with await registered(LocalRuntime(tracer_provider=provider), "a") as runtime:
+async def test_no_span_is_left_open_whatever_ends_the_send(
+    exporter: InMemorySpanExporter, provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with await registered(LocalRuntime(tracer_provider=provider), "a", "b") as runtime:
         await runtime.send_message(Note("tell"), AgentId("a", "k"))
+        sending = [asyncio.create_task(runtime.send_message(Note("hang"), AgentId("a", "k"))) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
 
         assert not get_current_span().get_span_context().is_valid
+    assert "Failed to detach context" not in caplog.text
+    assert [span.name for span in exporter.get_finished_spans()].count("send a") == 4
 
 
 def test_nothing_of_it_is_loaded_while_it_is_off() -> None:
