@@ -454,7 +454,7 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
-FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count"}
+FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime"}
 OUR_DEFAULTS = {"name", "limits", "sources", "tools"}  # None or empty there, said in full here
 
 
