@@ -10,7 +10,7 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as ge
 from opentelemetry.trace import SpanKind, StatusCode
 
 from quorate import AssistantAgent, RoundRobinGroupChat, UserProxyAgent, conversation, open_store, replay, tool
-from quorate.core import disable_tracing, enable_tracing
+from quorate.core import LocalRuntime, disable_tracing, enable_tracing
 from quorate.errors import ModelError, RunFailed, ToolError
 from quorate.models.blocks import ToolCall
 from quorate.runs.entries import canonical_export
@@ -98,6 +98,21 @@ async def test_run_has_spans_of_agents_their_model_calls_and_tool_calls(exporter
     words = str([[span.name, span.attributes] for span in exporter.get_finished_spans()])
     assert "rain" not in words
     assert "Rome" not in words
+
+
+async def test_members_that_speak_on_a_runtime_are_in_the_same_trace(exporter: InMemorySpanExporter) -> None:
+    async with LocalRuntime() as runtime:
+        critic = AssistantAgent("critic", model("Good."))
+        await RoundRobinGroupChat([critic], max_turns=1, name="team", runtime=runtime).run("x")
+
+    assert tree(exporter.get_finished_spans()) == [
+        "invoke_workflow team",
+        "  invoke_agent critic",
+        "    send team.critic",
+        "      create_agent team.critic",
+        "      process team.critic",
+        "        chat model",
+    ]
 
 
 async def test_failed_attempts_and_failed_runs_are_errors_and_waiting_for_a_person_is_none(

@@ -130,7 +130,10 @@ async def place(cast: Cast) -> None:
 def _started(cast: Cast) -> AgentRuntime:
     runtime: AgentRuntime = cast.runtime
     if not getattr(runtime, "is_running", True):
-        raise WrongState(f"The runtime of {cast.name} is not started. Call start() before the team runs on it.")
+        raise WrongState(
+            f"The runtime of {cast.name} is not started. Call start() before the team runs on it, or give a team "
+            "without runtime=: it goes on with the same journal."
+        )
     return runtime
 
 
