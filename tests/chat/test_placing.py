@@ -19,6 +19,7 @@ from quorate import (
     TaskResult,
     Team,
     TextMessage,
+    TokenUsageTermination,
     Turn,
     UserProxyAgent,
     compare,
@@ -264,6 +265,18 @@ async def test_run_with_interventions_goes_on_and_is_replayed_without_the_runtim
         assert kept in canonical_export(await left.entries()).decode()
         assert (await replay("talk", team=team(kind), store=left.store)).identical
     assert words(whole)
+
+
+async def test_tokens_of_a_changed_answer_count_for_conditions_too() -> None:
+    until = TokenUsageTermination(max_total_token=30)
+    async with LocalRuntime(intervention_handlers=[Censor()]) as runtime:
+        critic = AssistantAgent("critic", ScriptedModel(itertools.repeat("some words that cost tokens")))
+        made = RoundRobinGroupChat([critic], termination_condition=until, max_turns=20, runtime=runtime)
+        result = await made.run(TASK)
+
+    assert result.outcome is not None
+    assert result.outcome.kind == "completed"
+    assert 1 < len(result.messages) < 10
 
 
 async def test_changed_words_are_read_again_in_the_next_run() -> None:

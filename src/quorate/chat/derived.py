@@ -15,6 +15,7 @@ from quorate.chat.speech import Item, Made
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, ToolResult
+from quorate.models.client import Usage
 from quorate.runs.run import Run
 
 # What a class's constructor does, without its detour: each of these is made in every turn.
@@ -96,8 +97,12 @@ def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
 
 def _changed(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     fact = _loaded(steps[n].value["value"]["message"], name, ref)
-    assert fact.message is not None
-    fact.block = Reply(fact.message.to_model_text())
+    message = fact.message
+    assert message is not None
+    fact.block = Reply(message.to_model_text())
+    if message.models_usage is not None:  # what was answered first was paid for all the same
+        fact.usage = Usage(message.models_usage.prompt_tokens, message.models_usage.completion_tokens)
+        fact.cost_usd = float(message.metadata.get("cost_usd", 0.0))
     return fact
 
 
