@@ -207,6 +207,22 @@ def test_tool_errors_are_ordinary_exceptions_that_say_what_happened() -> None:
     assert str(error) == "no such tool"
 
 
+async def test_a_subscription_that_raises_is_told_and_keeps_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(TypeSubscription):
+        def is_match(self, topic_id: TopicId) -> bool:
+            raise KeyError("broken")
+
+    runtime = await runtime_with(ignore_unhandled_exceptions=False)
+    await runtime.add_subscription(Broken("news", "notes"))
+    runtime.start()
+    await runtime.publish_message(Say("x"), TopicId("news", "one"))
+
+    with pytest.raises(KeyError, match="broken"):
+        await runtime.stop_when_idle()
+
+    assert "news/one" in caplog.text
+
+
 # --- configuration ----------------------------------------------------------------------------------------------------
 
 

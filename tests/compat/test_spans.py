@@ -1,5 +1,7 @@
 """The spans of agents and tools, where OpenTelemetry is there."""
 
+import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -7,6 +9,10 @@ import pytest
 from quorate.compat.autogen.core import (
     AgentId,
     AgentInstantiationContext,
+    ClosureAgent,
+    ClosureContext,
+    MessageContext,
+    SingleThreadedAgentRuntime,
     trace_create_agent_span,
     trace_invoke_agent_span,
     trace_tool_span,
@@ -61,3 +67,61 @@ def test_an_exception_is_recorded_and_goes_on(tracing: tuple[Any, Any]) -> None:
     assert span.status.status_code.name == "ERROR"
     assert span.attributes["error.type"] == "KeyError"
     assert span.events[0].name == "exception"
+
+
+def test_where_opentelemetry_is_not_loaded_a_span_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry", raising=False)
+
+    with trace_tool_span("find") as span:
+        span.set_attribute("a", 1)
+        span.record_exception(KeyError("x"))
+
+    assert not span.is_recording()
+    assert "opentelemetry" not in sys.modules
+
+
+@dataclass
+class Ping:
+    pass
+
+
+async def pong(agent: ClosureContext, message: Ping, ctx: MessageContext) -> str:
+    return "pong"
+
+
+async def spans_of_a_send(tracer: Any) -> None:
+    class Provider:
+        def get_tracer(self, name: str) -> Any:
+            return tracer
+
+    runtime = SingleThreadedAgentRuntime(tracer_provider=Provider())
+    await ClosureAgent.register_closure(runtime, "pong", pong)
+    runtime.start()
+    assert await runtime.send_message(Ping(), AgentId("pong", "k")) == "pong"
+    await runtime.stop()
+
+
+async def test_a_runtime_makes_spans(tracing: tuple[Any, Any]) -> None:
+    tracer, memory = tracing
+
+    await spans_of_a_send(tracer)
+
+    create, send, process, _ = memory.get_finished_spans()
+    assert [create.name, send.name, process.name] == [
+        "autogen create pong.(k)-A",
+        "autogen send pong.(k)-A",
+        "autogen process pong.(k)-A",
+    ]
+    assert process.links[0].context == create.context
+    assert process.parent == send.context
+
+
+async def test_the_environment_switches_the_spans_of_a_runtime_off(
+    tracing: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracer, memory = tracing
+    monkeypatch.setenv("AUTOGEN_DISABLE_RUNTIME_TRACING", "true")
+
+    await spans_of_a_send(tracer)
+
+    assert memory.get_finished_spans() == ()

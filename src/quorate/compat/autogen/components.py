@@ -7,7 +7,6 @@ import inspect
 import re
 import sys
 import warnings
-from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -157,15 +156,13 @@ class ComponentSchemaType(Generic[C]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__dict__.get("__abstractmethods__") or ABC in cls.__bases__ or cls is globals().get("Component"):
+        if cls.__module__ == __name__ or inspect.isabstract(cls):
             return
-        if cls.__name__ != "Component":
-            for name in cls.required_class_vars:
-                if not hasattr(cls, name):
-                    warnings.warn(
-                        f"Class variable '{name}' must be defined in {cls.__name__} for it to be a component.",
-                        stacklevel=3,
-                    )
+        for name in cls.required_class_vars:
+            if not hasattr(cls, name):
+                warnings.warn(
+                    f"Class variable '{name}' must be defined in {cls.__name__} for it to be a component.", stacklevel=3
+                )
 
 
 class ComponentBase(ComponentToConfig[C_to], ComponentLoader, Generic[C_to]):

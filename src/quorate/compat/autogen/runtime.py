@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from quorate.compat.autogen.core.logging import (
     MessageKind,
 )
 from quorate.compat.autogen.names import EVENT_LOGGER_NAME, ROOT_LOGGER_NAME
+from quorate.compat.autogen.tracing import about_agents, about_handling, tracing_with
 from quorate.core.agents import Agent
 from quorate.core.cancellation import CancellationToken
 from quorate.core.directory import Directory
@@ -44,6 +45,8 @@ class _Send:
     about: MessageContext
     answer: asyncio.Future[Any]
     context: Context
+    made: Any  # the span in which the message was made, None without tracing
+    sent: Any = None
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +55,8 @@ class _Publish:
     topic: TopicId
     about: MessageContext
     context: Context
+    made: Any
+    sent: Any = None
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +65,7 @@ class _Response:
     sender: AgentId
     recipient: AgentId | None
     answer: asyncio.Future[Any]
+    sent: Any
 
 
 _Envelope = _Send | _Publish | _Response
@@ -87,6 +93,7 @@ class SingleThreadedAgentRuntime:
     ) -> None:
         self._interventions = list(intervention_handlers or ())
         self._ignore_errors = ignore_unhandled_exceptions
+        self._tracing = tracing_with(tracer_provider)
         self._directory = Directory(self)
         self._routes = Routes(self._directory.find)
         self._serializers = Serializers()
@@ -127,7 +134,8 @@ class SingleThreadedAgentRuntime:
         about = MessageContext(sender, None, True, cancellation_token, message_id or self._numbers.next())
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         about.cancellation_token.link_future(answer)
-        self._put(_Send(message, recipient, about, answer, copy_context()))
+        with self._span("create", recipient, messaging__message__type=type(message).__name__) as made:
+            self._put(_Send(message, recipient, about, answer, copy_context(), made))
         return await answer
 
     async def publish_message(
@@ -142,7 +150,8 @@ class SingleThreadedAgentRuntime:
         """Send a message to all agents that subscribe to a topic, but not to `sender`, and wait for none."""
         self._tell(message, sender, topic_id, MessageKind.PUBLISH, DeliveryStage.SEND)
         about = MessageContext(sender, topic_id, False, cancellation_token, message_id or self._numbers.next())
-        self._put(_Publish(message, topic_id, about, copy_context()))
+        with self._span("create", topic_id, messaging__message__type=type(message).__name__) as made:
+            self._put(_Publish(message, topic_id, about, copy_context(), made))
 
     # --- who is there -------------------------------------------------------------------------------------------------
 
@@ -342,7 +351,7 @@ class SingleThreadedAgentRuntime:
         sender, recipient = send.about.sender, send.recipient
         try:
             send.message = await self._intervened(
-                "on_send", send.message, message_context=send.about, recipient=recipient
+                "on_send", send.message, send.made, message_context=send.about, recipient=recipient
             )
         except Exception as error:
             if isinstance(error, MessageDropped):
@@ -350,11 +359,14 @@ class SingleThreadedAgentRuntime:
             _fail(send.answer, error)
             self._done()
         else:
-            self._begin(self._handle_send(send), send.context)
+            with self._span("send", recipient, link=send.made) as send.sent:
+                self._begin(self._handle_send(send), send.context)
 
     async def _take_publish(self, publish: _Publish) -> None:
         try:
-            publish.message = await self._intervened("on_publish", publish.message, message_context=publish.about)
+            publish.message = await self._intervened(
+                "on_publish", publish.message, publish.made, message_context=publish.about
+            )
         except MessageDropped:
             self._tell_dropped(publish.message, publish.about.sender, publish.topic, MessageKind.PUBLISH)
             self._done()
@@ -362,7 +374,8 @@ class SingleThreadedAgentRuntime:
             log.exception("An intervention failed on a message to %s, which is lost.", publish.topic)
             self._done()
         else:
-            self._begin(self._handle_publish(publish), publish.context)
+            with self._span("publish", publish.topic, link=publish.made) as publish.sent:
+                self._begin(self._handle_publish(publish), publish.context)
 
     async def _take_response(self, response: _Response) -> None:
         sender, recipient = response.sender, response.recipient
@@ -374,24 +387,27 @@ class SingleThreadedAgentRuntime:
             _fail(response.answer, error)
         else:
             self._tell(answer, sender, recipient, MessageKind.RESPOND, DeliveryStage.DELIVER)
-            if not response.answer.done():
-                response.answer.set_result(answer)
+            with self._acknowledging(response, answer):
+                if not response.answer.done():
+                    response.answer.set_result(answer)
         finally:
             self._done()
 
-    async def _intervened(self, method: str, message: Any, **about: Any) -> Any:
-        """Return what the interventions make of a message.
+    async def _intervened(self, method: str, message: Any, made: Any = None, **about: Any) -> Any:
+        """Return what the interventions make of a message; with the span that made it, in spans of their own.
 
         Raises:
             MessageDropped: One of them dropped it.
         """
         for handler in self._interventions:
-            message = await getattr(handler, method)(message, **about)
+            name = type(handler).__name__
+            with nullcontext() if made is None else self._span("intercept", name, link=made):
+                message = await getattr(handler, method)(message, **about)
             if dropped(message):
-                raise MessageDropped(f"{type(handler).__name__}.{method} dropped the message.")
+                raise MessageDropped(f"{name}.{method} dropped the message.")
             if message is None:
                 warnings.warn(
-                    f"{type(handler).__name__}.{method} returned None, and that goes on as the message. Return the "
+                    f"{name}.{method} returned None, and that goes on as the message. Return the "
                     "message, another one, or DropMessage.",
                     RuntimeWarning,
                     stacklevel=2,
@@ -410,7 +426,7 @@ class SingleThreadedAgentRuntime:
         try:
             agent = await self._agent(recipient)
             self._tell(send.message, sender, recipient, MessageKind.DIRECT, DeliveryStage.DELIVER)
-            with MessageHandlerContext.populate_context(agent.id):
+            with MessageHandlerContext.populate_context(agent.id), self._processing(send, agent):
                 answer = await agent.on_message(send.message, send.about)
         except asyncio.CancelledError:
             send.answer.cancel()
@@ -422,22 +438,24 @@ class SingleThreadedAgentRuntime:
                 raise
         else:
             self._tell(answer, recipient, sender, MessageKind.RESPOND, DeliveryStage.SEND)
-            self._put(_Response(answer, recipient, sender, send.answer))
+            self._put(_Response(answer, recipient, sender, send.answer, send.sent))
         finally:
             self._done()
 
     async def _handle_publish(self, publish: _Publish) -> None:
-        sender = publish.about.sender
-        seats, missing = self._routes.to(publish.topic)
-        ids = [id for id in [*(seat.id for seat in seats), *missing] if id != sender]
         try:
+            seats, missing = self._routes.to(publish.topic)
             made: list[Any] = []
-            for id in ids:
+            for id in [*(seat.id for seat in seats), *missing]:
+                if id == publish.about.sender:
+                    continue
                 try:
                     made.append(await self._agent(id))
                 except Exception as error:
                     self._failed(publish.message, id, error)
             await asyncio.gather(*(self._deliver(publish, agent) for agent in made))
+        except Exception as error:  # of a subscription
+            self._failed(publish.message, publish.topic, error)
         finally:
             self._done()
 
@@ -445,17 +463,20 @@ class SingleThreadedAgentRuntime:
         """Have one subscriber handle a published message."""
         try:
             self._tell(publish.message, publish.about.sender, None, MessageKind.PUBLISH, DeliveryStage.DELIVER)
-            with MessageHandlerContext.populate_context(agent.id):
+            with MessageHandlerContext.populate_context(agent.id), self._processing(publish, agent):
                 await agent.on_message(publish.message, publish.about)
         except asyncio.CancelledError as error:
             if not publish.about.cancellation_token.is_cancelled():
                 self._failed(publish.message, agent.id, error)
-        except Exception as error:
+        except BaseException as error:  # whatever it is, nobody else would hear of it
             self._failed(publish.message, agent.id, error)
+            if not isinstance(error, Exception):
+                raise
 
-    def _failed(self, message: Any, agent: AgentId, error: BaseException) -> None:
-        log.error("%s failed handling a published %s.", agent, type(message).__name__, exc_info=error)
-        self._tell_failed(message, agent, error)
+    def _failed(self, message: Any, where: AgentId | TopicId, error: BaseException) -> None:
+        log.error("%s failed handling a published %s.", where, type(message).__name__, exc_info=error)
+        if isinstance(where, AgentId):
+            self._tell_failed(message, where, error)
         if not self._ignore_errors and self._error is None:
             self._error = error
             self._drop()
@@ -515,6 +536,30 @@ class SingleThreadedAgentRuntime:
         error, self._error = self._error, None
         if error is not None:
             raise error
+
+    def _span(
+        self, operation: str, destination: AgentId | TopicId | str | None, **about: Any
+    ) -> AbstractContextManager[Any]:
+        return nullcontext() if self._tracing is None else self._tracing.span(operation, destination, **about)
+
+    def _processing(self, envelope: _Send | _Publish, agent: Any) -> AbstractContextManager[Any]:
+        """Return a span in which an agent handles a message."""
+        if self._tracing is None:
+            return nullcontext()
+        told = about_handling(self._payload(envelope.message), agent, self._made(envelope.about.sender), envelope.about)
+        return self._tracing.span("process", agent.id, link=envelope.made, parent=envelope.sent, **told)
+
+    def _acknowledging(self, response: _Response, answer: Any) -> AbstractContextManager[Any]:
+        """Return a span in which an agent gets the answer it waits for."""
+        if self._tracing is None:
+            return nullcontext()
+        told = about_agents(self._payload(answer), self._made(response.recipient), self._made(response.sender))
+        return self._tracing.span("ack", response.recipient, link=response.sent, **told)
+
+    def _made(self, id: AgentId | None) -> Any:
+        """Return an agent that is there already."""
+        seat = None if id is None else self._directory.find(id)
+        return None if seat is None else seat.agent
 
     def _payload(self, message: Any) -> str:
         name = self._serializers.type_name(message)
