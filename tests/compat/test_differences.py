@@ -33,6 +33,7 @@ from quorate.compat.autogen.core.models import (
 from quorate.compat.autogen.core.tool_agent import ToolException
 from quorate.compat.autogen.core.tools import FunctionTool, StaticStreamWorkbench, ToolOverride
 from quorate.compat.autogen.values import FunctionCall
+from quorate.core import LocalRuntime, MessageContext, RoutedAgent, message_handler
 from quorate.errors import ConfigError, QuorateError
 
 
@@ -221,6 +222,24 @@ async def test_a_subscription_that_raises_is_told_and_keeps_nobody_waiting(caplo
         await runtime.stop_when_idle()
 
     assert "news/one" in caplog.text
+
+
+async def test_agents_written_for_autogen_run_on_the_local_runtime_and_the_other_way_round() -> None:
+    class Native(RoutedAgent):
+        @message_handler
+        async def on_say(self, message: Say, ctx: MessageContext) -> str:
+            return f"{message.text} {self.id}"
+
+    async with LocalRuntime() as local:
+        await Notes.register(local, "notes", Notes)
+        on_local = await local.send_message(Say("x"), ONE)
+    runtime = SingleThreadedAgentRuntime()
+    await Native.register(runtime, "native", lambda: Native("native"))
+    runtime.start()
+    on_view = await runtime.send_message(Say("x"), AgentId("native", "k"))
+    await runtime.stop()
+
+    assert (on_local, on_view) == ("x", "x native/k")
 
 
 # --- configuration ----------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ async def main():
     runtime = await make(ignore_unhandled_exceptions=False)
     await runtime.publish_message(Do("raise"), TopicId("t", "s"))
     await runtime.process_next()
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     try:
         await runtime.process_next()
     except KeyError as error:
@@ -75,7 +75,7 @@ async def main():
     runtime = await make(ignore_unhandled_exceptions=False)
     runtime.start()
     await runtime.publish_message(Do("raise"), TopicId("t", "s"))
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     try:
         await runtime.stop()
     except KeyError as error:

@@ -78,7 +78,7 @@ async def main():
             print(text, "-> KeyError", error)
     for text in ["fine", "drop", "raise"]:
         await runtime.publish_message(Say(text), TopicId("t", "s"))
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
     await runtime.stop()
 
 

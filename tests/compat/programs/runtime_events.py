@@ -66,7 +66,8 @@ async def main():
         for text in ["hello", "raise"]:
             print("-- published", text)
             await runtime.publish_message(Word(text=text), TopicId("t", "s"))
-            await asyncio.sleep(0.005)
+            await runtime.stop_when_idle()
+            runtime.start()
         await runtime.stop()
 
         def broken():

@@ -80,7 +80,8 @@ async def main():
                 print("ValueError")
         print("-- published", text)
         await runtime.publish_message(Word(text=text), TopicId("t", "s"))
-        await asyncio.sleep(0.005)
+        await runtime.stop_when_idle()
+        runtime.start()
     await runtime.stop_when_idle()
 
 

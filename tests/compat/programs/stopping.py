@@ -47,7 +47,7 @@ async def main():
     await runtime.publish_message(Count(2), TopicId("t", "a"))
     print("before the start", runtime.unprocessed_messages_count, Counter.total)
     await runtime.process_next()
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
     print("one step", runtime.unprocessed_messages_count, Counter.total)
     runtime.start()
     try:
@@ -64,7 +64,7 @@ async def main():
     print("stopped when", Counter.total >= 20)
 
     before = Counter.total
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     print("nothing goes on", Counter.total == before)
     await runtime.close()
 

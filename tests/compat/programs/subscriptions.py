@@ -84,14 +84,12 @@ async def main():
             await runtime.add_subscription(again)
         except ValueError:
             print("ValueError")
-    runtime.start()
 
     async def publish(topic):
         print(topic)
+        runtime.start()
         await runtime.publish_message(Note("it"), topic)
-        while runtime.unprocessed_messages_count:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.001)
+        await runtime.stop_when_idle()
 
     await publish(TopicId("a", "s1"))
     await publish(TopicId("a", "s2"))
@@ -104,7 +102,6 @@ async def main():
         await runtime.remove_subscription(by_type.id)
     except ValueError:
         print("ValueError")
-    await runtime.stop_when_idle()
 
 
 asyncio.run(main())
