@@ -38,3 +38,14 @@ async def test_token_may_be_cancelled_from_another_thread_and_keeps_nothing_that
     thread.join()
 
     assert await done == 1
+
+
+async def test_token_cancels_at_once_where_the_loop_runs() -> None:
+    token = CancellationToken()
+    before = token.link_future(asyncio.get_running_loop().create_future())
+
+    token.cancel()
+    after = token.link_future(asyncio.get_running_loop().create_future())
+
+    assert before.cancelled()
+    assert after.cancelled()

@@ -215,3 +215,21 @@ async def test_closure_is_an_agent_and_says_what_it_does_with_other_types(caplog
 
         with pytest.raises(ConfigError, match="three arguments"):
             await ClosureAgent.register_closure(runtime, "two", two)  # pyright: ignore[reportArgumentType]: the point
+
+
+async def test_subscriptions_of_a_closure_know_the_type_that_is_registered() -> None:
+    heard: list[str] = []
+
+    async def listen(agent: ClosureContext, message: Apple, ctx: MessageContext) -> None:
+        heard.append(f"{agent.id} {ctx.topic_id}")
+
+    async def later() -> list[DefaultSubscription]:
+        return [DefaultSubscription("more")]
+
+    async with LocalRuntime() as runtime:
+        await ClosureAgent.register_closure(runtime, "now", listen, subscriptions=lambda: [DefaultSubscription()])
+        await ClosureAgent.register_closure(runtime, "later", listen, subscriptions=later)
+        await runtime.publish_message(Apple(), TopicId("default", "s"))
+        await runtime.publish_message(Apple(), TopicId("more", "s"))
+
+    assert heard == ["now/s default/s", "later/s more/s"]

@@ -93,3 +93,32 @@ async def test_agent_that_several_subscriptions_name_gets_a_message_once() -> No
         await runtime.publish_message(Note("x"), TopicId("a:b", "k"))
 
     assert got == ["keeper/k x"]
+
+
+async def test_subclass_that_matches_alike_is_equal_and_one_that_does_not_is_asked() -> None:
+    class Alike(TypeSubscription):
+        pass
+
+    class Loosely(TypePrefixSubscription):
+        def is_match(self, topic_id: TopicId) -> bool:
+            return topic_id.type.lower().startswith(self.topic_type_prefix)
+
+        def map_to_agent(self, topic_id: TopicId) -> AgentId:
+            return AgentId(self.agent_type, topic_id.source)
+
+    got: list[str] = []
+    async with LocalRuntime() as runtime:
+        await Keeper.register(runtime, "keeper", lambda: Keeper(got))
+        await runtime.add_subscription(TypeSubscription("news", "keeper"))
+        with pytest.raises(ConfigError, match="already exists"):
+            await runtime.add_subscription(Alike("news", "keeper"))
+        await runtime.add_subscription(Loosely("news", "keeper", "loosely"))
+        await runtime.publish_message(Note("loud"), TopicId("NEWS-FLASH", "s"))
+        await runtime.stop_when_idle()
+
+        runtime.start()
+        await runtime.remove_subscription("loosely")
+        await runtime.publish_message(Note("not heard"), TopicId("NEWS-FLASH", "s"))
+        await runtime.publish_message(Note("heard"), TopicId("news", "s"))
+
+    assert got == ["keeper/s loud", "keeper/s heard"]

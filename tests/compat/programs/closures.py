@@ -65,9 +65,10 @@ async def main():
     await runtime.publish_message(Ping(3), TopicId("ponger:direct", "s"))
     await runtime.stop_when_idle()
     runtime.start()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         print(await runtime.send_message(Other(), AgentId("ponger", "k")))
+    print([warning.category.__name__ for warning in told])
     try:
         await runtime.send_message(Other(), AgentId("strict", "k"))
     except CantHandleException:

@@ -37,6 +37,15 @@ class RoutedAgent(handlers.RoutedAgent, BaseAgent):
 class ClosureAgent(closures.ClosureAgent, BaseAgent):
     """An agent whose function handles all its messages; it has no state."""
 
+    async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
+        if self._unknown == "warn" and type(message) not in self._takes:
+            warnings.warn(
+                f"{self.id} takes no {type(message).__name__}. unknown_type_policy= makes that an error, or ignores it.",
+                stacklevel=2,
+            )
+            return None
+        return await super().on_message_impl(message, ctx)
+
     async def save_state(self) -> Mapping[str, Any]:
         return {}
 
