@@ -34,6 +34,7 @@ from quorate.compat.autogen.core.tool_agent import ToolException
 from quorate.compat.autogen.core.tools import FunctionTool, StaticStreamWorkbench, ToolOverride
 from quorate.compat.autogen.values import FunctionCall
 from quorate.core import LocalRuntime, MessageContext, RoutedAgent, message_handler
+from quorate.core.serialisation import serializers_of
 from quorate.errors import ConfigError, QuorateError
 
 
@@ -240,6 +241,19 @@ async def test_agents_written_for_autogen_run_on_the_local_runtime_and_the_other
     await runtime.stop()
 
     assert (on_local, on_view) == ("x", "x native/k")
+
+
+async def test_a_message_that_cannot_be_written_goes_on_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "autogen_core.events")
+    runtime = await runtime_with()
+    runtime.add_message_serializer(serializers_of(Say))
+    runtime.start()
+
+    answer = await runtime.send_message(Say(object()), ONE)  # pyright: ignore[reportArgumentType]: the point
+
+    await runtime.stop()
+    assert answer
+    assert "Say cannot be written" in caplog.text
 
 
 # --- configuration ----------------------------------------------------------------------------------------------------

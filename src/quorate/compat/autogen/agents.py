@@ -40,7 +40,7 @@ class ClosureAgent(closures.ClosureAgent, BaseAgent):
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
         if self._unknown == "warn" and type(message) not in self._takes:
             warnings.warn(
-                f"{self.id} takes no {type(message).__name__}. unknown_type_policy= makes that an error, or ignores it.",
+                f"{self.id} takes no {type(message).__name__}. With unknown_type_policy= that is an error, or ignored.",
                 stacklevel=2,
             )
             return None

@@ -8,21 +8,15 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from quorate.compat.autogen.core.logging import (
-    AgentConstructionExceptionEvent,
-    DeliveryStage,
-    MessageDroppedEvent,
-    MessageEvent,
-    MessageHandlerExceptionEvent,
-    MessageKind,
-)
+from quorate.compat.autogen.core.logging import AgentConstructionExceptionEvent, DeliveryStage, MessageKind
 from quorate.compat.autogen.names import EVENT_LOGGER_NAME, ROOT_LOGGER_NAME
-from quorate.compat.autogen.tracing import about_agents, about_handling, tracing_with
+from quorate.compat.autogen.telling import Telling
+from quorate.compat.autogen.tracing import tracing_with
 from quorate.core.agents import Agent
 from quorate.core.cancellation import CancellationToken
 from quorate.core.directory import Directory
@@ -93,10 +87,10 @@ class SingleThreadedAgentRuntime:
     ) -> None:
         self._interventions = list(intervention_handlers or ())
         self._ignore_errors = ignore_unhandled_exceptions
-        self._tracing = tracing_with(tracer_provider)
         self._directory = Directory(self)
         self._routes = Routes(self._directory.find)
         self._serializers = Serializers()
+        self._telling = Telling(self._serializers, self._directory, tracing_with(tracer_provider))
         self._numbers = Numbers("message-")
         self._queue: deque[_Envelope] = deque()
         self._open = 0
@@ -126,7 +120,7 @@ class SingleThreadedAgentRuntime:
             UndeliverableException: There is no such agent, or the runtime was stopped.
             MessageDroppedException: An intervention dropped the message or the answer.
         """
-        self._tell(message, sender, recipient, MessageKind.DIRECT, DeliveryStage.SEND)
+        self._telling.message(message, sender, recipient, MessageKind.DIRECT, DeliveryStage.SEND)
         if not self._directory.knows(recipient.type):
             raise Undeliverable(
                 f"Recipient not found: no agent type {recipient.type!r} is registered.", recipient=recipient
@@ -134,7 +128,7 @@ class SingleThreadedAgentRuntime:
         about = MessageContext(sender, None, True, cancellation_token, message_id or self._numbers.next())
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         about.cancellation_token.link_future(answer)
-        with self._span("create", recipient, messaging__message__type=type(message).__name__) as made:
+        with self._telling.span("create", recipient, messaging__message__type=type(message).__name__) as made:
             self._put(_Send(message, recipient, about, answer, copy_context(), made))
         return await answer
 
@@ -148,9 +142,9 @@ class SingleThreadedAgentRuntime:
         message_id: str | None = None,
     ) -> None:
         """Send a message to all agents that subscribe to a topic, but not to `sender`, and wait for none."""
-        self._tell(message, sender, topic_id, MessageKind.PUBLISH, DeliveryStage.SEND)
+        self._telling.message(message, sender, topic_id, MessageKind.PUBLISH, DeliveryStage.SEND)
         about = MessageContext(sender, topic_id, False, cancellation_token, message_id or self._numbers.next())
-        with self._span("create", topic_id, messaging__message__type=type(message).__name__) as made:
+        with self._telling.span("create", topic_id, messaging__message__type=type(message).__name__) as made:
             self._put(_Publish(message, topic_id, about, copy_context(), made))
 
     # --- who is there -------------------------------------------------------------------------------------------------
@@ -355,11 +349,11 @@ class SingleThreadedAgentRuntime:
             )
         except Exception as error:
             if isinstance(error, MessageDropped):
-                self._tell_dropped(send.message, sender, recipient, MessageKind.DIRECT)
+                self._telling.dropped(send.message, sender, recipient, MessageKind.DIRECT)
             _fail(send.answer, error)
             self._done()
         else:
-            with self._span("send", recipient, link=send.made) as send.sent:
+            with self._telling.span("send", recipient, link=send.made) as send.sent:
                 self._begin(self._handle_send(send), send.context)
 
     async def _take_publish(self, publish: _Publish) -> None:
@@ -368,13 +362,13 @@ class SingleThreadedAgentRuntime:
                 "on_publish", publish.message, publish.made, message_context=publish.about
             )
         except MessageDropped:
-            self._tell_dropped(publish.message, publish.about.sender, publish.topic, MessageKind.PUBLISH)
+            self._telling.dropped(publish.message, publish.about.sender, publish.topic, MessageKind.PUBLISH)
             self._done()
         except Exception:
             log.exception("An intervention failed on a message to %s, which is lost.", publish.topic)
             self._done()
         else:
-            with self._span("publish", publish.topic, link=publish.made) as publish.sent:
+            with self._telling.span("publish", publish.topic, link=publish.made) as publish.sent:
                 self._begin(self._handle_publish(publish), publish.context)
 
     async def _take_response(self, response: _Response) -> None:
@@ -383,11 +377,11 @@ class SingleThreadedAgentRuntime:
             answer = await self._intervened("on_response", response.message, sender=sender, recipient=recipient)
         except Exception as error:
             if isinstance(error, MessageDropped):
-                self._tell_dropped(response.message, sender, recipient, MessageKind.RESPOND)
+                self._telling.dropped(response.message, sender, recipient, MessageKind.RESPOND)
             _fail(response.answer, error)
         else:
-            self._tell(answer, sender, recipient, MessageKind.RESPOND, DeliveryStage.DELIVER)
-            with self._acknowledging(response, answer):
+            self._telling.message(answer, sender, recipient, MessageKind.RESPOND, DeliveryStage.DELIVER)
+            with self._telling.acknowledging(answer, sender, recipient, response.sent):
                 if not response.answer.done():
                     response.answer.set_result(answer)
         finally:
@@ -401,7 +395,7 @@ class SingleThreadedAgentRuntime:
         """
         for handler in self._interventions:
             name = type(handler).__name__
-            with nullcontext() if made is None else self._span("intercept", name, link=made):
+            with nullcontext() if made is None else self._telling.span("intercept", name, link=made):
                 message = await getattr(handler, method)(message, **about)
             if dropped(message):
                 raise MessageDropped(f"{name}.{method} dropped the message.")
@@ -425,19 +419,22 @@ class SingleThreadedAgentRuntime:
         sender, recipient = send.about.sender, send.recipient
         try:
             agent = await self._agent(recipient)
-            self._tell(send.message, sender, recipient, MessageKind.DIRECT, DeliveryStage.DELIVER)
-            with MessageHandlerContext.populate_context(agent.id), self._processing(send, agent):
+            self._telling.message(send.message, sender, recipient, MessageKind.DIRECT, DeliveryStage.DELIVER)
+            with (
+                MessageHandlerContext.populate_context(agent.id),
+                self._telling.processing(send.message, send.about, agent, send.made, send.sent),
+            ):
                 answer = await agent.on_message(send.message, send.about)
         except asyncio.CancelledError:
             send.answer.cancel()
             raise
         except BaseException as error:  # whatever it is, the sender waits for it
-            self._tell_failed(send.message, recipient, error)
+            self._telling.failed(send.message, recipient, error)
             _fail(send.answer, error)
             if not isinstance(error, Exception):
                 raise
         else:
-            self._tell(answer, recipient, sender, MessageKind.RESPOND, DeliveryStage.SEND)
+            self._telling.message(answer, recipient, sender, MessageKind.RESPOND, DeliveryStage.SEND)
             self._put(_Response(answer, recipient, sender, send.answer, send.sent))
         finally:
             self._done()
@@ -462,8 +459,13 @@ class SingleThreadedAgentRuntime:
     async def _deliver(self, publish: _Publish, agent: Any) -> None:
         """Have one subscriber handle a published message."""
         try:
-            self._tell(publish.message, publish.about.sender, None, MessageKind.PUBLISH, DeliveryStage.DELIVER)
-            with MessageHandlerContext.populate_context(agent.id), self._processing(publish, agent):
+            self._telling.message(
+                publish.message, publish.about.sender, None, MessageKind.PUBLISH, DeliveryStage.DELIVER
+            )
+            with (
+                MessageHandlerContext.populate_context(agent.id),
+                self._telling.processing(publish.message, publish.about, agent, publish.made, publish.sent),
+            ):
                 await agent.on_message(publish.message, publish.about)
         except asyncio.CancelledError as error:
             if not publish.about.cancellation_token.is_cancelled():
@@ -476,7 +478,7 @@ class SingleThreadedAgentRuntime:
     def _failed(self, message: Any, where: AgentId | TopicId, error: BaseException) -> None:
         log.error("%s failed handling a published %s.", where, type(message).__name__, exc_info=error)
         if isinstance(where, AgentId):
-            self._tell_failed(message, where, error)
+            self._telling.failed(message, where, error)
         if not self._ignore_errors and self._error is None:
             self._error = error
             self._drop()
@@ -536,65 +538,6 @@ class SingleThreadedAgentRuntime:
         error, self._error = self._error, None
         if error is not None:
             raise error
-
-    def _span(
-        self, operation: str, destination: AgentId | TopicId | str | None, **about: Any
-    ) -> AbstractContextManager[Any]:
-        return nullcontext() if self._tracing is None else self._tracing.span(operation, destination, **about)
-
-    def _processing(self, envelope: _Send | _Publish, agent: Any) -> AbstractContextManager[Any]:
-        """Return a span in which an agent handles a message."""
-        if self._tracing is None:
-            return nullcontext()
-        told = about_handling(self._payload(envelope.message), agent, self._made(envelope.about.sender), envelope.about)
-        return self._tracing.span("process", agent.id, link=envelope.made, parent=envelope.sent, **told)
-
-    def _acknowledging(self, response: _Response, answer: Any) -> AbstractContextManager[Any]:
-        """Return a span in which an agent gets the answer it waits for."""
-        if self._tracing is None:
-            return nullcontext()
-        told = about_agents(self._payload(answer), self._made(response.recipient), self._made(response.sender))
-        return self._tracing.span("ack", response.recipient, link=response.sent, **told)
-
-    def _made(self, id: AgentId | None) -> Any:
-        """Return an agent that is there already."""
-        seat = None if id is None else self._directory.find(id)
-        return None if seat is None else seat.agent
-
-    def _payload(self, message: Any) -> str:
-        name = self._serializers.type_name(message)
-        for media in ("application/json", "application/x-protobuf"):
-            if self._serializers.is_registered(name, media):
-                return self._serializers.serialize(message, type_name=name, data_content_type=media).decode(
-                    errors="replace"
-                )
-        return f"No serialiser for {name}"
-
-    def _tell(
-        self,
-        message: Any,
-        sender: AgentId | None,
-        receiver: AgentId | TopicId | None,
-        kind: MessageKind,
-        stage: DeliveryStage,
-    ) -> None:
-        if events.isEnabledFor(logging.INFO):
-            payload = self._payload(message)
-            events.info(
-                MessageEvent(payload=payload, sender=sender, receiver=receiver, kind=kind, delivery_stage=stage)
-            )
-
-    def _tell_dropped(
-        self, message: Any, sender: AgentId | None, receiver: AgentId | TopicId | None, kind: MessageKind
-    ) -> None:
-        if events.isEnabledFor(logging.INFO):
-            payload = self._payload(message)
-            events.info(MessageDroppedEvent(payload=payload, sender=sender, receiver=receiver, kind=kind))
-
-    def _tell_failed(self, message: Any, agent: AgentId, error: BaseException) -> None:
-        if events.isEnabledFor(logging.INFO):
-            payload = self._payload(message)
-            events.info(MessageHandlerExceptionEvent(payload=payload, handling_agent=agent, exception=error))
 
 
 def _fail(answer: asyncio.Future[Any], error: BaseException) -> None:
