@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter, deque
 from collections.abc import Hashable
 
-from quorate.chat.stock import stock
-from quorate.chat.wording import ALIKE, Wording, is_much, is_near, shape, steady, wording
+from quorate.chat.stock import all_joints, all_stock, joints, plain, stock
+from quorate.chat.tongues import HINTS
+from quorate.chat.wording import ALIKE, FEW, Wording, is_filled_in, is_near, shape, steady, wording
 
 LATELY = 8
 """How many different texts of a speaker are compared with the next."""
@@ -15,6 +18,17 @@ ANSWERS = 4
 """How many different answers to each."""
 LONG = 4000
 """Of a longer answer, what lies between its ends is compared letter by letter."""
+HEARD = 8
+"""With how many texts of all speakers a courtesy is compared."""
+HOLLOW = 3
+"""At most one in so many words of a courtesy carries something."""
+SHORT = 40
+"""A text of more words is no courtesy."""
+FRAME = 6
+"""Among so many texts, words that one in three of them has are a frame."""
+_APART = re.compile(r"[?\uff1f=<>|\\]")
+"""What is in questions and in code is no courtesy."""
+_ELISIONS = str.maketrans("'\u2019", "  ")
 
 
 class _Text:
@@ -25,18 +39,65 @@ class _Text:
         sign: Equal for texts that repeat each other.
         seen: The words that carry something, at first sight.
         said: What it says, if somebody has asked.
+        hollow: Whether it is nothing but courtesy.
     """
 
-    __slots__ = ("_said", "seen", "sign", "text")
+    __slots__ = ("_said", "hollow", "seen", "sign", "text")
 
-    def __init__(self, text: str, sign: Hashable, seen: set[str], said: Wording | None) -> None:
-        self.text, self.sign, self.seen, self._said = text, sign, seen, said
+    def __init__(self, text: str, sign: Hashable, seen: set[str], said: Wording | None, hollow: bool) -> None:
+        self.text, self.sign, self.seen, self._said, self.hollow = text, sign, seen, said, hollow
 
-    def wording(self) -> Wording:
+    def wording(self, common: frozenset[str]) -> Wording:
         """Return what it says; looked at once."""
         if self._said is None:
-            self._said = wording(self.text)
+            self._said = wording(self.text, common)
         return self._said
+
+
+class Room:
+    """What all who speak share: their language, and what was said lately."""
+
+    __slots__ = ("abroad", "heard", "joints", "names", "plain", "recent", "stock")
+
+    def __init__(self) -> None:
+        self.stock, self.joints, self.plain = stock(), joints(), plain()
+        self.names: set[str] = set()
+        self.abroad = False
+        self.heard = 0
+        self.recent: deque[set[str]] = deque(maxlen=HEARD)
+
+    def meet(self, who: str) -> None:
+        """Learn the name of somebody."""
+        self.names.update(re.findall(r"\w+", who.lower().replace("_", " ")))
+
+    def apart(self, text: str) -> str:
+        """Return a text with its elisions taken apart."""
+        return text.translate(_ELISIONS)
+
+    def listen(self, words: list[str]) -> None:
+        """Learn whether they speak another language than English."""
+        self.heard += 1
+        if self.heard <= HEARD or not self.heard % 4:
+            self.abroad = len(HINTS.intersection(words)) > 1
+            if self.abroad:
+                self.stock, self.joints = all_stock(), all_joints()
+
+    def is_hollow(self, text: str, words: list[str], seen: set[str]) -> bool:
+        """Return whether a text is courtesy that brings nothing new.
+
+        Args:
+            text: The text.
+            words: Its words.
+            seen: Those that may carry something.
+        """
+        if not words or _APART.search(text):
+            return False
+        seen = seen - self.names
+        if seen and not any(seen <= other for other in self.recent):
+            return False
+        said = [word for word in words if word in self.stock and word not in self.joints and word not in self.names]
+        plain = sum(map(self.plain.__contains__, said))
+        return 2 * plain <= len(said)
 
 
 class Voice:
@@ -44,55 +105,84 @@ class Voice:
 
     Args:
         name: Of the voice, no other's.
+        room: Where others speak too.
         alike: How large a share of their words two of its texts have in common that say the same.
     """
 
-    __slots__ = ("_alike", "_before", "_heard", "_known", "_name", "_stock", "_texts")
+    __slots__ = ("_alike", "_before", "_empty", "_heard", "_known", "_name", "_room", "_texts")
 
-    def __init__(self, name: tuple[str, str], alike: float = ALIKE) -> None:
-        self._name, self._alike = name, alike
+    def __init__(self, name: tuple[str, str], room: Room, alike: float = ALIKE) -> None:
+        self._name, self._room, self._alike = name, room, alike
+        self._empty = (*name, "")
         self._texts: dict[str, _Text] = {}
-        self._stock = stock()
         self._known: set[str] = set()
         self._before: set[str] = set()
         self._heard = 0
 
-    def hear(self, text: str) -> tuple[Hashable, bool]:
-        """Return the sign of a text, and whether it is new: else the sign is that of the one it repeats."""
+    def hear(self, text: str) -> tuple[Hashable, bool, bool]:
+        """Return the sign of a text, equal for texts that repeat each other, whether it is new, and whether hollow."""
         texts = self._texts
-        heard = texts.pop(text, None)
-        if heard is not None:
-            texts[text] = heard
-            return heard.sign, False
+        known = texts.pop(text, None)
+        if known is not None:
+            texts[text] = known
+            return known.sign, False, known.hollow
+        room, whole = self._room, text
+        if room.abroad:
+            text = room.apart(text)
         shaped = shape(text)
-        seen = set(shaped.split()) - self._stock
-        if "0" in shaped:
+        words = shaped.split()
+        if not room.abroad:
+            room.listen(words)
+        seen = set(words) - room.stock
+        digits = "0" in shaped
+        if digits:
             seen = {word for word in seen if "0" not in word}
-        new = seen - self._known - self._before
+        unknown = len(seen - self._known - self._before)
         self._heard += 1
         if self._heard % LATELY:
             self._known |= seen
         else:
             self._before, self._known = self._known, set(seen)
-        said = like = None
-        if texts and not is_much(len(new), len(seen)):
+        said = sign = None
+        if texts and unknown * FEW <= len(seen):
             near = [t for t in texts.values() if is_near(seen, t.seen)]
             if near:
-                said = wording(text)
-                like = self._like(said, near)
-        sign = (self._name, self._heard) if like is None else like
-        texts[text] = _Text(text, sign, seen, said)
+                said = wording(text, room.stock)
+                sign = self._like(said, near)
+        hollow = sign == self._empty
+        if sign is None and len(seen) * HOLLOW <= len(words) <= SHORT and room.is_hollow(text, words, seen):
+            if digits:
+                said = said or wording(text, room.stock)
+            if said is None or said.numbers <= room.names:
+                sign, hollow = self._empty, True
+        room.recent.append(seen)
+        new = sign is None
+        if sign is None:
+            sign = (self._name, self._heard)
+        texts[whole] = _Text(text, sign, seen, said, hollow)
         if len(texts) > LATELY:
             del texts[next(iter(texts))]
-        return sign, like is None
+        return sign, new, hollow
 
     def _like(self, said: Wording, near: list[_Text]) -> Hashable:
         """Return the sign of the latest text that this one says again, None if it says something else."""
-        known = (text.sign for text in reversed(near) if said.is_alike(text.wording(), self._alike))
-        sign = next(known, None)
-        if sign is None or said.is_new([text.wording() for text in self._texts.values()]):
+        common = self._room.stock
+        frame = self._frame()
+        for text in reversed(near):
+            like = text.wording(common)
+            if said.is_alike(like, self._alike) and not is_filled_in(said.words - frame, like.words - frame):
+                break
+        else:
             return None
-        return sign
+        return None if said.is_new([t.wording(common) for t in self._texts.values()], like) else text.sign
+
+    def _frame(self) -> set[str]:
+        """Return the words that many texts have."""
+        texts = self._texts.values()
+        if len(texts) < FRAME:
+            return set()
+        count = Counter(word for text in texts for word in text.seen)
+        return {word for word, times in count.items() if times * 3 >= len(texts)}
 
 
 class Answers:

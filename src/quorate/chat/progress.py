@@ -12,18 +12,23 @@ An *act* is something said, or a tool call with its result. Whatever the loop, t
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from quorate.chat.facts import Fact
-from quorate.chat.lately import Answers, Voice
-from quorate.chat.stock import stock
-from quorate.chat.wording import ALIKE
+from quorate.chat.lately import Answers, Room, Voice
+from quorate.chat.tongues import COURTEOUS
+from quorate.chat.wording import ALIKE, shape
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 
 PATIENCE = 3
+SENTENCE, SENTENCES = 24, 400
+"""Between so many letters the arguments of a call may be sentences."""
+FEW = 3
+"""So many have to come `patience` times each where they do not repeat themselves word by word."""
 ROUNDS = 12
 """The longest loop that is seen, in acts."""
 
@@ -36,12 +41,18 @@ class Act(NamedTuple):
         who: Whose it is.
         what: The text, or the call.
         result: Of the call.
+        hollow: Whether it is nothing but courtesy.
+        voice: The same for acts of one kind.
+        new: Whether nothing lately was the same.
     """
 
     sign: Hashable
     who: str
     what: str
     result: str | None = None
+    hollow: bool = False
+    voice: Hashable = None
+    new: bool = False
 
 
 class Progress:
@@ -53,7 +64,7 @@ class Progress:
         patience: How often the same may come with nothing new between.
     """
 
-    __slots__ = ("_acts", "_answers", "_asked", "_patience", "_persons", "_polls", "_voices", "stalled")
+    __slots__ = ("_acts", "_answers", "_asked", "_patience", "_persons", "_polls", "_room", "_voices", "stalled")
 
     def __init__(
         self,
@@ -63,6 +74,7 @@ class Progress:
     ) -> None:
         self._persons, self._polls, self._patience = persons, polls, patience
         self._voices: dict[tuple[str, str], Voice] = {}
+        self._room = Room()
         self._answers = Answers()
         self._acts: deque[Act] = deque(maxlen=ROUNDS * patience)
         self._asked: Sequence[Any] = ()
@@ -77,8 +89,8 @@ class Progress:
                 self._fresh()
                 return
             text = message.to_text()
-            sign, new = self._voice(who).hear(text)
-            self._see_act(Act(sign, who, text), new)
+            sign, new, hollow = self._voice(who).hear(text)
+            self._see_act(Act(sign, who, text, None, hollow, who, new))
         elif fact.event is not None:
             kind = getattr(fact.event, "type", "")
             if kind == "ToolCallRequestEvent":
@@ -89,7 +101,8 @@ class Progress:
     def _voice(self, who: str, of: str = "", alike: float = ALIKE) -> Voice:
         voice = self._voices.get((who, of))
         if voice is None:
-            voice = self._voices[who, of] = Voice((who, of), alike)
+            voice = self._voices[who, of] = Voice((who, of), self._room, alike)
+            self._room.meet(who)
         return voice
 
     def _see_calls(self, who: str, results: list[Any]) -> None:
@@ -99,42 +112,47 @@ class Progress:
             if call.name in self._polls:
                 self._fresh()
                 continue
-            sign = self._sign_of(who, call.name, call.arguments, result)
-            done[sign] = Act(sign, who, f"{call.name}({call.arguments})", result.content)
+            sign, hollow = self._sign_of(who, call.name, call.arguments, result)
+            voice, new = (who, call.name), not any(sign == act.sign for act in self._acts)
+            done[sign] = Act(sign, who, f"{call.name}({call.arguments})", result.content, hollow, voice, new)
         for act in done.values():
-            self._see_act(act, not any(act.sign == earlier.sign for earlier in self._acts))
+            self._see_act(act)
 
-    def _sign_of(self, who: str, name: str, arguments: str, result: Any) -> Hashable:
+    def _sign_of(self, who: str, name: str, arguments: str, result: Any) -> tuple[Hashable, bool]:
         if result.is_error:  # asking in other words for what fails is no progress
-            return self._voice(who, "!", 1.0).hear(f"{name} {arguments} {result.content}")[0]
-        asked: Hashable = arguments
-        if _is_talk(arguments):  # such as a task for somebody, or why one hands over
-            asked = self._voice(who, name).hear(arguments)[0]
-        return self._answers.sign((who, name, asked), result.content)
+            return self._voice(who, "!", 1.0).hear(f"{name} {arguments} {result.content}")[0], False
+        arguments = _unescaped(arguments)
+        if self._is_talk(arguments):  # such as a task for somebody, or why one hands over
+            sign, _, hollow = self._voice(who, name).hear(arguments)
+            return self._answers.sign((who, name, sign), result.content), hollow
+        return self._answers.sign((who, name, arguments), result.content), False
+
+    def _is_talk(self, arguments: str) -> bool:
+        """Return whether arguments are sentences, and not data, code or a long work."""
+        if not SENTENCE <= len(arguments) <= SENTENCES:
+            return False
+        words = shape(arguments).split()
+        if not self._room.abroad:
+            self._room.listen(words)
+        return len(self._room.stock.intersection(words)) >= 3 or COURTEOUS in words
 
     def _fresh(self) -> None:
         """Something new came: what repeated itself before does not count any more."""
         self._acts.clear()
         self.stalled = ""
 
-    def _see_act(self, act: Act, new: bool) -> None:
+    def _see_act(self, act: Act) -> None:
         self._acts.append(act)
-        self.stalled = "" if new else self._loop(act)
+        self.stalled = "" if act.new else self._loop(act)
 
     def _loop(self, act: Act) -> str:
         """Return how the conversation goes round in circles, "" if it does not."""
-        patience, others = self._patience, max(2, self._patience - 1)
-        times: dict[Hashable, int] = {}
-        rare = 0
+        count = _Count(self._patience)
         for back, earlier in enumerate(reversed(self._acts), 1):
-            sign = earlier.sign
-            count = times[sign] = times.get(sign, 0) + 1
-            if count == 1:
-                rare += 1
-            if count == others:
-                rare -= 1
-            if not rare and times[act.sign] >= patience:
-                return self._told(act, times[act.sign], list(self._acts)[-back:])
+            if not count.add(earlier):
+                break  # nothing before it can repeat what was new then
+            if count.is_loop(act):
+                return self._told(act, count.times(act), list(self._acts)[-back:])
         return ""
 
     def _told(self, act: Act, count: int, loop: list[Act]) -> str:
@@ -157,9 +175,62 @@ class Progress:
             raise Halt(Outcome("stalled", self.stalled))
 
 
-def _is_talk(arguments: str) -> bool:
-    """Return whether arguments are sentences, and not data, code or a long work."""
-    return 40 <= len(arguments) <= 400 and len(stock().intersection(arguments.lower().split())) >= 3
+class _Count:
+    """How often the acts of a while came."""
+
+    __slots__ = ("_acts", "_differ", "_hollow", "_most", "_others", "_patience", "_rare", "_signs", "_texts", "_varied")
+
+    def __init__(self, patience: int) -> None:
+        self._patience, self._others = patience, max(2, patience - 1)
+        self._acts = self._rare = 0
+        self._signs: dict[Hashable, int] = {}
+        self._texts: dict[Hashable, str] = {}
+        self._differ: dict[Hashable, Hashable] = {}
+        self._varied: set[Hashable] = set()
+        self._most: dict[Hashable, int] = {}
+        self._hollow: dict[Hashable, int] = {}
+
+    def add(self, act: Act) -> bool:
+        """Count an act, the latest first; return whether there may be a loop with those before it."""
+        self._acts += 1
+        voice, sign = act.voice, act.sign
+        if act.hollow:
+            self._hollow[voice] = self._hollow.get(voice, 0) + 1
+            if self._texts.setdefault(voice, act.what) != act.what:
+                self._varied.add(voice)
+            return True
+        times = self._signs[sign] = self._signs.get(sign, 0) + 1
+        self._most[voice] = max(self._most.get(voice, 0), times)
+        self._rare += (times == 1) - (times == self._others)
+        if self._texts.setdefault(sign, act.what) != act.what:
+            self._differ[sign] = voice
+        return not act.new or times >= self._others
+
+    def times(self, act: Act) -> int:
+        """Return how often an act came; courtesy counts as any of its voice."""
+        times = self._most.get(act.voice, 0) if act.hollow else self._signs[act.sign]
+        return times + self._hollow.get(act.voice, 0)
+
+    def is_loop(self, act: Act) -> bool:
+        """Return whether they are a loop that this act closes."""
+        if self._rare or self.times(act) < self._patience or (self._varied and self._acts <= self._patience):
+            return False
+        few = len(self._most.keys() | self._hollow.keys()) <= FEW
+        least = self._patience if few else self._others
+        for voice, times in self._hollow.items():
+            if self._most.get(voice, 0) + times < (least if voice in self._varied else self._others):
+                return False
+        said = ((self._signs[sign] + self._hollow.get(voice, 0)) for sign, voice in self._differ.items())
+        return all(times >= least for times in said)
+
+
+def _unescaped(arguments: str) -> str:
+    if "\\u" not in arguments or len(arguments) > 4 * SENTENCES:
+        return arguments
+    try:
+        return json.dumps(json.loads(arguments), ensure_ascii=False)
+    except ValueError:
+        return arguments
 
 
 def _cut(text: str) -> str:

@@ -1,12 +1,12 @@
-"""The words that a text can be full of and say nothing with.
-
-English only. In another language courtesy counts as something said, so a loop is seen once its words come again.
-"""
+"""The words that a text can be full of and say nothing with, of English; `tongues` has those of other languages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+
+from quorate.chat import tongues
+from quorate.chat.tongues import COURTEOUS, JOINT
 
 _JOINTS = """
     a about above according across actually after against ago ahead all almost along already also although always am
@@ -109,6 +109,47 @@ _STOCK = """
     yesterday yup
 """
 
+_MORE = """
+    accentuate ace aforementioned airtight alas alignment amen amusing applause apropos argh astute await awful
+    awkward ballpark baton behold belabor belabour bingo blame blessing blueprint botch bravo breakdown bullseye
+    bungle careless cheers clumsy concede concisely confident contrite crux culpa curious dandy deeply defer deflect
+    delegate delightfully department dory dwell earnest elaborate else emphasise encore essence expertise expound
+    eyeball fellow flub forte fumble gist gladly glitch goof gosh gracious guilt guilty harmony heartily hiccup
+    highlight hooray humbly hunky hurrah impeccable indebted inspire instinct interesting jackpot jeez jurisdiction
+    kudos lapse lovely mea meaning miscommunicate modestly nail negligence nutshell objection obliged ovation overhaul
+    owe paraphrase penitent previously purview qualified rapport recant recap recapitulate recast rehash rejig relay
+    remit remorse reroute reshuffle revamp reword roger rueful salute satisfied scratch seamless shame shameful sheesh
+    slipup sloppy smoothly speciality specialty spectacular spotless straighten summation synergy takeaway tandem
+    tentative thankfully tighten touché underline underscore unison upshot vibe watertight wavelength whatsoever
+    wheelhouse whoa wholly wrongly yay yessir yikes zealous
+"""
+_COURTESY = """
+    absolutely acceptable acknowledge admire advice afraid again agree agreeable agreement ah aha aim align amaze
+    anytime apologetic apologise apologize apology appreciate appreciation appreciative approval approve ashamed
+    assist assistance assure awesome aye beg best better blame bless blunder bother brilliant bye certainly cheer
+    clarification clarify clarity clear clearer clever colleague commend compelling compliment concern concise concur
+    confirm confirmation confuse confusion congratulate congratulations consent continue convince cordially correct
+    correction course courtesy deal dear decide definitely delighted delightful deserve disagree disappoint discuss
+    discussion doubt eager echo elegant embarrass emphasize encourage endorse enjoy enthusiasm enthusiastic error
+    essentially evident exactly excellent excite excuse experience expertise explain explanation fabulous fair
+    faithfully fantastic farewell fault favour favourite feedback fine flattered flawless folk forgive forward frank
+    fully further genius genuine glad good goodbye gorgeous gotcha grand grateful gratitude great handle handoff
+    handover handy happy hello help helpful hesitate hesitation hey hi hm hmm honest honor honour hope hopefully huh
+    humble idea ideal imperfect improve improvement inconvenience incorporate incredible indeed ingenious insight
+    insightful insist intelligent kindly kindness magnificent marvellous marvelous mention mind miscommunication
+    misread mistake mistaken misunderstand misunderstood mixup nah naturally nice nod nope oblige oh ok okay okey okie
+    oops opinion outstanding oversight pardon patience patient perfect perspective persuasive pity plan pleasant
+    please pleased pleasure pledge point praise precisely proceed promise proposal propose proud qualified ready
+    reassess reassure reconsider redo refine refinement reformulate reframe refreshing regret regretful regrettable
+    reiterate remark remarkable repeatedly rephrase respectful respectfully responsibility responsible restate revise
+    revision revisit rewarding rewrite rewritten right righto sense sentiment share silly sincere smart solid sorry
+    sound splendid start stellar stunning suggest suggestion suitable suited super superb support sure sympathy
+    terrible terrific thank thankful thinking thorough thought thoughtful thrilled thumbs tremendous trust ugh
+    understand understandable understood undoubtedly unfortunate update valuable view viewpoint wait welcome
+    wholehearted whoops wise wonderful worry wow wrong yeah yep yes yup
+"""
+"""Of all those, the ones that make a text courtesy."""
+
 
 def _forms(word: str) -> Iterator[str]:
     """Yield a word with the endings that English gives it, and some that it does not."""
@@ -122,7 +163,35 @@ def _forms(word: str) -> Iterator[str]:
         yield from (word + end for end in ("s", "ed", "er", "est", "ly", "ing"))
 
 
+def _all_forms(words: str) -> Iterator[str]:
+    return (form for word in words.split() for form in _forms(word))
+
+
 @cache
 def stock() -> frozenset[str]:
     """Return the words that a text can be full of and say nothing: joints of sentences, courtesy, talk about talk."""
-    return frozenset(["-", *_JOINTS.split(), *(form for word in _STOCK.split() for form in _forms(word))])
+    return joints().union(_all_forms(_STOCK), _all_forms(_COURTESY), _all_forms(_MORE), [COURTEOUS])
+
+
+@cache
+def joints() -> frozenset[str]:
+    """Return the joints of sentences."""
+    return frozenset([JOINT, *_JOINTS.split()])
+
+
+@cache
+def plain() -> frozenset[str]:
+    """Return the words of the stock that do not make a text courtesy."""
+    return stock() - joints() - {COURTEOUS, *_all_forms(_COURTESY), *_all_forms(_MORE)}
+
+
+@cache
+def all_stock() -> frozenset[str]:
+    """Return the stock, with the words of other languages."""
+    return stock().union(tongues.joints(), tongues.talk())
+
+
+@cache
+def all_joints() -> frozenset[str]:
+    """Return the joints of sentences, with those of other languages."""
+    return joints().union(tongues.joints())
