@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat
 from quorate.compat.autogen.core import (
     AgentId,
     BaseAgent,
@@ -36,6 +37,7 @@ from quorate.compat.autogen.values import FunctionCall
 from quorate.core import LocalRuntime, MessageContext, RoutedAgent, message_handler
 from quorate.core.serialisation import serializers_of
 from quorate.errors import ConfigError, QuorateError
+from quorate.testing import ScriptedModel
 
 
 @dataclass
@@ -254,6 +256,22 @@ async def test_a_message_that_cannot_be_written_goes_on_all_the_same(caplog: pyt
     await runtime.stop()
     assert answer
     assert "Say cannot be written" in caplog.text
+
+
+async def test_a_team_of_quorates_runs_on_the_runtime_of_the_view() -> None:
+    runtime = SingleThreadedAgentRuntime()
+    runtime.start()
+    writer, critic = ScriptedModel(["one", "two"]), ScriptedModel(["hm"])
+    team = RoundRobinGroupChat(
+        [AssistantAgent("writer", writer), AssistantAgent("critic", critic)],
+        termination_condition=MaxMessageTermination(4),
+        runtime=runtime,
+    )
+
+    result = await team.run(task="go")
+    await runtime.stop_when_idle()
+
+    assert [message.content for message in result.messages] == ["go", "one", "hm", "two"]
 
 
 # --- configuration ----------------------------------------------------------------------------------------------------
