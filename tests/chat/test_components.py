@@ -121,7 +121,7 @@ def test_every_component_comes_back_from_its_document(id: str) -> None:
     thing = SAMPLES[id]()
 
     document = dump_component(thing)
-    again = load_component(json.loads(json.dumps(document)), tools=[count])
+    again = load_component(json.loads(json.dumps(document)), tools=[count], secrets=["OPENAI_API_KEY"])
 
     assert (document["type"], document["version"]) == (id, 1)
     assert type(again) is type(thing)
@@ -338,13 +338,12 @@ def agent_with(client: Any) -> AssistantAgent:
         ({"type": "openai", "model": "gpt-5", "api_key": "sk-literal"}, "A secret never stands in a document."),
         ({"type": "openai", "model": "x", "base_url": "https://a:sk-literal@x"}, "This URL holds a password"),
         ({"type": "redis_cache", "url": "redis://:sk-literal@x"}, "This URL holds a password"),
-        ({"type": "openai", "model": "x", "api_key": {"env": "NO_SUCH_KEY"}}, "needs a key. Set NO_SUCH_KEY"),
     ],
 )
 def test_a_document_with_a_literal_secret_is_refused_and_not_repeated(document: Document, words: str) -> None:
     team = {"type": "round_robin", "participants": [{"type": "assistant", "name": "a", "model_client": document}]}
 
-    for text in (wrong(document), *([wrong(team)] if document["type"] == "openai" and "NO_" not in words else [])):
+    for text in (wrong(document), *([wrong(team)] if document["type"] == "openai" else [])):
         assert words in text
         assert "sk-literal" not in text
 
@@ -363,15 +362,55 @@ def test_a_parameter_of_one_s_own_class_is_a_secret_by_its_name() -> None:
     registry = team_registry(WithKey)
     document = {"type": "with_key", "version": 1, "name": "a", "api_key": {"env": "OPENAI_API_KEY"}}
 
-    made = load_component(document, registry=registry)
+    made = load_component(document, registry=registry, secrets=["OPENAI_API_KEY"])
 
     assert made.api_key == SECRET
     assert dump_component(made, registry=registry) == document
+    assert "may not use the environment variable OPENAI_API_KEY" in wrong(document, registry=registry)
     assert "A secret never stands" in wrong({**document, "api_key": "sk-x"}, registry=registry)
-    assert "NOT_SET is not set" in wrong({**document, "api_key": {"env": "NOT_SET"}}, registry=registry)
+    not_set = {**document, "api_key": {"env": "NOT_SET"}}
+    assert "NOT_SET is not set" in wrong(not_set, registry=registry, secrets=["NOT_SET"])
     with pytest.raises(ConfigError, match="no environment variable holds this one"):
         dump_component(WithKey("a", "sk-only-here"), registry=registry)
     assert load_component({"type": "with_key", "name": "a"}, registry=registry).api_key is None
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ({"type": "openai", "model": "x", "base_url": "http://evil/v1"}, "OPENAI_API_KEY"),
+        ({"type": "openai", "model": "x", "base_url": "http://evil/v1", "api_key": {"env": "OTHER_KEY"}}, "OTHER_KEY"),
+        ({"type": "openai", "model": "x", "api_key": {"env": "OTHER_KEY"}}, "OTHER_KEY"),
+        ({"type": "redis_cache", "url_environment": "OTHER_KEY"}, "OTHER_KEY"),
+        ({"type": "chat_completion_cache", "client": {"type": "own", "api_key": {"env": "OTHER_KEY"}}}, "OTHER_KEY"),
+    ],
+)
+def test_a_document_sends_no_secret_anywhere_that_nobody_allowed(
+    document: Document, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @kind("own")
+    class Model(Echo):
+        def __init__(self, api_key: str) -> None:
+            super().__init__("", api_key)
+
+    monkeypatch.setenv("OTHER_KEY", "redis://localhost")
+    registry = team_registry(Model)
+    team = {"type": "round_robin", "participants": [{"type": "assistant", "name": "a", "model_client": document}]}
+    refused = f"This document may not use the environment variable {name}."
+
+    assert refused in wrong(document, registry=registry)
+    assert document["type"] == "redis_cache" or refused in wrong(team, registry=registry)
+    assert load_component(document, registry=registry, secrets=[name])
+
+
+def test_a_server_without_keys_is_sent_none() -> None:
+    document = {"type": "openai", "model": "x", "base_url": "http://localhost:1/v1", "api_key": None}
+
+    made = load_component(document)
+
+    assert made.own_key != SECRET
+    assert dump_component(made)["api_key"] is None
+    assert "api_key: null" in wrong({"type": "openai", "model": "x", "base_url": "http://localhost:1/v1"})
 
 
 # -- models in full ---------------------------------------------------------------------------------------------------
@@ -427,7 +466,8 @@ async def test_a_model_in_full_is_opened_for_each_run_and_closed_after_it() -> N
 async def test_a_team_of_a_document_needs_no_key_until_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     text = "type: round_robin\nparticipants:\n  - type: assistant\n    name: a\n"
-    team = load_team(text + "    model_client: {type: openai, model: gpt-5, api_key: {env: TEAM_KEY}}\n")
+    text += "    model_client: {type: openai, model: gpt-5, api_key: {env: TEAM_KEY}}\n"
+    team = load_team(text, secrets=["TEAM_KEY"])
 
     with pytest.raises(ConfigError, match="Set TEAM_KEY"):
         await team.run(task="Hi.")

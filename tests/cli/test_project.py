@@ -318,3 +318,18 @@ def test_what_is_no_team_says_so(tmp_path: Path, name: str, spec: str, why: str)
         load_app(spec.format(name=name), tmp_path)
 
     assert why.format(name=name, folder=tmp_path) in str(refused.value)
+
+
+def test_the_file_says_which_keys_team_files_may_name(tmp_path: Path) -> None:
+    model = "{type: openai, model: x, base_url: http://localhost:1, api_key: {env: TEAM_KEY}}"
+    (tmp_path / "team.yaml").write_text(
+        f"type: round_robin\nparticipants:\n  - {{type: assistant, name: a, model_client: {model}}}\n"
+    )
+    (tmp_path / "quorate.toml").write_text("[quorate]\n")
+
+    with pytest.raises(ConfigError, match="may not use the environment variable TEAM_KEY"):
+        find_project(tmp_path).team(tmp_path / "team.yaml")
+    (tmp_path / "quorate.toml").write_text('[quorate]\nsecrets = ["TEAM_KEY"]\n')
+
+    team = find_project(tmp_path).team(tmp_path / "team.yaml")
+    assert find_project(tmp_path).team(team.document or {}).document == team.document

@@ -1,5 +1,6 @@
 """An installed package extends what documents may name only where the operator enables it by name."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from quorate.chat.components import component_registry, dump_component, load_component
 from quorate.chat.document import load_team, team_registry
+from quorate.cli import main as command
 from quorate.cli.project import find_project
 from quorate.core.plugins import installed, load_plugins
 from quorate.errors import ConfigError
@@ -161,3 +163,27 @@ def test_a_plugin_that_is_not_there_is_told_with_the_file(packages: Packages, tm
 
     with pytest.raises(ConfigError, match=r"quorate\.toml: There is no plugin 'acme'. None is installed."):
         find_project(tmp_path).vocabulary()
+
+
+def test_the_command_line_lists_plugins_and_imports_none(
+    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(*words: str) -> int:
+        with pytest.raises(SystemExit) as left:
+            command(words)
+        return int(left.value.code or 0)
+
+    monkeypatch.chdir(tmp_path)
+    assert main("plugins") == 0
+    assert "No installed package has a plugin" in capsys.readouterr().out
+    packages.install("acme_birds", "acme = acme_birds:things\nother = acme_birds:ready")
+    (tmp_path / "quorate.toml").write_text('[quorate]\nplugins = ["acme"]\n')
+
+    assert main("plugins") == 0
+    rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == [["acme", "acme_birds", "enabled"], ["other", "acme_birds", "not enabled"]]
+    (tmp_path / "quorate.toml").write_text('[quorate]\nplugins = ["gone"]\n')
+    assert main("plugins", "--json") == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found[-1] == {"name": "gone", "package": None, "enabled": True}
+    assert "acme_birds" not in sys.modules

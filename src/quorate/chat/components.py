@@ -94,6 +94,7 @@ def load_component(
     tools: Tools = (),
     registry: Registry | None = None,
     plugins: Iterable[str] = (),
+    secrets: Iterable[str] = (),
 ) -> T: ...
 @overload
 def load_component(
@@ -102,6 +103,7 @@ def load_component(
     tools: Tools = (),
     registry: Registry | None = None,
     plugins: Iterable[str] = (),
+    secrets: Iterable[str] = (),
 ) -> Any: ...
 def load_component(
     source: str | Path | Mapping[str, Any],
@@ -110,6 +112,7 @@ def load_component(
     tools: Tools = (),
     registry: Registry | None = None,
     plugins: Iterable[str] = (),
+    secrets: Iterable[str] = (),
 ) -> Any:
     """Make what a document describes. A model that is the whole of it is opened, and closed by who asked for it.
 
@@ -119,12 +122,13 @@ def load_component(
         tools: Those that the document may use by name.
         registry: The types it may name; see `component_registry`.
         plugins: More types and tools, from installed packages, by the names of their entry points.
+        secrets: Environment variables with keys that the document may use, beside OpenAI's own for OpenAI itself.
 
     Raises:
         ConfigError: Something is wrong in it, it describes something else, or a secret is not where it should be.
     """
     known, more_tools = extended(registry or built_in(), plugins)
-    context = Known(by_name([*by_name(tools).values(), *more_tools]), MORE)
+    context = Known(by_name([*by_name(tools).values(), *more_tools]), MORE, frozenset(secrets))
     made, document = read(known.plus([TOOL]), source_of(source), "", context, more=MORE)
     if not isinstance(made, expected):
         raise ConfigError(f"This document describes {document['type']}, which is no {expected.__name__}.")

@@ -43,6 +43,7 @@ def load_team(
     *,
     tools: Tools = (),
     registry: Registry | None = None,
+    secrets: Iterable[str] = (),
     more: str = MORE,
 ) -> Team:
     """Make a team of a team file. A run of it journals the document, so that another process can resume the run.
@@ -51,13 +52,16 @@ def load_team(
         source: A path; the text of a document, of more than one line or in braces; or the document as data.
         tools: Those that the document may use by name.
         registry: The types it may name; by default the built-in ones. `team_registry(Parrot)` adds your own.
+        secrets: Environment variables with keys that the document may use, beside OpenAI's own for OpenAI itself.
         more: A sentence that says where more tools and types come from, for the error about one that is not known.
 
     Raises:
         ConfigError: There is no such file, or something is wrong in it; names all of it, each with its line.
     """
     found = source_of(source)
-    team, document = read(registry or _BUILT_IN, found, "team", Known(by_name(tools), more), more=more)
+    team, document = read(
+        registry or _BUILT_IN, found, "team", Known(by_name(tools), more, frozenset(secrets)), more=more
+    )
     if not isinstance(team, Team):
         raise ConfigError(f"{found.name}: {document['type']} makes {team!r}, which is no Team.")
     team.document = document
@@ -69,10 +73,11 @@ def team_from_document(
     *,
     tools: Tools = (),
     registry: Registry | None = None,
+    secrets: Iterable[str] = (),
     more: str = MORE,
 ) -> Team:
     """Make the team again whose document a run has journaled; see `load_team`."""
-    return load_team(document, tools=tools, registry=registry, more=more)
+    return load_team(document, tools=tools, registry=registry, secrets=secrets, more=more)
 
 
 def dump(team: Team, *, registry: Registry | None = None) -> Document:

@@ -30,10 +30,17 @@ from quorate.tools.tool import Tool
 
 @dataclass(frozen=True)
 class Known:
-    """What a document may use besides types: tools by name, and a sentence that says where more come from."""
+    """What a document may use besides types.
+
+    Args:
+        tools: By name.
+        more: A sentence that says where more come from.
+        secrets: Environment variables whose values it may hand to what it describes.
+    """
 
     tools: Mapping[str, Tool[..., Any]] = field(default_factory=dict[str, Tool[..., Any]])
     more: str = ""
+    secrets: frozenset[str] = frozenset()
 
 
 class _ToolForm(Form):

@@ -517,6 +517,14 @@ def schema() -> None:
     files.print_schema()
 
 
+@app.command()
+def plugins(as_json: Json = False) -> None:
+    """List the plugins of installed packages, and which of them quorate.toml enables."""
+    from quorate.cli import files
+
+    raise typer.Exit(files.list_plugins(as_json=as_json))
+
+
 @models_app.command("list")
 def list_models() -> None:
     """List the models that can be pulled, and where those are that were."""

@@ -1,4 +1,4 @@
-"""`quorate schema` and `quorate models`: what lies beside the runs."""
+"""`quorate schema`, `quorate plugins` and `quorate models`: what lies beside the runs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,42 @@ import json
 
 from quorate.chat.shown import clean
 from quorate.cli.lists import Cells, print_table
+from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
+from quorate.core.plugins import GROUP, installed, package_of
 from quorate.models import weights
 
 
 def print_schema() -> None:
     """Print the JSON schema of team files, with the types of the operator's own modules."""
     print(json.dumps(find_project().schema(), indent=2))
+
+
+def list_plugins(*, as_json: bool) -> int:
+    """Print which plugins are installed, without importing any, and which of them the project enables.
+
+    Returns:
+        The exit code: 1 if one that is enabled is not installed.
+    """
+    project, found = find_project(), installed()
+    rows = [(name, package_of(entry), name in project.plugins) for name, several in found.items() for entry in several]
+    missing = [name for name in project.plugins if name not in found]
+    if as_json:
+        for name, package, enabled in rows:
+            print_json(name=name, package=package, enabled=enabled)
+        for name in missing:
+            print_json(name=name, package=None, enabled=True)
+        return 1 if missing else 0
+    if not (rows or missing):
+        print(f"No installed package has a plugin: an entry point of the group {GROUP}.")
+        return 0
+    cells: list[Cells] = [
+        ((name, "bold"), (package, ""), ("enabled", "green") if enabled else ("not enabled", "dim"))
+        for name, package, enabled in rows
+    ]
+    cells += [((name, "bold"), ("", ""), ("enabled, and not installed", "red")) for name in missing]
+    print_table(("plugin", "package", "here"), cells)
+    return 1 if missing else 0
 
 
 def list_models() -> None:

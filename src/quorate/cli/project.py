@@ -3,6 +3,7 @@
 [quorate]
 modules = ["tools", "lib/stats.py"]   # whose @tool functions and @kind classes team files may name
 plugins = ["acme"]                    # installed packages, by the names of their entry points, that add more of both
+secrets = ["TEAM_KEY"]                # environment variables with keys that team files may name
 app = "main:team"                     # the team in Python that `quorate resume` takes
 store = "sqlite:///runs.db"           # where runs are kept
 signing_key = "heads.pem"             # signs the heads that are given out (Ed25519)
@@ -50,6 +51,7 @@ FILE = "quorate.toml"
 class _Table(Fields):
     modules: list[str] = Field(default_factory=list[str])
     plugins: list[str] = Field(default_factory=list[str])
+    secrets: list[str] = Field(default_factory=list[str])
     app: str | None = None
     store: str | None = None
     signing_key: str | None = None
@@ -83,6 +85,7 @@ class Project:
         prices: What models cost that the tables do not have.
         signing_key: The file of the key that signs heads; complete.
         plugins: Installed packages whose tools and types team files may name.
+        secrets: Environment variables with keys that team files may name.
     """
 
     root: Path
@@ -94,6 +97,7 @@ class Project:
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     signing_key: str | None = None
     plugins: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
     def vocabulary(self) -> Vocabulary:
         """Import the modules and the plugins and return what they add.
@@ -140,7 +144,7 @@ class Project:
             ConfigError: As `load_team` and `vocabulary`.
         """
         known = self.vocabulary()
-        return load_team(source, tools=known.tools, registry=known.registry, more=known.more)
+        return load_team(source, tools=known.tools, registry=known.registry, secrets=self.secrets, more=known.more)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of team files here: with the tools and types that the modules add.
@@ -169,8 +173,8 @@ def find_project(start: Path | None = None) -> Project:
     store = None if table.store is None else _complete(table.store, file.parent)
     key = None if table.signing_key is None else str(file.parent / table.signing_key)
     budgets, prices = _spending(file, table)
-    modules, plugins = tuple(table.modules), tuple(table.plugins)
-    return Project(file.parent, file, modules, table.app, store, budgets, prices, key, plugins)
+    modules, plugins, secrets = tuple(table.modules), tuple(table.plugins), tuple(table.secrets)
+    return Project(file.parent, file, modules, table.app, store, budgets, prices, key, plugins, secrets)
 
 
 def load_app(spec: str, root: Path) -> Runnable:

@@ -26,7 +26,7 @@ def installed() -> dict[str, list[importlib.metadata.EntryPoint]]:
     found: dict[str, list[importlib.metadata.EntryPoint]] = {}
     for entry in importlib.metadata.entry_points(group=GROUP):
         known = found.setdefault(entry.name, [])
-        if all(_package(other) != _package(entry) for other in known):
+        if all(package_of(other) != package_of(entry) for other in known):
             known.append(entry)
     return dict(sorted(found.items()))
 
@@ -49,7 +49,7 @@ def _things(name: str, known: dict[str, list[importlib.metadata.EntryPoint]]) ->
         have = f" Installed: {', '.join(known)}." if known else " None is installed."
         raise ConfigError(f"There is no plugin {name!r}.{near(name, known)}{have} Install its package with pip.")
     if len(known[name]) > 1:
-        both = " and ".join(sorted(map(_package, known[name])))
+        both = " and ".join(sorted(map(package_of, known[name])))
         raise ConfigError(f"The plugin {name!r} is in {both}. Uninstall one of them.")
     entry = known[name][0]
     try:
@@ -58,11 +58,12 @@ def _things(name: str, known: dict[str, list[importlib.metadata.EntryPoint]]) ->
             found = found()
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"The plugin {name!r} ({_package(entry)}) cannot be loaded: {what}") from error
+        raise ConfigError(f"The plugin {name!r} ({package_of(entry)}) cannot be loaded: {what}") from error
     if not isinstance(found, list | tuple):
-        raise ConfigError(f"The plugin {name!r} ({_package(entry)}) must be a list, not {type(found).__name__}.")
+        raise ConfigError(f"The plugin {name!r} ({package_of(entry)}) must be a list, not {type(found).__name__}.")
     return cast("Sequence[Any]", found)
 
 
-def _package(entry: importlib.metadata.EntryPoint) -> str:
+def package_of(entry: importlib.metadata.EntryPoint) -> str:
+    """Return the name of the package that has an entry point."""
     return entry.dist.name if entry.dist is not None else entry.value

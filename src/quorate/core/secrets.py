@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from quorate.core.config import Document, Fields, Form
 from quorate.errors import ConfigError
@@ -47,6 +47,31 @@ class _SecretForm(Form):
         return {"env": name}
 
 
+def check_allowed(name: str, context: Any, *always: str, more: str = "") -> None:
+    """Make sure that who runs a document lets it use an environment variable: it may send what is in there anywhere.
+
+    Args:
+        name: Of the variable.
+        context: What the document is read with; its `secrets` are those that are allowed. None for a document that was
+            checked before.
+        always: Those that need no leave.
+        more: What else to do, for the error.
+
+    Raises:
+        ConfigError: It is not allowed.
+    """
+    if context is not None and name not in always and name not in getattr(context, "secrets", ()):
+        raise ConfigError(
+            f'This document may not use the environment variable {name}. Who runs it allows that: secrets = ["{name}"] '
+            f'under [quorate] in quorate.toml, or in Python load_team(…, secrets=["{name}"]).{more}'
+        )
+
+
+def _allowed(value: SecretFields, info: ValidationInfo) -> SecretFields:
+    check_allowed(value.env, info.context)
+    return value
+
+
 def _not_itself(value: Any) -> Any:
     if isinstance(value, str):  # nothing of it is repeated: the message may end up in a log
         raise ConfigError(
@@ -66,8 +91,8 @@ def kept_in(secret: str) -> str:
 
 
 SecretName = Annotated[SecretFields, BeforeValidator(_not_itself)]
-"""A field that says where a secret is kept; the object is given that."""
-Secret = Annotated[SecretFields, BeforeValidator(_not_itself), _SecretForm()]
+"""A field that says where a secret is kept; the object is given that. Its type checks whether it is allowed."""
+Secret = Annotated[SecretFields, BeforeValidator(_not_itself), AfterValidator(_allowed), _SecretForm()]
 """A field that says where a secret is kept; the object is given the secret itself."""
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from quorate.core.config import Document, Fields, Held, Kind, Part, Registry
 from quorate.core.reading import read
-from quorate.core.secrets import SecretFields, SecretName, Url, kept_in
+from quorate.core.secrets import SecretFields, SecretName, Url, check_allowed, kept_in
 from quorate.core.source import plain
 from quorate.errors import ConfigError
 from quorate.models import registry
@@ -17,7 +17,7 @@ from quorate.models.cache import ChatCompletionCache, InMemoryStore
 from quorate.models.client import ModelClient, ModelInfo
 from quorate.models.disk_cache import DiskCacheStore
 from quorate.models.embedded import EmbeddedModel, info_for
-from quorate.models.openai import KEY_ENVIRONMENT, OpenAIChat
+from quorate.models.openai import KEY_ENVIRONMENT, NO_KEY, OpenAIChat
 from quorate.models.prompt import SAMPLING
 from quorate.models.redis_cache import MONTH_S, URL_ENVIRONMENT, RedisStore
 
@@ -46,23 +46,35 @@ class OpenAIFields(Fields):
 
     model: str = Field(min_length=1, description="Its name at the provider, such as gpt-5.")
     base_url: Url | None = Field(None, description="Another server; else what OPENAI_BASE_URL has, or OpenAI's.")
-    api_key: SecretName = Field(
-        default_factory=lambda: SecretFields(env=KEY_ENVIRONMENT), description="Where the key is kept."
+    api_key: SecretName | None = Field(
+        default_factory=lambda: SecretFields(env=KEY_ENVIRONMENT), description="Where the key is kept; null for none."
     )
     context_window: Count | None = Field(None, description="Tokens of prompt and reply together, if known.")
     max_output: Count = Field(4096, description="The most tokens of one reply where a request does not say.")
 
+    @model_validator(mode="after")
+    def _key_goes_where_it_may(self, info: ValidationInfo) -> Self:
+        if self.api_key is not None and self.base_url is None:
+            check_allowed(self.api_key.env, info.context, KEY_ENVIRONMENT)
+        elif self.api_key is not None:  # OpenAI's key is for OpenAI, not for whatever server a document names
+            check_allowed(self.api_key.env, info.context, more=" Or write api_key: null for a server without keys.")
+        return self
 
-def _openai(api_key: SecretFields, **fields: Any) -> OpenAIChat:
-    return OpenAIChat(key_environment=api_key.env, **fields)
+
+def _openai(api_key: SecretFields | None, **fields: Any) -> OpenAIChat:
+    return (
+        OpenAIChat(api_key=NO_KEY, **fields) if api_key is None else OpenAIChat(key_environment=api_key.env, **fields)
+    )
 
 
 def _of_openai(client: OpenAIChat) -> Mapping[str, Any]:
-    kept = client.key_environment if client.own_key is None else kept_in(client.own_key)
+    kept = client.key_environment if client.own_key is None else client.own_key
+    if client.own_key not in {None, NO_KEY}:
+        kept = kept_in(kept)
     return {
         "model": client.model,
         "base_url": client.base_url,
-        "api_key": {"env": kept},
+        "api_key": None if kept == NO_KEY else {"env": kept},
         "context_window": client.info.context_window,
         "max_output": client.info.max_output,
     }
@@ -130,11 +142,18 @@ class DiskFields(Fields):
     max_bytes: int = Field(1_000_000_000, ge=100_000, description="About how large it may become.")
 
 
+def _allowed(name: str, info: ValidationInfo) -> str:
+    check_allowed(name, info.context, URL_ENVIRONMENT)
+    return name
+
+
 class RedisFields(Fields):
     """Keeps answers on a Redis server."""
 
     url: Url | None = Field(None, description="The server, without a password; else what `url_environment` names.")
-    url_environment: str = Field(URL_ENVIRONMENT, min_length=1, description="The environment variable with the URL.")
+    url_environment: Annotated[str, AfterValidator(_allowed)] = Field(
+        URL_ENVIRONMENT, min_length=1, description="The environment variable with the URL."
+    )
     prefix: str = Field("quorate:", description="What the keys begin with.")
     expires_s: Count = Field(MONTH_S, description="After so many seconds an answer is forgotten.")
     timeout_s: float = Field(5.0, gt=0, description="How long the server may take to answer.")

@@ -85,7 +85,9 @@ class RedisStore:
 
 
 def _shown(url: str) -> str:
-    """Return a URL without what is secret in it."""
+    """Return a URL without what is secret in it; nothing of what is none."""
+    if "://" not in url:
+        return "This"
     parts = urlsplit(url)
     host = f"…@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
     return f"{parts.scheme}://{host}{parts.path}"
