@@ -10,7 +10,7 @@ import pytest
 COMMANDS = [
     "run", "forecast", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "budget", "answer",
     "steer", "queue", "interrupt", "pause", "stop", "replay", "export", "verify", "delete", "erase", "retain", "import",
-    "schema", "models", "questions",
+    "schema", "plugins", "models", "questions",
 ]  # fmt: skip
 
 

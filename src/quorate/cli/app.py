@@ -517,7 +517,7 @@ def schema() -> None:
     files.print_schema()
 
 
-@app.command()
+@app.command(short_help="List installed plugins, and which are enabled.")
 def plugins(as_json: Json = False) -> None:
     """List the plugins of installed packages, and which of them quorate.toml enables."""
     from quorate.cli import files
