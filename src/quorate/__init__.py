@@ -12,23 +12,26 @@ if TYPE_CHECKING:
     from quorate.chat.conditions import (
         ExternalTermination,
         FunctionCallTermination,
+        HandoffTermination,
         MaxMessageTermination,
         SourceMatchTermination,
         StopMessageTermination,
         TextMentionTermination,
+        TextMessageTermination,
         TimeoutTermination,
         TokenUsageTermination,
     )
     from quorate.chat.console import Console
     from quorate.chat.document import load_team
     from quorate.chat.fork import fork
-    from quorate.chat.messages import StopMessage, TaskResult, TextMessage
+    from quorate.chat.handoff import Handoff
+    from quorate.chat.messages import HandoffMessage, StopMessage, TaskResult, TextMessage
     from quorate.chat.person import answering
     from quorate.chat.replay import replay
     from quorate.chat.selector import SelectorGroupChat
     from quorate.chat.speech import Turn
     from quorate.chat.stopping import Condition
-    from quorate.chat.team import RoundRobinGroupChat, Team
+    from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
     from quorate.chat.user import UserProxyAgent
     from quorate.runs.budget import Budget
     from quorate.runs.effects import effects
@@ -48,23 +51,26 @@ _HOMES = {
     "quorate.chat.conditions": [
         "ExternalTermination",
         "FunctionCallTermination",
+        "HandoffTermination",
         "MaxMessageTermination",
         "SourceMatchTermination",
         "StopMessageTermination",
         "TextMentionTermination",
+        "TextMessageTermination",
         "TimeoutTermination",
         "TokenUsageTermination",
     ],
     "quorate.chat.console": ["Console"],
     "quorate.chat.document": ["load_team"],
     "quorate.chat.fork": ["fork"],
-    "quorate.chat.messages": ["StopMessage", "TaskResult", "TextMessage"],
+    "quorate.chat.handoff": ["Handoff"],
+    "quorate.chat.messages": ["HandoffMessage", "StopMessage", "TaskResult", "TextMessage"],
     "quorate.chat.person": ["answering"],
     "quorate.chat.replay": ["replay"],
     "quorate.chat.selector": ["SelectorGroupChat"],
     "quorate.chat.speech": ["Turn"],
     "quorate.chat.stopping": ["Condition"],
-    "quorate.chat.team": ["RoundRobinGroupChat", "Team"],
+    "quorate.chat.team": ["RoundRobinGroupChat", "Swarm", "Team"],
     "quorate.chat.user": ["UserProxyAgent"],
     "quorate.runs.budget": ["Budget"],
     "quorate.runs.effects": ["effects"],
@@ -89,6 +95,9 @@ __all__ = [
     "Expiry",
     "ExternalTermination",
     "FunctionCallTermination",
+    "Handoff",
+    "HandoffMessage",
+    "HandoffTermination",
     "Limits",
     "MaxMessageTermination",
     "OperationKey",
@@ -100,10 +109,12 @@ __all__ = [
     "SourceMatchTermination",
     "StopMessage",
     "StopMessageTermination",
+    "Swarm",
     "TaskResult",
     "Team",
     "TextMentionTermination",
     "TextMessage",
+    "TextMessageTermination",
     "TimeoutTermination",
     "TokenUsageTermination",
     "Tool",

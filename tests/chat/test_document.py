@@ -202,7 +202,7 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         (
             "type: round_robin",
             "type: round_robbin",
-            "1:7: There is no team type 'round_robbin'. Did you mean 'round_robin'? There are: round_robin, selector.",
+            "1:7: There is no team type 'round_robbin'. Did you mean 'round_robin'? There are: round_robin, swarm,",
         ),
         (
             "type: assistant\n    name: critic",
@@ -455,7 +455,7 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
 FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime"}
-OUR_DEFAULTS = {"name", "limits", "sources", "tools"}  # None or empty there, said in full here
+OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs"}  # None or empty there, said in full here
 
 
 @pytest.mark.parametrize("type", [*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS], ids=lambda type: type.id)
@@ -503,7 +503,7 @@ def test_the_schema_names_the_tools_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("round_robin", "swarm"),
+        ("round_robin", "round_table"),
         ("type: user_proxy", "type: round_robin"),
         ("system_message", "sytem_message"),
         ("    model_client: embedded\n", ""),

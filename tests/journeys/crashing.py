@@ -33,6 +33,7 @@ from quorate import (
     OperationKey,
     RoundRobinGroupChat,
     SelectorGroupChat,
+    Swarm,
     Team,
     TextMessage,
     open_store,
@@ -74,6 +75,9 @@ def answer(request: ModelRequest, folder: Path) -> object:
         return f"Booked {' and '.join(r.content for r in last.results)} {sign}."
     booked = sum(isinstance(block, Reply) and bool(block.results) for block in request.blocks)
     if request.system != "clerk" or booked > 1:
+        over = [spec.name for spec in request.tools if spec.name.startswith("transfer_to_")]
+        if over:
+            return ToolCall(f"h{sign}", over[0], "{}")
         return f"{request.system} thinks {sign} of {last.text[-20:]!r}."
     amounts = (51, 52) if booked else (2,)
     return [ToolCall(f"c{n}{sign}", "book", json.dumps({"amount": n})) for n in amounts]
@@ -131,6 +135,7 @@ TEAMS: dict[str, Callable[[list[Any], Any], Runnable]] = {
         members, model, selector_func=by_function, termination_condition=UNTIL
     ),
     "likeness": lambda members, model: SelectorGroupChat(members, termination_condition=UNTIL),
+    "swarm": lambda members, model: Swarm(members, termination_condition=UNTIL),
 }
 """Every preset of a team; `made` gives them a writer, a clerk with a tool, and a critic."""
 
@@ -140,7 +145,14 @@ def made(kind: str, effect: str, folder: Path) -> Runnable:
     model = ScriptedModel(itertools.repeat(lambda request: answer(request, folder)))
     book = bookkeeping(folder, effect)
     members = [
-        AssistantAgent(name, model, system_message=name, tools=[book] if name == "clerk" else []) for name in NAMES
+        AssistantAgent(
+            name,
+            model,
+            system_message=name,
+            tools=[book] if name == "clerk" else [],
+            handoffs=[NAMES[(at + 1) % 3]] if kind == "swarm" else [],
+        )
+        for at, name in enumerate(NAMES)
     ]
     return TEAMS[kind](members, model)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent
 from quorate.chat.facts import Fact
+from quorate.chat.handoff import Handoff, chosen, handoffs_of, with_one_handoff
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
@@ -52,6 +53,11 @@ class AssistantAgent(Runnable, Agent):
         seed: None leaves it to the client.
         limits: What it may use in one run, within the run's own limits.
         model_context: What of a long conversation the model is shown; by default all of it.
+        handoffs: Whom it may give the conversation to, by name or as a `Handoff`: each is a tool more. The first that
+            the model calls ends its turn with a `HandoffMessage`; the other calls of the reply are made too.
+
+    Attributes:
+        offered: Its tools and handoffs by name, as its model is offered them.
 
     Raises:
         ConfigError: The model string is unknown, two tools have one name, or a figure is out of range.
@@ -73,6 +79,7 @@ class AssistantAgent(Runnable, Agent):
         seed: int | None = None,
         limits: Limits | None = None,
         model_context: ModelContext | None = None,
+        handoffs: Sequence[Handoff | str] = (),
     ) -> None:
         super().__init__(name, description=description)
         if limits is not None:
@@ -84,6 +91,9 @@ class AssistantAgent(Runnable, Agent):
             raise ConfigError(f"{name}: max_tool_iterations={max_tool_iterations} must be at least 1.")
         self.model_client = model_client
         self.tools = _named(name, tools)
+        self._handoffs = handoffs_of(name, handoffs, self.tools)
+        self.handoffs = tuple(self._handoffs.values())
+        self.offered = {**self.tools, **{tool: one.handoff_tool for tool, one in self._handoffs.items()}}
         self.system_message = system_message
         self.model_client_stream = model_client_stream
         self.reflect_on_tool_use = reflect_on_tool_use
@@ -98,7 +108,7 @@ class AssistantAgent(Runnable, Agent):
 
     @cached_property
     def _specs(self) -> tuple[ToolSpec, ...]:
-        return tuple(tool.spec for tool in self.tools.values())
+        return tuple(tool.spec for tool in self.offered.values())
 
     # -- what it remembers: its side of the conversation, as blocks ---------------------------------------------------
 
@@ -145,6 +155,9 @@ class AssistantAgent(Runnable, Agent):
             if not left or not reply.calls:
                 return _message(turn, "reply", step)
             atom = await self._use_tools(turn, reply, step)
+            if self._handoffs and (taken := chosen(self._handoffs, reply.calls)) is not None:
+                names = [taken.name, *(name for name in self._handoffs if name != taken.name)]
+                return _message(turn, "handoff", step, taken.target, names)
             if not self.reflect_on_tool_use:
                 return _message(turn, "summary", step)
             blocks = blocks.plus_one(atom)
@@ -175,7 +188,10 @@ class AssistantAgent(Runnable, Agent):
         if reply.text:
             turn.derive("aside", step)
         turn.derive("request", step)
-        results = await call_tools(self.tools, reply.calls)
+        tools = self.offered
+        if self._handoffs and (taken := chosen(self._handoffs, reply.calls)) is not None:
+            tools = with_one_handoff(tools, self._handoffs, taken)
+        results = await call_tools(tools, reply.calls)
         for i, (_, _, content, is_error) in enumerate(results, step + 1):
             turn.steps[i] = filled(Made, ({"content": content, "error": is_error}, turn.scope.at, 0.0))
         return turn.derive("results", step).block or reply
@@ -194,8 +210,8 @@ def _checked(agent: str, context: ModelContext | None) -> ModelContext | None:
     return context
 
 
-def _message(turn: Turn, kind: str, step: int) -> BaseChatMessage:
-    message = turn.derive(kind, step).message
+def _message(turn: Turn, kind: str, step: int, *more: Any) -> BaseChatMessage:
+    message = turn.derive(kind, step, *more).message
     assert message is not None
     return message
 

@@ -20,10 +20,12 @@ __all__ = [
     "Condition",
     "ExternalTermination",
     "FunctionCallTermination",
+    "HandoffTermination",
     "MaxMessageTermination",
     "SourceMatchTermination",
     "StopMessageTermination",
     "TextMentionTermination",
+    "TextMessageTermination",
     "TimeoutTermination",
     "TokenUsageTermination",
 ]
@@ -196,6 +198,32 @@ class SourceMatchTermination(_First):
     def sign(self, fact: Fact) -> str | None:
         m = fact.message
         return f"{m.source} answered" if m is not None and fact.speaker and m.source in self.sources else None
+
+
+@dataclass(frozen=True)
+class HandoffTermination(_First):
+    """Stop once the conversation is handed to `target`, such as a person outside the team."""
+
+    target: str
+
+    def sign(self, fact: Fact) -> str | None:
+        m = fact.message
+        if m is None or not fact.speaker or getattr(m, "target", None) != self.target:
+            return None
+        return f"{m.source} handed over to {self.target}"
+
+
+@dataclass(frozen=True)
+class TextMessageTermination(_First):
+    """Stop once a `TextMessage` was said, by `source` if it is named. The task itself does not count."""
+
+    source: str | None = None
+
+    def sign(self, fact: Fact) -> str | None:
+        m = fact.message
+        if m is None or not fact.speaker or getattr(m, "type", "") != "TextMessage":
+            return None
+        return f"{m.source} sent a text message" if self.source in {None, m.source} else None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
     make = _KINDS.get(kind)
     if make is None:
         raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
-    return make(steps, n, f"{run.id}/{path}/{n} model", name, ref)
+    return make(steps, n, f"{run.id}/{path}/{n} model", name, ref, *item[2:])
 
 
 def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
@@ -91,6 +91,22 @@ def _summary(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fa
     return Fact(message=message, speaker=name, at=last, ref=ref)
 
 
+def _handoff(steps: dict[int, Made], n: int, id: str, name: str, ref: str, target: str, tools: Sequence[str]) -> Fact:
+    """Make the message that hands over to `target`; `tools` are the names of all tools that hand over."""
+    atom, last = answered(steps, n)
+    said = next(content for _, tool, content, error in atom.results if tool == tools[0] and not error)
+    calls = [asdict(call) for call in _calls(atom) if call.name not in tools]
+    results = [asdict(result) for result in _said(atom) if result.name not in tools]
+    context: list[dict[str, Any]] = []
+    if calls:
+        context.append({"type": "AssistantMessage", "content": calls, "source": name})
+        context.append({"type": messages.RESULTS, "content": results})
+    message = messages.HandoffMessage(
+        content=said, target=target, context=context, source=name, id=f"{id}#handoff", created_at=messages.at(last)
+    )
+    return Fact(message=message, speaker=name, at=last, ref=ref)
+
+
 def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     return fact_of(steps[n].value, steps[n].at, f"{id.removesuffix('model')}steer", f"{ref}/{n} steer")
 
@@ -106,7 +122,7 @@ def _changed(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fa
     return fact
 
 
-_KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
+_KINDS: dict[str, Callable[..., Fact]] = {
     "reply": _reply,
     "thought": _thought,
     "aside": _aside,
@@ -115,6 +131,7 @@ _KINDS: dict[str, Callable[[dict[int, Made], int, str, str, str], Fact]] = {
     "summary": _summary,
     "steer": _steer,
     "changed": _changed,
+    "handoff": _handoff,
 }
 
 

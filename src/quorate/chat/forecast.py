@@ -133,7 +133,7 @@ def _bounds(
     turns = min(allowed["turns"], math.inf if most is None else max(1, most - 1))
     selector = getattr(cast.turns, "model_client", None) is not None
     per_turn = max(
-        (1 + getattr(m, "max_tool_iterations", 0) * bool(getattr(m, "tools", {})) for m in asking), default=0
+        (1 + getattr(m, "max_tool_iterations", 0) * bool(getattr(m, "offered", {})) for m in asking), default=0
     )
     calls = min(allowed["model_calls"], turns * (per_turn + selector))
     if not asking:
@@ -159,7 +159,7 @@ def _first(member: Any, task: str) -> ModelRequest:
     most = getattr(member, "max_tokens", None)
     return ModelRequest(
         Blocks([Said(task, "user")]), system=getattr(member, "system_message", None),
-        tools=tuple(tool.spec for tool in getattr(member, "tools", {}).values()),
+        tools=tuple(tool.spec for tool in getattr(member, "offered", {}).values()),
         max_tokens=info.max_output if most is None else min(most, info.max_output),
     )  # fmt: skip
 

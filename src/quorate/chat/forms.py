@@ -18,6 +18,7 @@ from pydantic import (
 
 from quorate.chat.agent import Agent, Speaker, checked_name
 from quorate.chat.conditions import Condition
+from quorate.chat.handoff import Handoff
 from quorate.core.config import Fields, Form, Part
 from quorate.core.source import near
 from quorate.errors import ConfigError
@@ -100,6 +101,27 @@ class LimitsFields(Fields):
 
 
 LimitsPart = Annotated[LimitsFields, _LimitsForm()]
+
+
+class HandoffFields(Fields):
+    """Whom an agent may give the conversation to."""
+
+    target: str = Field(min_length=1, description="Who speaks next.")
+    description: str = Field("", description="When to do it, as the model reads it.")
+    name: str = Field("", description="Of the tool; transfer_to_<target> if left out.")
+    message: str = Field("", description="What is said to everybody with it.")
+
+
+class _HandoffForm(Form):
+    def build(self, value: str | HandoffFields, context: Known) -> Handoff:
+        return Handoff(value) if isinstance(value, str) else Handoff(**value.model_dump())
+
+    def dump(self, value: Handoff) -> str | dict[str, str]:
+        given = value.given()
+        return value.target if len(given) == 1 else given
+
+
+HandoffPart = Annotated[str | HandoffFields, _HandoffForm()]
 
 
 def form_of(hint: Any) -> Any:

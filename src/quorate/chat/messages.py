@@ -28,6 +28,10 @@ ASIDE = "#aside"
 """How the id of a `ThoughtEvent` ends that holds the text beside a reply's tool calls, before it the reply's own id."""
 
 
+RESULTS = "FunctionExecutionResultMessage"
+"""The type of a message to a model that has the results of tool calls."""
+
+
 @dataclass(slots=True)
 class RequestUsage:
     """Tokens that a message cost."""
@@ -145,6 +149,23 @@ class ToolCallSummaryMessage(BaseTextChatMessage):
     tool_calls: list[FunctionCall] = Field(default_factory=list[FunctionCall])
     results: list[FunctionExecutionResult] = Field(default_factory=list[FunctionExecutionResult])
     type: Literal["ToolCallSummaryMessage"] = "ToolCallSummaryMessage"
+
+
+class HandoffMessage(BaseTextChatMessage):
+    """Gives the next turn to `target`.
+
+    `context` has what goes with it: the tool calls of the same reply and their results, as messages to a model in plain
+    data.
+    """
+
+    target: str
+    context: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    type: Literal["HandoffMessage"] = "HandoffMessage"
+
+    def to_model_text(self) -> str:
+        """Return the content, with the results of the other tool calls of the reply."""
+        results = [r for m in self.context if m.get("type") == RESULTS for r in m["content"]]
+        return "\n".join([self.content, *(f"{r['name']}: {r['content']}" for r in results)])
 
 
 class BaseAgentEvent(BaseMessage):

@@ -29,9 +29,9 @@ else:
 
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
-`("steer", n)` (what a person said on the way),
-`("summary", n)`, of model step n and the tool steps after it; `("changed", n)`, what an intervention said instead, in
-step n; or `("json", data)`, a message or event dumped whole."""
+`("steer", n)` (what a person said on the way), `("summary", n)`, `("handoff", n, target, tools)`, of model step n and
+the tool steps after it; `("changed", n)`, what an intervention said instead, in step n; or `("json", data)`, a message
+or event dumped whole."""
 
 MAKES = frozenset({"reply", "result", "steer", "value"})
 """The kinds of entries that items are made of."""
@@ -116,9 +116,9 @@ class Turn:
         self._keep(("json", event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
         self._emit.happens(event)
 
-    def derive(self, kind: str, step: int) -> Fact:
+    def derive(self, kind: str, step: int, *more: Any) -> Fact:
         """Tell what a step came to, as an event or as the message; kept by reference."""
-        item = (kind, step)
+        item = (kind, step, *more)
         scope = self.scope
         fact = deriving.derived(item, self.steps, scope.path, self.name, scope.run)
         self.items.append(item)

@@ -11,7 +11,7 @@ from quorate.chat.live import Runnable
 from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.talk import Cast
-from quorate.chat.turns import RoundRobin, TurnPolicy
+from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
 from quorate.core.code import caller
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
@@ -94,6 +94,28 @@ class RoundRobinGroupChat(Team):
     ) -> None:
         super().__init__(
             participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
+            limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
+        )  # fmt: skip
+
+
+class Swarm(Team):
+    """Who is handed the conversation speaks, until they hand it on; the first participant begins."""
+
+    def __init__(
+        self,
+        participants: Sequence[Speaker],
+        *,
+        termination_condition: Condition[Any] | None = None,
+        max_turns: int | None = None,
+        limits: Limits | None = None,
+        patience: int | None = PATIENCE,
+        wrap_up: str | None = None,
+        runtime: AgentRuntime | None = None,
+        name: str | None = None,
+        description: str = "A team of agents.",
+    ) -> None:
+        super().__init__(
+            participants, turns=Handoffs(), termination_condition=termination_condition, max_turns=max_turns,
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from quorate.chat.facts import Fact, Thread
+from quorate.errors import ConfigError
 
 S = TypeVar("S")
 
@@ -58,6 +59,35 @@ class RoundRobin:
     async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
         at = members.index(memory) + 1 if memory in members else 0
         return Speak((members[at % len(members)],), "next in order")
+
+
+class Handoffs:
+    """Who was handed the conversation speaks, until they hand it on; the first member begins."""
+
+    pure = True
+
+    def begin(self) -> str | None:
+        return None  # who has it
+
+    def see(self, memory: str | None, fact: Fact) -> str | None:
+        if fact.choice is not None:
+            return fact.choice.speakers[-1]
+        target = getattr(fact.message, "target", None)
+        return target if isinstance(target, str) else memory
+
+    async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
+        if memory is None:
+            return Speak((members[0],), "it begins")
+        if memory not in members:
+            raise ConfigError(
+                f"The conversation was handed to {memory!r}, who is no member: {', '.join(members)}. To end there, "
+                f"and let the caller take it up, stop at HandoffTermination({memory!r}); the next task is then a "
+                "HandoffMessage to a member."
+            )
+        last = thread[-1] if len(thread) else None
+        if last is not None and getattr(last, "target", None) == memory:
+            return Speak((memory,), f"{last.source} handed over")
+        return Speak((memory,), "nobody else was named")
 
 
 class Once:

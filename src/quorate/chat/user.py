@@ -55,6 +55,9 @@ class UserProxyAgent(Agent):
             answer = await self._asked(turn)
         else:
             answer = await step("input", lambda: self._ask(turn.run), effect="read")
+        last = turn.thread[-1] if len(turn.thread) else None
+        if last is not None and getattr(last, "target", None) == self.name:
+            return messages.HandoffMessage(content=answer, source=self.name, target=last.source)
         return messages.TextMessage(content=answer, source=self.name)
 
     async def _asked(self, turn: Turn) -> str:

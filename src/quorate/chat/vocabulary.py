@@ -19,10 +19,12 @@ from quorate.chat.conditions import (
     Condition,
     ExternalTermination,
     FunctionCallTermination,
+    HandoffTermination,
     MaxMessageTermination,
     SourceMatchTermination,
     StopMessageTermination,
     TextMentionTermination,
+    TextMessageTermination,
     TimeoutTermination,
     TokenUsageTermination,
 )
@@ -31,6 +33,7 @@ from quorate.chat.forms import (
     ConditionPart,
     ContextPart,
     Count,
+    HandoffPart,
     LimitsFields,
     LimitsPart,
     Name,
@@ -38,7 +41,7 @@ from quorate.chat.forms import (
     ToolName,
 )
 from quorate.chat.progress import PATIENCE
-from quorate.chat.team import RoundRobinGroupChat, Team
+from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
 from quorate.chat.user import UserProxyAgent
 from quorate.core.config import Document, Fields, Kind
 from quorate.core.source import Problem, Where, near
@@ -104,6 +107,9 @@ class AssistantFields(Fields):
     )
     model_context: ContextPart | None = Field(
         None, description="What of a long conversation the model is shown; left out: all of it."
+    )
+    handoffs: list[HandoffPart] = Field(
+        default_factory=list[Any], description="Whom it may give the conversation to: names, or handoffs in full."
     )
 
 
@@ -176,6 +182,18 @@ class SourceMatchFields(Fields):
     sources: Names = Field(min_length=1, description="Any of them has to say something.")
 
 
+class HandoffTerminationFields(Fields):
+    """Stops once the conversation is handed to somebody."""
+
+    target: str = Field(min_length=1, description="To whom.")
+
+
+class TextMessageFields(Fields):
+    """Stops once a text message was said."""
+
+    source: Name | None = Field(None, description="Who has to say it; anybody if left out.")
+
+
 class FunctionCallFields(Fields):
     """Stops once a tool was called."""
 
@@ -204,6 +222,8 @@ CONDITIONS = (
     Kind("external", "condition", ExternalTermination, ExternalFields, values=_none),
     Kind("stop_message", "condition", StopMessageTermination, StopMessageFields),
     Kind("source_match", "condition", SourceMatchTermination, SourceMatchFields),
+    Kind("handoff", "condition", HandoffTermination, HandoffTerminationFields),
+    Kind("text_message", "condition", TextMessageTermination, TextMessageFields),
     Kind("function_call", "condition", FunctionCallTermination, FunctionCallFields),
 )
 
@@ -242,6 +262,12 @@ class RoundRobinFields(TeamFields):
     """Participants speak in the order given, again and again."""
 
     name: str = Field("RoundRobinGroupChat", min_length=1, description="Of the team.")
+
+
+class SwarmFields(TeamFields):
+    """Who is handed the conversation speaks, until they hand it on; the first participant begins."""
+
+    name: str = Field("Swarm", min_length=1, description="Of the team.")
 
 
 class SelectorFields(TeamFields):
@@ -324,5 +350,6 @@ def _conditions(document: Document | None, way: Where) -> Iterator[tuple[Where, 
 
 TEAMS = (
     Kind("round_robin", "team", RoundRobinGroupChat, RoundRobinFields, values=_of_team, check=check_team),
+    Kind("swarm", "team", Swarm, SwarmFields, values=_of_team, check=check_team),
     Kind("selector", "team", selector.SelectorGroupChat, SelectorFields, values=_of_selector, check=check_team),
 )

@@ -1,0 +1,100 @@
+"""Handing the conversation over: a tool that a model calls, and the message that comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from quorate.errors import ConfigError, ToolError
+from quorate.models.blocks import ToolCall
+from quorate.tools.tool import Tool
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """Lets an agent's model give the next turn to somebody else: control moves, and does not come back by itself.
+
+    Args:
+        target: Who speaks next.
+        description: When to do it, as the model reads it; by default only to whom.
+        name: Of the tool; `transfer_to_<target>` by default.
+        message: What is said to everybody with it.
+
+    Raises:
+        ConfigError: There is no target, or the name is none that a tool can have.
+    """
+
+    target: str
+    description: str = ""
+    name: str = ""
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            raise ConfigError("Handoff needs a target: the name of who speaks next.")
+        made = re.sub(r"\W", "_", self.target, flags=re.ASCII).lower()
+        for field, value in {
+            "description": self.description or f"Handoff to {self.target}.",
+            "name": self.name or f"transfer_to_{made}",
+            "message": self.message or f"{self.target} takes over from here.",
+        }.items():
+            object.__setattr__(self, field, value)
+        if not self.name.isidentifier():
+            raise ConfigError(f"Handoff to {self.target}: name={self.name!r} must be a word of letters, digits and _.")
+
+    def given(self) -> dict[str, str]:
+        """Return what is not as it would be by itself, as plain data."""
+        plain = Handoff(self.target)
+        names = ("description", "name", "message")
+        return {"target": self.target} | {n: v for n in names if (v := getattr(self, n)) != getattr(plain, n)}
+
+    @cached_property
+    def handoff_tool(self) -> Tool[..., Any]:
+        """The tool that the model calls: it has no arguments and answers with the message."""
+        message = self.message
+
+        async def hand_over() -> str:
+            return message
+
+        return Tool(hand_over, name=self.name, description=self.description, effect="read")
+
+
+def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, Any]) -> dict[str, Handoff]:
+    """Return an agent's handoffs by the names of their tools.
+
+    Raises:
+        ConfigError: Two have one name, or one has that of a tool, or hands over to the agent itself.
+    """
+    found: dict[str, Handoff] = {}
+    for one in given:
+        made = Handoff(one) if isinstance(one, str) else one
+        if made.target == agent:
+            raise ConfigError(f"{agent} cannot hand over to itself.")
+        if made.name in found or made.name in tools:
+            raise ConfigError(f"{agent} has two tools named {made.name!r}. Give a handoff a name: Handoff(…, name=…).")
+        found[made.name] = made
+    return found
+
+
+def chosen(handoffs: Mapping[str, Handoff], calls: Sequence[ToolCall]) -> Handoff | None:
+    """Return the first handoff that is called, None if there is none."""
+    return next((handoffs[name] for _, name, _ in calls if name in handoffs), None)
+
+
+def with_one_handoff(
+    tools: Mapping[str, Tool[..., Any]], handoffs: Mapping[str, Handoff], taken: Handoff
+) -> dict[str, Tool[..., Any]]:
+    """Return the tools in a reply that hands over: what would hand over to others tells the model that it does not."""
+
+    async def refuse() -> str:
+        raise ToolError(f"Not done: the conversation goes to {taken.target} already, and to one only.")
+
+    others = {
+        name: Tool(refuse, name=name, description=other.description, effect="read")
+        for name, other in handoffs.items()
+        if other.target != taken.target
+    }
+    return {**tools, **others}
