@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +352,20 @@ async def test_closed_store_says_so(store: SqliteStore) -> None:
         await store.read("talk")
     with pytest.raises(StoreError):
         await store.post("talk", Note("q", "answer", {}))
+
+
+def test_many_that_make_one_file_at_the_same_time_all_open_it(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+
+    def opened(path: Path) -> str:
+        together.wait(10)
+        try:
+            SqliteStore(path)._close()
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        told = [list(pool.map(opened, [tmp_path / f"{n}.db"] * 4)) for n in range(40)]
+
+    assert {error for errors in told for error in errors} == {""}

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from quorate.errors import ConfigError, StoreError
 from quorate.models.cache import as_json
+from quorate.runs.sqlite_schema import patiently
 
 T = TypeVar("T")
 
@@ -71,14 +72,18 @@ class DiskCacheStore:
 def _opened(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False, isolation_level=None)
     try:
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
-        for statement in _TABLE:
-            file.execute(statement)
+        patiently(lambda: _prepare(file), for_s=WAIT_S)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _prepare(file: sqlite3.Connection) -> None:
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = NORMAL")
+    for statement in _TABLE:
+        file.execute(statement)
 
 
 def _get(file: sqlite3.Connection, key: str) -> Any | None:

@@ -39,6 +39,7 @@ from quorate.runs.sqlite_schema import (
     digest_of,
     failed,
     noted,
+    patiently,
     place_of,
 )
 from quorate.runs.stored import Artifact, Head, Stored
@@ -189,12 +190,8 @@ class SqliteStore:
         db: sqlite3.Connection | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = self._open_file()
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute(f"PRAGMA synchronous={self._normal}")
-            db.executescript(SCHEMA)
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
-            found = int(db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()[0])
+            db = made = self._open_file()
+            found = patiently(lambda: self._prepare(made))
         except (sqlite3.Error, OSError, TypeError, ValueError) as error:
             if db is not None:
                 db.close()
@@ -205,6 +202,14 @@ class SqliteStore:
         return db
 
     # -- conversations ------------------------------------------------------------------------------------------------
+
+    def _prepare(self, db: sqlite3.Connection) -> int:
+        """Make the tables where there are none, and return the format of those that are there."""
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={self._normal}")
+        db.executescript(SCHEMA)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        return int(db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()[0])
 
     def conversation(self, id: str | None = None, *, owner: str = LOCAL_OWNER) -> Conversation:
         return Conversation(self, id, owner=owner)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from quorate.errors import StoreError
 from quorate.runs import chain
 from quorate.runs.inbox import CLOSE_QUESTIONS, Note
 from quorate.runs.stored import Stored
+
+T = TypeVar("T")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -119,6 +122,22 @@ def _bytes(value: Any) -> bytes | None:
 def noted(rows: Sequence[tuple[Any, ...]]) -> list[Note]:
     """Return notes as they are read from the inbox."""
     return [Note(id, kind, json.loads(data), at) for id, kind, data, at in rows]
+
+
+def patiently(work: Callable[[], T], *, for_s: float = BUSY_MS / 1000) -> T:
+    """Do what prepares a file, again while it is locked: SQLite does not wait where two make a file at the same time.
+
+    Raises:
+        sqlite3.Error: It failed for another reason, or for longer than that.
+    """
+    until = time.monotonic() + for_s
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 class Busy(StoreError):
