@@ -107,6 +107,16 @@ async def test_of_two_handoffs_the_first_counts_and_the_other_is_told_so() -> No
     ]
 
 
+async def test_handoff_that_is_called_with_arguments_tells_the_model_and_moves_nothing() -> None:
+    triage = ScriptedModel([call("transfer_to_refunds", '{"why": "money"}'), call("transfer_to_refunds")])
+
+    result = await swarm(triage, ScriptedModel(["DONE"])).run("Hello.")
+
+    assert [m.source for m in result.messages if not m.type.startswith("ToolCall")] == ["user", "triage", "refunds"]
+    first = next(block for block in triage.requests[1].blocks if isinstance(block, Reply))
+    assert first.results[0].is_error
+
+
 async def test_handoff_to_who_is_outside_ends_the_run_and_the_next_task_goes_on() -> None:
     talk = conversation()
     triage = ScriptedModel([call("transfer_to_customer")])

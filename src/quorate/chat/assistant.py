@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent
 from quorate.chat.facts import Fact
-from quorate.chat.handoff import Handoff, chosen, handoffs_of, with_one_handoff
+from quorate.chat.handoff import Handoff, chosen, handoffs_of, was_made, with_one_handoff
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
@@ -154,8 +154,9 @@ class AssistantAgent(Runnable, Agent):
                 turn.derive("thought", step)
             if not left or not reply.calls:
                 return _message(turn, "reply", step)
-            atom = await self._use_tools(turn, reply, step)
-            if self._handoffs and (taken := chosen(self._handoffs, reply.calls)) is not None:
+            taken = chosen(self._handoffs, reply.calls) if self._handoffs else None
+            atom = await self._use_tools(turn, reply, step, taken)
+            if taken is not None and was_made(taken, atom):
                 names = [taken.name, *(name for name in self._handoffs if name != taken.name)]
                 return _message(turn, "handoff", step, taken.target, names)
             if not self.reflect_on_tool_use:
@@ -184,13 +185,11 @@ class AssistantAgent(Runnable, Agent):
 
         return show
 
-    async def _use_tools(self, turn: Turn, reply: Reply, step: int) -> Block:
+    async def _use_tools(self, turn: Turn, reply: Reply, step: int, taken: Handoff | None) -> Block:
         if reply.text:
             turn.derive("aside", step)
         turn.derive("request", step)
-        tools = self.offered
-        if self._handoffs and (taken := chosen(self._handoffs, reply.calls)) is not None:
-            tools = with_one_handoff(tools, self._handoffs, taken)
+        tools = self.offered if taken is None else with_one_handoff(self.offered, self._handoffs, taken)
         results = await call_tools(tools, reply.calls)
         for i, (_, _, content, is_error) in enumerate(results, step + 1):
             turn.steps[i] = filled(Made, ({"content": content, "error": is_error}, turn.scope.at, 0.0))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self, cast
 
 from quorate.core.lazy import lazy
 
-if TYPE_CHECKING:
-    from quorate.chat import components
-else:
-    components = lazy("quorate.chat.components")
+
+class _Documents(Protocol):
+    """What is needed of `quorate.chat.components`, which knows every class that has these methods."""
+
+    def dump_component(self, thing: Any, **options: Any) -> dict[str, Any]: ...
+    def load_component(self, document: Mapping[str, Any], **options: Any) -> Any: ...
+
+
+components = cast("_Documents", lazy("quorate.chat.components"))
 
 
 class Component:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from quorate.errors import ConfigError, ToolError
-from quorate.models.blocks import ToolCall
+from quorate.models.blocks import Block, Reply, ToolCall
 from quorate.tools.tool import Tool
 
 
@@ -82,6 +82,11 @@ def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, 
 def chosen(handoffs: Mapping[str, Handoff], calls: Sequence[ToolCall]) -> Handoff | None:
     """Return the first handoff that is called, None if there is none."""
     return next((handoffs[name] for _, name, _ in calls if name in handoffs), None)
+
+
+def was_made(handoff: Handoff, atom: Block) -> bool:
+    """Whether the call of a handoff succeeded: one with arguments that do not fit moves nothing."""
+    return isinstance(atom, Reply) and any(name == handoff.name and not error for _, name, _, error in atom.results)
 
 
 def with_one_handoff(
