@@ -43,6 +43,7 @@ PUBLIC = [
     "SourceMatchTermination",
     "StopMessage",
     "StopMessageTermination",
+    "StructuredMessage",
     "Swarm",
     "TaskResult",
     "Team",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from quorate.chat.selector import SelectorGroupChat
     from quorate.chat.speech import Turn
     from quorate.chat.stopping import Condition
+    from quorate.chat.structured import StructuredMessage
     from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
     from quorate.chat.user import UserProxyAgent
     from quorate.runs.budget import Budget
@@ -70,6 +71,7 @@ _HOMES = {
     "quorate.chat.selector": ["SelectorGroupChat"],
     "quorate.chat.speech": ["Turn"],
     "quorate.chat.stopping": ["Condition"],
+    "quorate.chat.structured": ["StructuredMessage"],
     "quorate.chat.team": ["RoundRobinGroupChat", "Swarm", "Team"],
     "quorate.chat.user": ["UserProxyAgent"],
     "quorate.runs.budget": ["Budget"],
@@ -109,6 +111,7 @@ __all__ = [
     "SourceMatchTermination",
     "StopMessage",
     "StopMessageTermination",
+    "StructuredMessage",
     "Swarm",
     "TaskResult",
     "Team",

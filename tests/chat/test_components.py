@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from quorate import (
     Agent,
@@ -64,13 +65,24 @@ def count(text: str) -> int:
     return len(text)
 
 
+class Weather(BaseModel):
+    city: str
+    degrees: float = 0.0
+
+
 def agent(**options: Any) -> AssistantAgent:
     return AssistantAgent("ann", "embedded", tools=[count], **options)
 
 
 SAMPLES: Mapping[str, Any] = {
     "assistant": lambda: agent(
-        model_context=BufferedChatCompletionContext(9), limits=Limits(tokens=100), temperature=0.5, seed=1
+        model_context=BufferedChatCompletionContext(9),
+        limits=Limits(tokens=100),
+        temperature=0.5,
+        seed=1,
+        output_content_type=Weather,
+        output_content_type_format="{degrees} degrees",
+        metadata={"team": "a"},
     ),
     "user_proxy": lambda: UserProxyAgent("ben"),
     "round_robin": lambda: RoundRobinGroupChat([agent(), UserProxyAgent("ben")], max_turns=3),

@@ -364,6 +364,9 @@ contexts = (
 )
 
 
+ANSWER = {"title": "Weather", "type": "object", "properties": {"degrees": {"type": "number"}}, "required": ["degrees"]}
+
+
 def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
     model = st.sampled_from(["embedded", "embedded:small.gguf", "openai:gpt-5"])
     assistant = envelope(
@@ -380,6 +383,9 @@ def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
             "temperature": st.none() | st.floats(0, 2),
             "seed": st.none() | st.integers(),
             "model_context": st.none() | contexts,
+            "output_content_type": st.none() | st.just(ANSWER),
+            "tool_call_summary_format": st.sampled_from(["{result}", "{tool_name}: {result}"]),
+            "metadata": st.dictionaries(st.text(), st.text(), max_size=2),
         },
     )
     return (
@@ -454,8 +460,8 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
-FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime"}
-OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs"}  # None or empty there, said in full here
+FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime", "tool_call_summary_formatter"}
+OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata"}  # None or empty there, said in full here
 
 
 @pytest.mark.parametrize("type", [*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS], ids=lambda type: type.id)

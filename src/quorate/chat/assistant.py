@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from quorate.chat.facts import Fact
 from quorate.chat.handoff import Handoff, chosen, handoffs_of, was_made, with_one_handoff
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
+from quorate.chat.summary import RESULT_ONLY, Summarize, check_summary, summarized
 from quorate.chat.turns import Once
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
@@ -26,11 +28,12 @@ from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
 
 if TYPE_CHECKING:
-    from quorate.chat import messages
+    from quorate.chat import messages, structured
     from quorate.chat.messages import BaseChatMessage
+    from quorate.chat.structured import Content, Output
     from quorate.models.context import ModelContext
 else:
-    messages = lazy("quorate.chat.messages")
+    messages, structured = lazy("quorate.chat.messages"), lazy("quorate.chat.structured")
 
 DEFAULT_SYSTEM = "You are a helpful assistant. Use your tools where they help, and answer in plain words."
 DEFAULT_DESCRIPTION = "An assistant that answers with a model and may use tools."
@@ -55,6 +58,13 @@ class AssistantAgent(Runnable, Agent):
         model_context: What of a long conversation the model is shown; by default all of it.
         handoffs: Whom it may give the conversation to, by name or as a `Handoff`: each is a tool more. The first that
             the model calls ends its turn with a `HandoffMessage`; the other calls of the reply are made too.
+        output_content_type: What its answers must be: a pydantic model, or the JSON schema of an object. It answers
+            with a `StructuredMessage`; one that does not fit is asked for once more.
+        output_content_type_format: How people read such an answer, such as `"{city}: {degrees} degrees"`.
+        tool_call_summary_format: How, without reflection, the answer tells of each call; may have `{tool_name}`,
+            `{arguments}`, `{result}` and `{is_error}`.
+        tool_call_summary_formatter: Tells of each call instead.
+        metadata: What you want to know of the agent; nothing looks at it.
 
     Attributes:
         offered: Its tools and handoffs by name, as its model is offered them.
@@ -80,6 +90,11 @@ class AssistantAgent(Runnable, Agent):
         limits: Limits | None = None,
         model_context: ModelContext | None = None,
         handoffs: Sequence[Handoff | str] = (),
+        output_content_type: Content | None = None,
+        output_content_type_format: str | None = None,
+        tool_call_summary_format: str = RESULT_ONLY,
+        tool_call_summary_formatter: Summarize | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(name, description=description)
         if limits is not None:
@@ -100,6 +115,16 @@ class AssistantAgent(Runnable, Agent):
         self.max_tool_iterations = max_tool_iterations
         self.max_tokens, self.temperature, self.seed = max_tokens, temperature, seed
         self.model_context = _checked(name, model_context)
+        self.output_content_type, self.output_content_type_format = output_content_type, output_content_type_format
+        self._output = output_of(name, output_content_type, output_content_type_format)
+        self._schema = None if self._output is None else self._output.schema
+        if tool_call_summary_format != RESULT_ONLY:
+            check_summary(name, tool_call_summary_format)
+        self.tool_call_summary_format, self.tool_call_summary_formatter = (
+            tool_call_summary_format,
+            tool_call_summary_formatter,
+        )
+        self.metadata = dict(metadata or {})
         self._cast = Cast(name, (self,), Once())
 
     def cast(self) -> Cast:
@@ -135,7 +160,8 @@ class AssistantAgent(Runnable, Agent):
         blocks: Blocks = turn.memory
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         left = self.max_tool_iterations
-        context, run = self.model_context, scope.run
+        context, run, output = self.model_context, scope.run, self._output
+        asked_again = False
         while True:
             if run.mail or run.recorded:
                 blocks = turn.hear(blocks)
@@ -143,7 +169,7 @@ class AssistantAgent(Runnable, Agent):
             shown = blocks if context is None else context.view(blocks)
             request = filled(
                 ModelRequest,
-                (shown, self.system_message, self._specs, choice, None, most, self.temperature, self.seed),
+                (shown, self.system_message, self._specs, choice, self._schema, most, self.temperature, self.seed),
             )
             step = scope.count + 1
             show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
@@ -153,14 +179,24 @@ class AssistantAgent(Runnable, Agent):
             if reply.reasoning:
                 turn.derive("thought", step)
             if not left or not reply.calls:
-                return _message(turn, "reply", step)
+                if output is None:
+                    return _message(turn, "reply", step)
+                problem = output.problem(answer)
+                if problem is None:
+                    return _message(turn, "structured", step, *output.more)
+                turn.derive("draft", step)
+                if asked_again:
+                    raise structured.misfit(self.name, info.name, problem)
+                asked_again, left = True, 0
+                blocks = blocks.plus(replace(reply, calls=()), structured.told(problem, output))
+                continue
             taken = chosen(self._handoffs, reply.calls) if self._handoffs else None
             atom = await self._use_tools(turn, reply, step, taken)
             if taken is not None and was_made(taken, atom):
                 names = [taken.name, *(name for name in self._handoffs if name != taken.name)]
                 return _message(turn, "handoff", step, taken.target, names)
             if not self.reflect_on_tool_use:
-                return _message(turn, "summary", step)
+                return _message(turn, "summary", step, *self._summary(atom))
             blocks = blocks.plus_one(atom)
             left -= 1
 
@@ -185,6 +221,12 @@ class AssistantAgent(Runnable, Agent):
 
         return show
 
+    def _summary(self, atom: Block) -> tuple[str, ...]:
+        """Return how a summary tells of the calls of a reply, if not by their results only."""
+        if self.tool_call_summary_formatter is None:
+            return () if self.tool_call_summary_format == RESULT_ONLY else (self.tool_call_summary_format,)
+        return ("", summarized(self.tool_call_summary_formatter, atom))
+
     async def _use_tools(self, turn: Turn, reply: Reply, step: int, taken: Handoff | None) -> Block:
         if reply.text:
             turn.derive("aside", step)
@@ -207,6 +249,19 @@ def _checked(agent: str, context: ModelContext | None) -> ModelContext | None:
     if context is not None and not callable(getattr(context, "view", None)):
         raise ConfigError(f"{agent}: {context!r} is no model context: it has no view(blocks).")
     return context
+
+
+def output_of(agent: str, content: Content | None, format: str | None) -> Output | None:
+    """Return what an agent's answers must be, None for any text.
+
+    Raises:
+        ConfigError: It is no type of content, or there is a format and no type.
+    """
+    if content is not None:
+        return structured.Output(agent, content, format)
+    if format is not None:
+        raise ConfigError(f"{agent}: output_content_type_format needs an output_content_type.")
+    return None
 
 
 def _message(turn: Turn, kind: str, step: int, *more: Any) -> BaseChatMessage:

@@ -45,7 +45,9 @@ class Rebuilding:
         if entry.kind == "run":
             for i, message in enumerate(entry.payload["task"]):
                 place = f"{entry.run}:#{i}"
-                self._said[place] = Said(_text(message), message["source"], "person", place)
+                loaded = messages.load(message)
+                assert isinstance(loaded, messages.BaseChatMessage)
+                self._said[place] = loaded.to_block("person", place)
         elif entry.kind in {"heard", "interrupt"}:
             self._hear(entry, ref)
         elif entry.kind in MAKES:
@@ -69,7 +71,7 @@ class Rebuilding:
         facts = facts_of(entry, self._speech.get(ref, []), name, told)
         last = facts[-1] if facts else Fact()
         if last.message is not None and not entry.payload.get("interrupted"):
-            self._said[ref] = Said(last.message.to_model_text(), last.message.source, last.origin, ref)
+            self._said[ref] = last.message.to_block(last.origin, ref)
 
     def _see_call(self, entry: Entry, ref: str) -> None:
         said = entry.payload
@@ -118,11 +120,6 @@ def _answered(reply: Reply, results: list[Any]) -> Reply:
             for call, said in zip(reply.calls, results, strict=True)
         ]
     )
-
-
-def _text(message: dict[str, Any]) -> str:
-    loaded = messages.load(message)
-    return loaded.to_model_text() if isinstance(loaded, messages.BaseChatMessage) else loaded.to_text()
 
 
 def requests(conversation: str, entries: Iterable[Entry]) -> dict[str, list[Asking]]:

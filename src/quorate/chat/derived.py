@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quorate.chat import messages
 from quorate.chat.facts import Fact
 from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
 from quorate.chat.speech import Item, Made
+from quorate.chat.summary import RESULT_ONLY, by_format
+from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, ToolResult
 from quorate.models.client import Usage
 from quorate.runs.run import Run
+
+if TYPE_CHECKING:
+    from quorate.chat import structured
+else:
+    structured = lazy("quorate.chat.structured")
 
 # What a class's constructor does, without its detour: each of these is made in every turn.
 _text = messages.TextMessage.__pydantic_validator__.validate_python
@@ -62,6 +69,30 @@ def _aside(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
     return Fact(event=event, speaker=name, at=at)
 
 
+def _draft(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    """Make the event of an answer that did not fit; what it cost counts."""
+    answer, at, cost_usd = steps[n]
+    usage = answer.usage
+    event = messages.ThoughtEvent(
+        content=answer.reply.text, source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
+        metadata=_priced(cost_usd) if cost_usd else {}, id=f"{id}{messages.ASIDE}", created_at=messages.at(at),
+    )  # fmt: skip
+    return Fact(None, event, None, "", name, at, usage, cost_usd)
+
+
+def _structured(
+    steps: dict[int, Made], n: int, id: str, name: str, ref: str, key: str, format: str | None = None
+) -> Fact:
+    answer, at, cost_usd = steps[n]
+    reply, usage, _, _ = answer
+    message = structured.message(
+        key, reply.text, format, source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
+        metadata=_priced(cost_usd) if cost_usd else {}, id=id, created_at=messages.at(at),
+    )  # fmt: skip
+    block = reply if not reply.calls else replace(reply, calls=())
+    return Fact(message, None, None, "", name, at, usage, cost_usd, block, ref)
+
+
 def _request(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     answer, at, cost_usd = steps[n]
     usage = answer.usage
@@ -82,10 +113,13 @@ def _results(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fa
     return Fact(None, event, None, "", name, last, None, 0.0, atom)
 
 
-def _summary(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+def _summary(
+    steps: dict[int, Made], n: int, id: str, name: str, ref: str, format: str = RESULT_ONLY, text: str = ""
+) -> Fact:
+    """Make the message that tells of the calls of a reply, by a format; without one it is what a function made."""
     atom, last = answered(steps, n)
     message = messages.ToolCallSummaryMessage(
-        content="\n".join(r.content for r in atom.results), tool_calls=_calls(atom), results=_said(atom),
+        content=by_format(format, atom) if format else text, tool_calls=_calls(atom), results=_said(atom),
         source=name, id=f"{id}#summary", created_at=messages.at(last),
     )  # fmt: skip
     return Fact(message=message, speaker=name, at=last, ref=ref)
@@ -132,6 +166,8 @@ _KINDS: dict[str, Callable[..., Fact]] = {
     "steer": _steer,
     "changed": _changed,
     "handoff": _handoff,
+    "structured": _structured,
+    "draft": _draft,
 }
 
 

@@ -62,7 +62,7 @@ class Fact:
         """Return the message as another agent's model reads it; made once."""
         if self._said is None:
             assert self.message is not None
-            self._said = Said(self.message.to_model_text(), self.message.source, self.origin, self.ref)
+            self._said = self.message.to_block(self.origin, self.ref)
         return self._said
 
 

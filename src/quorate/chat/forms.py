@@ -121,6 +121,15 @@ class _HandoffForm(Form):
         return value.target if len(given) == 1 else given
 
 
+class _SchemaForm(Form):
+    def build(self, value: dict[str, Any], context: Known) -> dict[str, Any]:
+        return value
+
+    def dump(self, value: Any) -> dict[str, Any]:
+        return dict(value) if isinstance(value, Mapping) else value.model_json_schema()  # pyright: ignore[reportUnknownArgumentType]: JSON
+
+
+SchemaPart = Annotated[dict[str, Any], _SchemaForm()]
 HandoffPart = Annotated[str | HandoffFields, _HandoffForm()]
 
 

@@ -11,16 +11,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
+from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
-from quorate.models.blocks import Origin
+from quorate.models.blocks import Origin, Said
 from quorate.runs.clock import SystemClock
 from quorate.runs.outcome import Outcome
 from quorate.runs.scope import current
+
+if TYPE_CHECKING:
+    from quorate.chat import structured
+else:
+    structured = lazy("quorate.chat.structured")
 
 _system = SystemClock()
 
@@ -120,6 +126,10 @@ class BaseChatMessage(BaseMessage):
     def to_model_text(self) -> str:
         """Return the content as a model reads it."""
         return self.to_text()
+
+    def to_block(self, origin: Origin, ref: str) -> Said:
+        """Return the message as other agents' models read it; `ref` is where the journal has it."""
+        return Said(self.to_model_text(), self.source, origin, ref)
 
 
 class BaseTextChatMessage(BaseChatMessage):
@@ -271,6 +281,8 @@ def load(data: dict[str, Any]) -> BaseMessage:
         ConfigError: Its `type` is none that is known.
     """
     kind = data.get("type", "")
+    if kind.startswith("StructuredMessage"):
+        return structured.load(data)
     found = BaseMessage.registry.get(kind)
     if found is None:
         raise ConfigError(f"There is no message type {kind!r}. Import the module that defines it before resuming.")

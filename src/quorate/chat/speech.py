@@ -29,8 +29,9 @@ else:
 
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
-`("steer", n)` (what a person said on the way), `("summary", n)`, `("handoff", n, target, tools)`, of model step n and
-the tool steps after it; `("changed", n)`, what an intervention said instead, in step n; or `("json", data)`, a message
+`("steer", n)` (what a person said on the way), `("summary", n, format, text)`, `("handoff", n, target, tools)`,
+`("structured", n, key, format)` (a reply as data), `("draft", n)` (one that did not fit), of model step n and the tool
+steps after it; `("changed", n)`, what an intervention said instead, in step n; or `("json", data)`, a message
 or event dumped whole."""
 
 MAKES = frozenset({"reply", "result", "steer", "value"})

@@ -38,9 +38,11 @@ from quorate.chat.forms import (
     LimitsPart,
     Name,
     Names,
+    SchemaPart,
     ToolName,
 )
 from quorate.chat.progress import PATIENCE
+from quorate.chat.summary import RESULT_ONLY
 from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
 from quorate.chat.user import UserProxyAgent
 from quorate.core.config import Document, Fields, Kind
@@ -111,6 +113,16 @@ class AssistantFields(Fields):
     handoffs: list[HandoffPart] = Field(
         default_factory=list[Any], description="Whom it may give the conversation to: names, or handoffs in full."
     )
+    output_content_type: SchemaPart | None = Field(
+        None, description="The JSON schema of an object that its answers must be; left out: any text."
+    )
+    output_content_type_format: str | None = Field(
+        None, description="How people read such an answer, such as '{city}: {degrees} degrees'."
+    )
+    tool_call_summary_format: str = Field(
+        RESULT_ONLY, description="How, without reflection, it tells of each call of a tool."
+    )
+    metadata: dict[str, str] = Field(default_factory=dict[str, str], description="What you want to know of it.")
 
 
 class UserProxyFields(Fields):
