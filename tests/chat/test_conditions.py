@@ -8,15 +8,23 @@ from quorate import (
     Agent,
     AssistantAgent,
     Condition,
+    CostTermination,
     ExternalTermination,
+    FunctionalTermination,
     FunctionCallTermination,
+    HandoffMessage,
+    HandoffTermination,
+    Limits,
     MaxMessageTermination,
+    NoProgressTermination,
+    Price,
     RoundRobinGroupChat,
     SourceMatchTermination,
     StopMessage,
     StopMessageTermination,
     TextMentionTermination,
     TextMessage,
+    TextMessageTermination,
     TimeoutTermination,
     TokenUsageTermination,
     Turn,
@@ -30,9 +38,17 @@ from quorate.models import Usage
 from quorate.testing import FakeClock, ScriptedModel
 
 
-def said(source: str, text: str = "x", *, at: int = 0, usage: Usage | None = None, task: bool = False) -> Fact:
+def said(
+    source: str,
+    text: str = "x",
+    *,
+    at: int = 0,
+    usage: Usage | None = None,
+    cost: float | None = 0.0,
+    task: bool = False,
+) -> Fact:
     message = TextMessage(content=text, source=source)
-    return Fact(message=message, speaker="" if task else source, at=at, usage=usage)
+    return Fact(message=message, speaker="" if task else source, at=at, usage=usage, cost_usd=cost)
 
 
 def reason(condition: Condition[Any], *facts: Fact) -> str | None:
@@ -78,6 +94,26 @@ CASES: list[tuple[Condition[Any], list[Fact], str | None]] = [
     (SourceMatchTermination(["user"]), [TASK], None),  # type: ignore[arg-type]
     (FunctionCallTermination("add"), [CALLED], "the tool 'add' was called"),
     (FunctionCallTermination("sub"), [CALLED, said("a")], None),
+    (CostTermination(0.5), [said("a", cost=0.3), said("b", cost=None)], None),
+    (CostTermination(0.5), [said("a", cost=0.3), said("b", cost=0.2)], "$0.5000 of at most $0.5"),
+    (NoProgressTermination(2), [said("a", "The harbour is deep."), said("b", "Thank you!")], None),
+    (
+        NoProgressTermination(2),
+        [said("a", "The harbour is deep."), said("b", "Thank you!"), said("a", "Deep is the harbour.")],
+        "2 messages in a row said nothing new",
+    ),
+    (
+        NoProgressTermination(2),
+        [said("a", "The harbour is deep."), said("b", "Thanks!"), TASK, said("a", "The harbour is deep.")],
+        None,
+    ),
+    (NoProgressTermination(1), [said("a", "It counts 3."), said("a", "It counts 4.")], None),
+    (NoProgressTermination(1), [said("a", "Good."), CALLED, said("b", "Thanks.")], None),
+    (
+        NoProgressTermination(1),
+        [CALLED, said("a", "Good."), CALLED, said("b", "Thanks.")],
+        "1 messages in a row said nothing new",
+    ),
     (NEVER, [TASK, said("a")] * 50, None),
 ]
 
@@ -87,7 +123,11 @@ def test_condition_says_why_to_stop_or_nothing(condition: Any, facts: list[Fact]
     assert reason(condition, *facts) == expected
 
 
-@pytest.mark.parametrize(("condition", "facts", "expected"), [c for c in CASES if c[2]], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    ("condition", "facts", "expected"),
+    [c for c in CASES if c[2] and not isinstance(c[0], NoProgressTermination)],
+    ids=lambda v: type(v).__name__,
+)
 def test_condition_that_has_said_stop_does_not_take_it_back(condition: Any, facts: list[Fact], expected: str) -> None:
     assert reason(condition, *facts, said("z", "nothing")) is not None
 
@@ -119,6 +159,8 @@ def test_joined_conditions_are_flat_and_name_their_parts() -> None:
         (lambda: MaxMessageTermination(0), "give at least 1"),
         (lambda: TokenUsageTermination(), "needs one of max_total_token"),
         (lambda: SourceMatchTermination(frozenset()), "needs at least one name"),
+        (lambda: CostTermination(0), "give an amount above 0"),
+        (lambda: NoProgressTermination(0), "give at least 1"),
     ],
 )
 def test_condition_that_could_never_work_is_refused(make: Any, told: str) -> None:
@@ -228,3 +270,65 @@ async def test_time_out_goes_by_the_clock_of_the_store() -> None:
     assert result.stop_reason is not None
     assert result.stop_reason.endswith("s of at most 15")
     assert result.turns in {3, 4}
+
+
+STOPS_IN_THE_TASK: list[Condition[Any]] = [
+    TextMentionTermination("APPROVE"),
+    TextMessageTermination(),
+    StopMessageTermination(),
+    SourceMatchTermination(["user"]),  # type: ignore[arg-type]
+    HandoffTermination("ben"),
+    FunctionalTermination(lambda new: "APPROVE" in "".join(m.to_text() for m in new)),
+]
+
+
+@pytest.mark.parametrize("condition", STOPS_IN_THE_TASK, ids=lambda c: type(c).__name__)
+async def test_what_the_task_says_does_not_end_the_run_before_anybody_spoke(condition: Condition[Any]) -> None:
+    task: list[Any] = [
+        TextMessage(content="Say APPROVE when done.", source="user"),
+        StopMessage(content="APPROVE", source="user"),
+        HandoffMessage(content="APPROVE", target="ben", source="user"),
+    ]
+
+    result = await team(condition, turns=2).run(task=task)
+
+    assert result.turns >= 1
+
+
+@pytest.mark.parametrize(("most", "told"), [(0.25, "completed"), (9.0, "limit")])
+async def test_cost_ends_the_run_as_completed_where_a_limit_would_cut_it(most: float, told: str) -> None:
+    model = ScriptedModel(f"line {word} " + "x" * 400 for word in ("ant", "bee", "cat", "dog"))
+    model.info = dataclasses.replace(model.info, free=False)
+    priced = {"scripted": Price(0, 1000)}
+    working = RoundRobinGroupChat(
+        [AssistantAgent(name, model, max_tokens=200) for name in "ab"],
+        termination_condition=CostTermination(most),
+        max_turns=4,
+    )
+
+    result = await working.run(task="Go.", prices=priced, limits=Limits(turns=4))
+
+    assert result.outcome is not None
+    assert result.outcome.kind == told
+    assert result.turns == (3 if told == "completed" else 4)
+
+
+async def test_cost_of_a_model_without_a_known_price_is_refused_before_the_start() -> None:
+    model = ScriptedModel(["one"])
+    model.info = dataclasses.replace(model.info, free=False)
+    working = RoundRobinGroupChat([AssistantAgent("a", model)], termination_condition=CostTermination(1))
+
+    with pytest.raises(ConfigError, match=r"a uses scripted, whose price is not known, so CostTermination\(1\)"):
+        await working.run(task="Go.")
+    assert model.requests == []
+
+
+async def test_talk_that_says_nothing_new_completes_the_run() -> None:
+    lines = ["The harbour is four metres deep.", "Wonderful, thank you!", "You are welcome.", "Anything else?", "No."]
+    pair = [AssistantAgent(name, ScriptedModel(lines[at::2])) for at, name in enumerate("ab")]
+    working = RoundRobinGroupChat(pair, termination_condition=NoProgressTermination(2), max_turns=9)
+
+    result = await working.run(task="How deep is the harbour?")
+
+    assert result.stop_reason == "2 messages in a row said nothing new"
+    assert result.turns == 3

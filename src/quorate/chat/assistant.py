@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent
 from quorate.chat.facts import Fact
-from quorate.chat.handoff import Handoff, chosen, handoffs_of, was_made, with_one_handoff
+from quorate.chat.handoff import Handoff, chosen, ended_by, handoffs_of, was_made, with_one_handoff
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.summary import RESULT_ONLY, Summarize, check_summary, summarized
@@ -109,6 +109,7 @@ class AssistantAgent(Runnable, Agent):
         self._handoffs = handoffs_of(name, handoffs, self.tools)
         self.handoffs = tuple(self._handoffs.values())
         self.offered = {**self.tools, **{tool: one.handoff_tool for tool, one in self._handoffs.items()}}
+        self._finals = frozenset(name for name, one in self.tools.items() if one.final)
         self.system_message = system_message
         self.model_client_stream = model_client_stream
         self.reflect_on_tool_use = reflect_on_tool_use
@@ -195,7 +196,7 @@ class AssistantAgent(Runnable, Agent):
             if taken is not None and was_made(taken, atom):
                 names = [taken.name, *(name for name in self._handoffs if name != taken.name)]
                 return _message(turn, "handoff", step, taken.target, names)
-            if not self.reflect_on_tool_use:
+            if not self.reflect_on_tool_use or (self._finals and ended_by(self._finals, atom)):
                 return _message(turn, "summary", step, *self._summary(atom))
             blocks = blocks.plus_one(atom)
             left -= 1

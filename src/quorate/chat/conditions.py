@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
+from quorate.chat.asked import FunctionalTermination
 from quorate.chat.facts import Fact
-from quorate.chat.stopping import NEVER, AllOf, AnyOf, Condition
+from quorate.chat.idle import NoProgressTermination
+from quorate.chat.result import ResultTermination
+from quorate.chat.stopping import NEVER, AllOf, AnyOf, Asking, Condition
 from quorate.errors import ConfigError
 from quorate.runs.run import Run
 
@@ -17,11 +20,16 @@ __all__ = [
     "NEVER",
     "AllOf",
     "AnyOf",
+    "Asking",
     "Condition",
+    "CostTermination",
     "ExternalTermination",
     "FunctionCallTermination",
+    "FunctionalTermination",
     "HandoffTermination",
     "MaxMessageTermination",
+    "NoProgressTermination",
+    "ResultTermination",
     "SourceMatchTermination",
     "StopMessageTermination",
     "TextMentionTermination",
@@ -113,6 +121,34 @@ class TokenUsageTermination(Condition[tuple[int, int]]):
             if most is not None and used >= most:
                 return f"{used} {name} of at most {most}"
         return None
+
+
+@dataclass(frozen=True)
+class CostTermination(Condition[float]):
+    """Stop once what was said has cost `max_cost_usd`: the run is then `completed`, where a limit would cut it.
+
+    It counts what the members' models cost, not the choice of speakers; a limit counts all. A model whose price nobody
+    knows is refused before the start.
+    """
+
+    max_cost_usd: float
+
+    def __post_init__(self) -> None:
+        if not self.max_cost_usd > 0:
+            raise ConfigError(f"CostTermination({self.max_cost_usd}): give an amount above 0.")
+
+    @property
+    def most_usd(self) -> float:
+        return self.max_cost_usd
+
+    def begin(self) -> float:
+        return 0.0
+
+    def see(self, memory: float, fact: Fact) -> float:
+        return memory + (fact.cost_usd or 0.0)
+
+    def reason(self, memory: float) -> str | None:
+        return f"${memory:.4f} of at most ${self.max_cost_usd:g}" if memory >= self.max_cost_usd else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -87,6 +87,11 @@ def chosen(handoffs: Mapping[str, Handoff], calls: Sequence[ToolCall]) -> Handof
 def was_made(handoff: Handoff, atom: Block) -> bool:
     """Whether the call of a handoff succeeded: one with arguments that do not fit moves nothing."""
     return isinstance(atom, Reply) and any(name == handoff.name and not error for _, name, _, error in atom.results)
+
+
+def ended_by(finals: Set[str], atom: Block) -> bool:
+    """Whether a call of one of these tools succeeded, which ends the turn."""
+    return isinstance(atom, Reply) and any(name in finals and not error for _, name, _, error in atom.results)
 
 
 def with_one_handoff(

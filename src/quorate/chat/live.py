@@ -568,9 +568,10 @@ def check_money(
     Raises:
         ConfigError: A limit of money was set, and a model has no known price.
     """
-    if limits.cost_usd is None and not budgets and not cast.agents:
+    if limits.cost_usd is None and not budgets and not cast.agents and not cast.spends:
         return
     money = [f"cost_usd={limits.cost_usd}"] if limits.cost_usd is not None else []
+    money += [f"CostTermination({most:g})" for most in cast.spends]
     money += [f"the cost_usd={b.cost_usd} of budget {b.scope}" for b in budgets if b.cost_usd is not None]
     for asking in (*cast.members, cast.turns):
         client = getattr(asking, "model_client", None)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from quorate.chat.checking import check
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import cut_late, fact_heard, hear
@@ -59,6 +60,8 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
             cut_late(run, path, entries)
         if run.gate is not None:
             run.check_gate()
+        if talk.cast.asked:
+            await check(run, path, talk, stands=any(e.kind == "choice" for e in entries))
         reason = condition.reason(talk.condition)
         if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
@@ -92,7 +95,7 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         run.meter.add_turn()
         choice = run.append(path, "choice", _said_of(chosen))
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
-        for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
+        for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
     scope = Scope(run, path, choice.at, task=root.task)
     await _speeches(scope, talk.see_choice(choice), talk, feed)
@@ -130,7 +133,7 @@ async def _cut_turn(
     run: Run, path: str, entries: list[Entry], choice: Entry | None, cut: Entry, talk: Talk, feed: Feed
 ) -> None:
     """Close a turn that a person cut short: what was done is kept, nothing more is made, what they said is heard."""
-    for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, "choose"))]:
+    for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
         run.recall(step)
     scope = Scope(run, path, run.at if choice is None else choice.at)
     if choice is not None:
@@ -166,7 +169,7 @@ def _choose(run: Run, path: str, talk: Talk) -> Awaitable[Speak | Stop]:
 
 async def _choosing(run: Run, path: str, asked: Awaitable[Speak | Stop]) -> Speak | Stop:
     """Give the policy's own steps a scope of their own."""
-    with entered(Scope(run, paths.child(path, 0, "choose"), run.at)):
+    with entered(Scope(run, paths.child(path, 0, paths.CHOOSE), run.at)):
         return await asked
 
 

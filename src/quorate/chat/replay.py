@@ -36,6 +36,8 @@ from quorate.tools.calls import asked_of
 if TYPE_CHECKING:
     from quorate.chat.messages import TaskResult
 
+_ASKED = {paths.CHOOSE, paths.CHECK}
+
 FromDocument = Callable[[Payload], Runnable]
 """Makes the team of a document that a run has journaled."""
 
@@ -430,9 +432,11 @@ class _Again:
         names = [name for _, name in paths.elements(path)]
         cast = self.cast
         if cast.document is not None:
-            return "the team's document" + (f", {names[1]}" if len(names) > 1 and names[1] != "choose" else "")
+            return "the team's document" + (f", {names[1]}" if len(names) > 1 and names[1] not in _ASKED else "")
         things: list[Any] = []
-        if len(names) > 1 and names[1] != "choose":
+        if names[1:2] == [paths.CHECK]:
+            things += [getattr(type(part), "ask", None) for part in cast.asked]
+        elif len(names) > 1 and names[1] != paths.CHOOSE:
             member = next((m for m in cast.members if m.name == names[1]), None)
             tool = getattr(member, "tools", {}).get(names[2]) if len(names) > 2 else None
             things += [getattr(tool, "fn", None), member, getattr(type(member), "speak", None)]

@@ -9,17 +9,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from quorate.chat.component import Component
 from quorate.chat.facts import Fact
 from quorate.runs.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quorate.chat.messages import BaseMessage
 
 M = TypeVar("M")
 
 
 class Condition(Component, ABC, Generic[M]):
     """Says when a run is done."""
+
+    @property
+    def most_usd(self) -> float | None:
+        """What it lets a run cost, so that a model without a known price is refused; None where it does not count."""
+        return None
 
     @abstractmethod
     def begin(self) -> M:
@@ -83,6 +93,56 @@ class AllOf(_Joined):
     def reason(self, memory: tuple[Any, ...]) -> str | None:
         found = self.reasons(memory)
         return ", ".join(found) if len(found) == len(self.conditions) else None
+
+
+class Verdict(Fact):
+    """What a condition said that was asked.
+
+    Attributes:
+        of: The condition.
+        why: Why to stop, None to go on.
+    """
+
+    __slots__ = ("of", "why")
+
+    def __init__(self, of: Asking, why: str | None, at: int) -> None:
+        super().__init__(at=at)
+        self.of, self.why = of, why
+
+
+class Asking(Condition[str | None]):
+    """A condition that is no fold: before each turn it is asked about what was said and done since it was asked last.
+
+    Its answer is taken in as a `Verdict`, so that what follows from it is a fold again. What is asked of the world goes
+    through a step and its verdict into the journal; once it has said to stop it is not asked again in the run.
+
+    Attributes:
+        sees_task: Whether it is also asked about what no agent said: the task, what people said between turns.
+    """
+
+    sees_task: bool = False
+
+    @property
+    def pure(self) -> bool:
+        """Whether its answer follows from what it is asked about alone: then `verdict` is asked, in no step."""
+        return False
+
+    def begin(self) -> str | None:
+        return None
+
+    def see(self, memory: str | None, fact: Fact) -> str | None:
+        return memory or fact.why if isinstance(fact, Verdict) and fact.of is self else memory
+
+    def reason(self, memory: str | None) -> str | None:
+        return memory
+
+    def verdict(self, new: Sequence[BaseMessage]) -> str | None:
+        """Return why to stop, None to go on; follows from `new` alone."""
+        raise NotImplementedError
+
+    async def ask(self, new: Sequence[BaseMessage]) -> str | None:
+        """Return why to stop, None to go on; called in a step of class `read`."""
+        raise NotImplementedError
 
 
 class Never(Condition[None]):

@@ -11,7 +11,7 @@ from quorate.chat.facts import Choice, Fact
 from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import PATIENCE, Progress
 from quorate.chat.speech import MAKES, steps_of
-from quorate.chat.stopping import NEVER, Condition
+from quorate.chat.stopping import NEVER, Asking, Condition, Verdict
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
@@ -45,6 +45,8 @@ class Cast:
     wrap_up: str | None = None
     runtime: Any = None
     agents: Mapping[str, Limits] = field(init=False, repr=False)
+    asked: tuple[Asking, ...] = field(init=False, repr=False)
+    spends: tuple[float, ...] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     chooses_purely: bool = field(init=False, repr=False)
     persons: frozenset[str] = field(init=False, repr=False)
@@ -55,6 +57,8 @@ class Cast:
         tools = [tool for m in self.members for tool in getattr(m, "tools", {}).values()]
         for name, value in {
             "agents": {m.name: m.limits for m in self.members if isinstance(m, Agent) and m.limits is not None},
+            "asked": tuple(part for part in self.condition.parts() if isinstance(part, Asking)),
+            "spends": tuple(part.most_usd for part in self.condition.parts() if part.most_usd is not None),
             "names": tuple(m.name for m in self.members),
             "chooses_purely": bool(getattr(self.turns, "pure", False)),
             "persons": frozenset(m.name for m in self.members if getattr(m, "origin", "agent") == "person"),
@@ -97,6 +101,7 @@ class Talk:
         self.condition: Any = self.cast.condition.begin()
         self.watch_anew()
         self.first, self.turn = len(self.facts), 0
+        self.checked, self.decided = self.first, set[int]()
 
     def watch_anew(self) -> None:
         """Forget what repeated itself: in an earlier run, or before somebody went on with one that had stalled."""
@@ -151,6 +156,26 @@ class Talk:
         """Return the messages and events of this run."""
         return [m for fact in self.facts[self.first :] if (m := fact.message or fact.event) is not None]
 
+    def unasked(self, part: Asking) -> list[BaseMessage]:
+        """Return what was said and done since the conditions were asked last."""
+        return [
+            item
+            for fact in self.facts[self.checked :]
+            if (fact.speaker or part.sees_task) and (item := fact.message or fact.event) is not None
+        ]
+
+    def see_verdict(self, at: int, said: str | None, when: int) -> None:
+        """Take in what the condition at this place among those asked has said."""
+        if said:
+            self.decided.add(at)
+        self.condition = self.cast.condition.see(self.condition, Verdict(self.cast.asked[at], said, when))
+
+    def check_purely(self, when: int) -> None:
+        """Ask those conditions whose answers follow from what was said alone."""
+        for at, part in enumerate(self.cast.asked):
+            if part.pure and at not in self.decided and (new := self.unasked(part)):
+                self.see_verdict(at, part.verdict(new), when)
+
     def renew(self, entries: Sequence[Entry], run: Run) -> None:
         """Make this run's facts again from its entries: whoever has its result may have changed the messages."""
         facts, steps = list[Fact](), list[Entry]()
@@ -187,6 +212,9 @@ class Talk:
                 task = [messages.load(m) for m in entry.payload["task"]]
                 self.see_task(task, str(entry.run), entry.at)  # pyright: ignore[reportArgumentType]: a task is messages
             elif kind == "choice":
+                if self.cast.asked:
+                    self.check_purely(entry.at)
+                    self.checked = len(self.facts)
                 if entry.path in run.stalled_at and entry.run == run.number:
                     self.watch_anew()
                 self.see_choice(entry)
@@ -199,6 +227,8 @@ class Talk:
                 self.turn = int(entry.path.partition(" ")[0])  # one that was given up may have no choice
                 if entry.payload.get("interrupted") and cut is not None:
                     self.see(fact_heard(cut, wrote(cut.seq, run.journal.conversation, run.marks)))
+            elif kind == "value" and self.cast.asked and paths.is_check(entry.path):
+                self.see_verdict(paths.elements(entry.path)[-1][0] - 1, entry.payload["value"], entry.at)
             elif kind in MAKES:
                 steps.append(entry)
             elif kind == "heard":

@@ -17,10 +17,13 @@ from quorate.chat.conditions import (
     AllOf,
     AnyOf,
     Condition,
+    CostTermination,
     ExternalTermination,
     FunctionCallTermination,
     HandoffTermination,
     MaxMessageTermination,
+    NoProgressTermination,
+    ResultTermination,
     SourceMatchTermination,
     StopMessageTermination,
     TextMentionTermination,
@@ -212,12 +215,39 @@ class FunctionCallFields(Fields):
     function_name: str = Field(min_length=1, description="The tool that has to be called.")
 
 
+class CostFields(Fields):
+    """Stops once what was said has cost so much."""
+
+    max_cost_usd: float = Field(gt=0, description="US dollars.")
+
+
+class NoProgressFields(Fields):
+    """Stops once some messages in a row have said nothing new."""
+
+    messages: Count = Field(3, description="How many.")
+
+
+class ResultFields(Fields):
+    """Stops once a tool was called whose arguments are the result."""
+
+    tool: ToolName = Field(description="The tool, one of the operator's own modules; best with final=True.")
+
+
 def _any(conditions: list[Condition[Any]]) -> AnyOf:
     return AnyOf(tuple(conditions))
 
 
 def _all(conditions: list[Condition[Any]]) -> AllOf:
     return AllOf(tuple(conditions))
+
+
+def _of_result(condition: ResultTermination) -> Mapping[str, Any]:
+    if condition.form is not None:
+        raise ConfigError(
+            f"ResultTermination({condition.form.__name__}) takes a class, which is no data. Write its tool as a "
+            "function, @tool(final=True), and name that."
+        )
+    return {"tool": condition.tool}
 
 
 def _none(condition: Condition[Any]) -> Mapping[str, Any]:
@@ -237,6 +267,9 @@ CONDITIONS = (
     Kind("handoff", "condition", HandoffTermination, HandoffTerminationFields),
     Kind("text_message", "condition", TextMessageTermination, TextMessageFields),
     Kind("function_call", "condition", FunctionCallTermination, FunctionCallFields),
+    Kind("cost", "condition", CostTermination, CostFields),
+    Kind("no_progress", "condition", NoProgressTermination, NoProgressFields),
+    Kind("tool_result", "condition", ResultTermination, ResultFields, values=_of_result),
 )
 
 # -- teams -----------------------------------------------------------------------------------------------------------
@@ -343,9 +376,10 @@ def check_team(document: Document) -> Iterator[Problem]:
         if kind in {"text_mention", "source_match"} and len(names) == len(members):
             for source in sorted(set(condition["sources"]) - set(names)):
                 yield Problem((*way, "sources"), f"No participant is named {source!r}.{_known(source, names)}")
-        if kind == "function_call" and not others and condition["function_name"] not in tools:
-            name = condition["function_name"]
-            yield Problem((*way, "function_name"), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}")
+        field = {"function_call": "function_name", "tool_result": "tool"}.get(kind, "")
+        if field and not others and condition[field] not in tools:
+            name = condition[field]
+            yield Problem((*way, field), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}")
 
 
 def _known(word: str, known: list[str]) -> str:

@@ -113,7 +113,7 @@ def told(conversation: str, record: RunRecord) -> Told:
             closing = next(e for e in entries if e.kind == "said" and e.path == speech)
             run = _Named(run_id(wrote(closing.seq, conversation, record.marks), record.number), record.number)
             turn.said += _closed(entries, closing, name, run)
-        elif name != "choose":
+        elif name not in {paths.CHOOSE, paths.CHECK}:
             turn.said += _unfinished(entries, speech, name)
     for top, entry in cut.items():
         turns[top].said += _heard(entry, conversation, record)

@@ -14,6 +14,9 @@ ROOT = ""
 WRAP_UP = "wrap up"
 """The scope of a last answer when a limit was reached: part of the result, and of no turn."""
 
+CHOOSE, CHECK = "choose", "check"
+"""The scopes in a turn, before its speeches, in which it is asked who speaks, and whether the run is done."""
+
 _LAST = 1 << 60
 DIGEST_CHARS = 12
 _KEYED = re.compile(rf"((?:.*/)?0 (?:[^/~]|~~)*~)([0-9a-f]{{{DIGEST_CHARS}}})(~\d+)?")
@@ -58,6 +61,11 @@ def elements(path: str) -> list[tuple[int, str]]:
 def is_wrap_up(path: str) -> bool:
     """Whether a path is that of a wrap-up, or in it."""
     return path.partition("/")[0].endswith(f" {WRAP_UP}")
+
+
+def is_check(path: str) -> bool:
+    """Whether a path is that of a step in which a condition was asked."""
+    return path.rpartition("/")[0].endswith(f"/0 {CHECK}")
 
 
 def speaker(path: str) -> str:

@@ -56,6 +56,7 @@ class Tool(Generic[P, R]):
         attempts: How often a call is made in all while it fails, with growing pauses; for `read` and `idempotent`.
             What it raises as `ToolError` is for the model, and not tried again. An exception with `retry_after_s`
             says itself how long to wait.
+        final: Whether a call that succeeds ends the turn of the agent that makes it, with the result as its answer.
 
     Raises:
         ConfigError: It has no description, a parameter without a type, or options that do not go together.
@@ -74,6 +75,7 @@ class Tool(Generic[P, R]):
         polls: bool = False,
         approval: bool | Approval = False,
         attempts: int = 1,
+        final: bool = False,
     ) -> None:
         self.fn = fn
         self.name = name or getattr(fn, "__name__", type(fn).__name__)
@@ -81,6 +83,7 @@ class Tool(Generic[P, R]):
         self.effect: Effect = effect
         self.timeout_s = timeout_s
         self.reconcile, self.scope, self.polls, self.attempts = reconcile, scope, polls, attempts
+        self.final = final
         self.approval = (approval if isinstance(approval, Approval) else Approval()) if approval else None
         self.parameters = _parameters(self.name, fn)
         self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # an object with an async call
@@ -169,6 +172,7 @@ def tool(
     polls: bool = False,
     approval: bool | Approval = False,
     attempts: int = 1,
+    final: bool = False,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a tool that models may call; it stays callable.

@@ -1,0 +1,38 @@
+"""Asking conditions that are no fold: what they say is journaled, and taken in like any fact."""
+
+from __future__ import annotations
+
+from quorate.chat.talk import Talk
+from quorate.runs import paths
+from quorate.runs.run import Run
+from quorate.runs.scope import Scope, entered
+from quorate.runs.steps import step
+
+
+async def check(run: Run, path: str, talk: Talk, *, stands: bool) -> None:
+    """Ask whether the run is done, before the turn at `path`.
+
+    Args:
+        run: The run.
+        path: Of the turn.
+        talk: The conversation so far.
+        stands: Whether it was chosen already who speaks: then only what was answered before is taken in.
+    """
+    talk.check_purely(run.at)
+    inside = paths.child(path, 0, paths.CHECK)
+    with entered(Scope(run, inside, run.at)) as scope:
+        for at, part in enumerate(talk.cast.asked):
+            if part.pure or at in talk.decided:
+                continue
+            if stands and not any(paths.below(p, inside) and _place(p) == at + 1 for p in run.recorded):
+                continue
+            if new := talk.unasked(part):
+                scope.count = at  # each has a place of its own, whether others are asked or not
+                said = await step("condition", lambda part=part, new=new: part.ask(new), effect="read")
+                talk.see_verdict(at, said, scope.at)
+        run.at = max(run.at, scope.at)
+    talk.checked = len(talk.facts)
+
+
+def _place(path: str) -> int:
+    return paths.elements(path)[-1][0]
