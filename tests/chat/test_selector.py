@@ -1,4 +1,7 @@
+import itertools
 import json
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.selector import Selector, named
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import Reply, Said
+from quorate.models.context import BufferedChatCompletionContext, HeadAndTailChatCompletionContext
 from quorate.testing import ScriptedModel
 
 NAMES = ("ann", "bob", "cy")
@@ -251,3 +255,171 @@ async def test_way_of_choosing_without_an_opinion_leaves_it_to_fairness() -> Non
     found = [await policy.next(memory, Thread([]), NAMES) for _ in range(2)]
 
     assert [speak.speakers for speak in found] == [("bob",), ("bob",)]
+
+
+# -- streaming and context --------------------------------------------------------------------------------------------
+
+
+async def shown(team: SelectorGroupChat) -> list[Any]:
+    return [item async for item in team.run_stream(task="Go.")]
+
+
+async def test_choice_is_shown_as_it_comes_where_that_is_wanted_and_never_kept() -> None:
+    model = ScriptedModel(["nobody", chosen("bob")], chunks=3)
+
+    items = await shown(team(model, turns=1, model_client_streaming=True))
+
+    ours = [item for item in items if getattr(item, "source", "") == "selector"]
+    events = [item for item in ours if item.type == "SelectorEvent"]
+    assert [event.content for event in events] == ["nobody", chosen("bob")]
+    for event in events:
+        chunks = [item.content for item in ours if getattr(item, "full_message_id", "") == event.id]
+        assert len(chunks) == 3
+        assert "".join(chunks) == event.content
+    assert [m.source for m in items[-1].messages] == ["user", "bob"]
+
+
+async def test_choice_is_not_shown_where_nobody_wants_it() -> None:
+    items = await shown(team(ScriptedModel([chosen("bob")]), turns=1))
+
+    assert not [item for item in items if getattr(item, "source", "") == "selector"]
+
+
+async def test_model_context_says_what_the_choosing_model_is_shown() -> None:
+    model = ScriptedModel([chosen("ann"), chosen("bob"), chosen("cy")])
+    context = HeadAndTailChatCompletionContext(1, 1)
+
+    await team(model, turns=3, model_context=context, selector_prompt="{history}").run(task="Go.")
+
+    first, second, third = [request.blocks[0].text for request in model.requests]
+    assert first == "user: Go."
+    assert second == "user: Go.\nann: ann 0 0"
+    assert third.splitlines()[0] == "user: Go."
+    assert third.splitlines()[-1] == "bob: bob 0 0"
+    assert "ann 0 0" not in third
+
+
+async def test_model_context_of_a_selector_is_one() -> None:
+    with pytest.raises(ConfigError, match=r"is no model context: it has no view\(blocks\)"):
+        team(ScriptedModel([]), model_context=object())
+
+
+async def test_choice_is_resumed_with_a_context_as_without(killed: Any) -> None:
+    # ENGINE 1: what the selector was shown is folded again
+    talk = conversation("talk")
+    options: Any = {"model_context": BufferedChatCompletionContext(2), "selector_prompt": "{history}"}
+    whole = ScriptedModel([chosen("ann"), chosen("bob"), chosen("cy")])
+    await team(whole, turns=3, **options).run(task="Go.", conversation=talk)
+    entries = await talk.entries()
+    left = await killed(entries, before="turn", nth=2)
+    rest = ScriptedModel([chosen("cy")])
+
+    await team(rest, turns=3, **options).continue_run("talk", store=left.store)
+
+    assert rest.requests[0].blocks[0].text == whole.requests[2].blocks[0].text == "ann: ann 0 0\nbob: bob 0 0"
+
+
+# -- bad_selector -----------------------------------------------------------------------------------------------------
+
+CROWD = ("ann", "Bob", "cy_1", "李明", "data analyst")
+
+
+def noise(draw: random.Random, name: str, forbidden: str) -> str:
+    other = draw.choice([n for n in CROWD if n != name])
+    return draw.choice(
+        [
+            "",
+            " \n",
+            "the one who knows best",
+            "\x00\ufffd{]",
+            "null",
+            "[]",
+            "{}",
+            '{"speaker": 7}',
+            '{"speaker": null}',
+            f'{{"speaker": "{name} "',
+            f"{name} and {other}",
+            f'["{name}", "{other}"]',
+            f'{{"speaker": "{forbidden}"}}',
+            forbidden,
+            "zoe",
+            '{"speaker": "zoe"}',
+            name.upper(),
+            f"**{name.title()}**",
+            f"I think {name} should speak next.",
+            chosen(name),
+            "x" * 5000,
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_bad_selector_over_300_turns(seed: int) -> None:
+    """No illegal speaker, at most one extra call a turn, nobody starves, whatever the model answers."""
+    draw = random.Random(seed)
+    talk = conversation(f"talk-{seed}")
+
+    def answer(request: Any) -> str:
+        enum = json.loads(request.output_schema)["properties"]["speaker"]["enum"]
+        return noise(draw, draw.choice(enum), next(n for n in CROWD if n not in enum) if len(enum) < 5 else "zoe")
+
+    model = ScriptedModel(itertools.repeat(answer))
+    crowd = [AssistantAgent(name, ScriptedModel([f"{name} {n} {n * 17}" for n in range(300)])) for name in CROWD]
+    working = SelectorGroupChat(crowd, model, patience=None)
+
+    result = await working.run(task="Go.", conversation=talk, limits=Limits(turns=300, model_calls=900, tokens=10**9))
+
+    spoke = [m.source for m in result.messages[1:]]
+    assert len(spoke) == 300
+    assert set(spoke) == set(CROWD)
+    assert all(a != b for a, b in itertools.pairwise(spoke))
+    assert 300 < len(model.requests) <= 600
+    calls = Counter(
+        e.path.partition("/")[0] for e in await talk.entries() if e.kind == "call" and "/0 choose/" in e.path
+    )
+    assert max(calls.values()) == 2
+    longest = max(len(list(gap)) for name in CROWD for said, gap in itertools.groupby(spoke, name.__eq__) if not said)
+    assert longest <= 30
+    assert min(Counter(spoke).values()) >= 30
+    reasons = Counter(e.payload["reason"] for e in await talk.entries() if e.kind == "choice")
+    assert reasons["nobody legal was chosen; has been silent longest"] > 30
+    assert reasons["chosen by scripted"] > 30
+    assert reasons["chosen by scripted, at attempt 2"] > 30
+
+
+async def test_model_that_never_names_anybody_lets_all_speak_in_turn() -> None:
+    crowd = [AssistantAgent(name, ScriptedModel([f"{name} {n} {n * 17}" for n in range(20)])) for name in CROWD]
+    working = SelectorGroupChat(crowd, ScriptedModel(itertools.repeat("Nobody!")), max_turns=20)
+
+    result = await working.run(task="Go.")
+
+    assert [m.source for m in result.messages[1:]] == [*CROWD] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I think ann should go on.", "ann"),
+        ("Anna should go on.", None),
+        ("ann! Ann? ANN.", "ann"),
+        ("cy_1", "cy_1"),
+        ("cy_12", None),
+        ("请李明发言", "李明"),
+        ("李明 and ann", None),
+        ("Let the Data Analyst speak", "data analyst"),
+        ("the analyst", None),
+        ("ann_lee", "ann_lee"),
+        ("ann_lee and then ann", None),
+        ("👩‍🔬 please", "👩‍🔬"),
+        ('```json\n{"speaker": "ann"}\n```', "ann"),
+        (f"so {'long' * 50} it is", "long" * 50),
+    ],
+)
+def test_name_in_any_script_is_found_in_an_answer_if_it_is_the_only_one(text: str, expected: str | None) -> None:
+    assert named(text, [*CROWD, "ann_lee", "👩‍🔬", "long" * 50]) == expected
+
+
+def test_names_that_differ_by_case_only_are_told_apart() -> None:
+    assert named("Ann", ["ann", "Ann"]) == "Ann"
+    assert named('{"speaker": "ann"}', ["ann", "Ann"]) == "ann"
+    assert named("ANN", ["ann", "Ann"]) is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.checking import check
 from quorate.chat.facts import Choice, Fact, Thread
-from quorate.chat.feed import Feed
+from quorate.chat.feed import Feed, viewers
 from quorate.chat.hearing import cut_late, fact_heard, hear
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
@@ -89,7 +89,7 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         run.check()
         if not talk.cast.chooses_purely:
             run.meter.check_turns()  # before the choice is paid for
-        chosen = _checked(await _choose(run, path, talk), talk)
+        chosen = _checked(await _choose(run, path, talk, feed), talk)
         if isinstance(chosen, Stop):
             return Outcome("completed", chosen.reason)
         run.meter.add_turn()
@@ -160,17 +160,21 @@ def _said_of(speak: Speak) -> Payload:
     return said
 
 
-def _choose(run: Run, path: str, talk: Talk) -> Awaitable[Speak | Stop]:
+def _choose(run: Run, path: str, talk: Talk, feed: Feed) -> Awaitable[Speak | Stop]:
     """Ask the policy who is next."""
     cast = talk.cast
     asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-    return asked if cast.chooses_purely else _choosing(run, path, asked)
+    return asked if cast.chooses_purely else _choosing(run, path, asked, feed)
 
 
-async def _choosing(run: Run, path: str, asked: Awaitable[Speak | Stop]) -> Speak | Stop:
+async def _choosing(run: Run, path: str, asked: Awaitable[Speak | Stop], feed: Feed) -> Speak | Stop:
     """Give the policy's own steps a scope of their own."""
-    with entered(Scope(run, paths.child(path, 0, paths.CHOOSE), run.at)):
-        return await asked
+    token = viewers.set(feed)
+    try:
+        with entered(Scope(run, paths.child(path, 0, paths.CHOOSE), run.at)):
+            return await asked
+    finally:
+        viewers.reset(token)
 
 
 def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:

@@ -218,6 +218,13 @@ class SelectSpeakerEvent(BaseAgentEvent):
     type: Literal["SelectSpeakerEvent"] = "SelectSpeakerEvent"
 
 
+class SelectorEvent(BaseAgentEvent):
+    """What the model answered that chooses who speaks next. It is shown to viewers who want it and never stored."""
+
+    content: str
+    type: Literal["SelectorEvent"] = "SelectorEvent"
+
+
 class ModelClientStreamingChunkEvent(BaseAgentEvent):
     """A piece of a reply under way. It is never stored.
 

@@ -5,27 +5,34 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from quorate.chat import feed
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.naming import named
 from quorate.chat.progress import PATIENCE
 from quorate.chat.stopping import Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime
+from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import ask
-from quorate.models.client import ModelClient, ModelRequest
+from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta
+from quorate.models.context import ModelContext
 from quorate.runs.outcome import Limits
 from quorate.runs.scope import current
 from quorate.runs.steps import step
 from quorate.tools.threads import in_thread
 
 if TYPE_CHECKING:
+    from quorate.chat import messages
     from quorate.chat.messages import BaseChatMessage
+else:
+    messages = lazy("quorate.chat.messages")
 
 SelectorFunc = Callable[[Sequence["BaseChatMessage"]], "str | Awaitable[str | None] | None"]
 CandidateFunc = Callable[[Sequence["BaseChatMessage"]], "list[str] | Awaitable[list[str]]"]
@@ -40,6 +47,15 @@ Read what was said, then choose from {participants} the one who should speak nex
 Answer with the name only."""
 RECENT = 20
 """How many of the latest messages a selector is shown."""
+SOURCE = "selector"
+"""Whose what is shown of a choice is."""
+
+
+class Spoken(NamedTuple):
+    """What a selector remembers: who has spoken, the latest last, each once; and what was said, if it has a context."""
+
+    names: tuple[str, ...] = ()
+    blocks: Blocks | None = None
 
 
 class Choosing(Protocol):
@@ -75,36 +91,49 @@ class Selector:
         """The model that chooses, if one does."""
         return getattr(self.choosing, "model_client", None)
 
-    def begin(self) -> tuple[str, ...]:
-        return ()  # who has spoken, the latest last, each once
+    def begin(self) -> Spoken:
+        return Spoken((), None if self._model_context is None else Blocks())
 
-    def see(self, memory: tuple[str, ...], fact: Fact) -> tuple[str, ...]:
-        if fact.choice is None:
+    def see(self, memory: Spoken, fact: Fact) -> Spoken:
+        if fact.choice is not None:
+            spoke = fact.choice.speakers
+            return memory._replace(names=(*(name for name in memory.names if name not in spoke), *spoke))
+        if memory.blocks is None or fact.message is None:
             return memory
-        spoke = fact.choice.speakers
-        return (*(name for name in memory if name not in spoke), *spoke)
+        return memory._replace(blocks=memory.blocks.plus_one(fact.said()))
 
-    async def next(self, memory: tuple[str, ...], thread: Thread, members: Sequence[str]) -> Speak:
+    async def next(self, memory: Spoken, thread: Thread, members: Sequence[str]) -> Speak:
         if self.selector_func is not None:
             name = await _called(self.selector_func, thread)
             if name is not None:
                 _check([name], members, "selector_func")
                 return Speak((name,), "chosen by selector_func")
-        candidates = await self._candidates(memory, thread, members)
+        candidates = await self._candidates(memory.names, thread, members)
         if len(candidates) == 1:
             return Speak((candidates[0],), "the only candidate")
-        chosen = await self.choosing.choose(thread, candidates, self.roles)
+        chosen = await self._chosen(memory, thread, candidates)
         if chosen is not None and chosen[0] in candidates:
             return Speak((chosen[0],), chosen[1])
-        silent = min(candidates, key=lambda name: (memory.index(name) if name in memory else -1, members.index(name)))
+        spoke = memory.names
+        silent = min(candidates, key=lambda name: (spoke.index(name) if name in spoke else -1, members.index(name)))
         return Speak((silent,), "nobody legal was chosen; has been silent longest")
 
-    async def _candidates(self, memory: tuple[str, ...], thread: Thread, members: Sequence[str]) -> list[str]:
+    async def _chosen(self, memory: Spoken, thread: Thread, candidates: list[str]) -> tuple[str, str] | None:
+        choosing = self.choosing
+        if isinstance(choosing, ByModel):
+            return await choosing.choose(thread, candidates, self.roles, memory.blocks)
+        return await choosing.choose(thread, candidates, self.roles)
+
+    @property
+    def _model_context(self) -> ModelContext | None:
+        return getattr(self.choosing, "model_context", None)
+
+    async def _candidates(self, spoke: tuple[str, ...], thread: Thread, members: Sequence[str]) -> list[str]:
         if self.candidate_func is not None:
             found = await _called(self.candidate_func, thread)
             _check(found, members, "candidate_func")
-            return found
-        last = memory[-1] if memory else None
+            return list(dict.fromkeys(found))
+        last = spoke[-1] if spoke else None
         if self.allow_repeated_speaker or len(members) == 1:
             return list(members)
         return [name for name in members if name != last]
@@ -122,16 +151,37 @@ def _check(names: Any, members: Sequence[str], who: str) -> None:
 
 
 class ByModel:
-    """A model chooses, its answer held to the candidates' names by a JSON schema; a wrong answer is sent back once."""
+    """A model chooses, its answer held to the candidates' names by a JSON schema; a wrong answer is sent back once.
 
-    def __init__(self, client: ModelClient | str, *, prompt: str = PROMPT, attempts: int = 2) -> None:
+    Args:
+        client: The model.
+        prompt: What it is asked, with `{roles}`, `{participants}` and `{history}`.
+        attempts: How often it may answer.
+        streams: Whether viewers see its answer as it comes.
+        model_context: What of the conversation it is shown; by default the latest messages.
+    """
+
+    def __init__(
+        self,
+        client: ModelClient | str,
+        *,
+        prompt: str = PROMPT,
+        attempts: int = 2,
+        streams: bool = False,
+        model_context: ModelContext | None = None,
+    ) -> None:
         if isinstance(client, str):
             registry.check_model(client)
         if attempts < 1:
             raise ConfigError(f"max_selector_attempts={attempts} must be at least 1.")
+        if model_context is not None and not callable(getattr(model_context, "view", None)):
+            raise ConfigError(f"{model_context!r} is no model context: it has no view(blocks).")
         self.model_client, self.prompt, self.attempts = client, prompt, attempts
+        self.streams, self.model_context = streams, model_context
 
-    async def choose(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str]) -> tuple[str, str] | None:
+    async def choose(
+        self, thread: Thread, candidates: Sequence[str], roles: dict[str, str], said: Blocks | None = None
+    ) -> tuple[str, str] | None:
         client = await self._client()
         schema = json.dumps(
             {
@@ -142,10 +192,14 @@ class ByModel:
             },
             ensure_ascii=False,
         )
-        blocks = Blocks([Said(self._asking(thread, candidates, roles))])
+        blocks = Blocks([Said(self._asking(thread, candidates, roles, said))])
+        showing = _Showing.begin() if self.streams else None
         for attempt in range(1, self.attempts + 1):
             request = ModelRequest(blocks=blocks, output_schema=schema, max_tokens=min(256, client.info.max_output))
-            answer, _ = await ask(client, request)
+            show = None if showing is None else showing.show(attempt)
+            answer, _ = await ask(client, request, on_event=show)
+            if showing is not None:
+                showing.end(attempt, answer.reply.text)
             name = named(answer.reply.text, candidates)
             if name is not None:
                 return name, f"chosen by {client.info.name}" + (f", at attempt {attempt}" if attempt > 1 else "")
@@ -164,8 +218,12 @@ class ByModel:
             return registry.open_model(client)
         return await scope.run.resource(client, lambda: registry.open_model(client))
 
-    def _asking(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str]) -> str:
-        history = "\n".join(f"{m.source}: {m.to_model_text()}" for m in thread[-RECENT:])
+    def _asking(self, thread: Thread, candidates: Sequence[str], roles: dict[str, str], said: Blocks | None) -> str:
+        if said is None or self.model_context is None:
+            history = "\n".join(f"{m.source}: {m.to_model_text()}" for m in thread[-RECENT:])
+        else:
+            shown = [block for block in self.model_context.view(said) if isinstance(block, Said)]
+            history = "\n".join(f"{b.source}: {b.text}" if b.source else b.text for b in shown)
         listed = "\n".join(f"{name}: {' '.join(roles.get(name, '').split())}" for name in candidates)
         return (
             self.prompt.replace("{roles}", listed)
@@ -174,18 +232,43 @@ class ByModel:
         )
 
 
-def named(text: str, candidates: Sequence[str]) -> str | None:
-    """Return the one candidate that a reply names, None if it names none, or several."""
-    try:
-        data: Any = json.loads(text)
-        said = data.get("speaker") if isinstance(data, dict) else data  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: it is JSON
-        if isinstance(said, str) and said in candidates:
-            return said
-    except ValueError:
-        pass
-    bare = text.strip().strip("\"'`.*").casefold()
-    same = [name for name in candidates if name.casefold() == bare]
-    return same[0] if len(same) == 1 else None
+class _Showing:
+    """Shows viewers the answer of the model that chooses, as it comes; nothing of it is kept."""
+
+    def __init__(self, viewers: feed.Feed, id: str, at: int) -> None:
+        self._viewers, self._id, self._at = viewers, id, at
+
+    @classmethod
+    def begin(cls) -> _Showing | None:
+        """Return what shows, None where nobody looks on."""
+        viewers, scope = feed.viewers.get(), current.get()
+        if viewers is None or scope is None or not viewers.watched:
+            return None
+        return cls(viewers, f"{scope.run.id}/{scope.path}", scope.at)
+
+    def show(self, attempt: int) -> Callable[[ModelEvent, int], None]:
+        id = f"{self._id}#{attempt}"
+
+        def chunk(event: ModelEvent, again: int) -> None:
+            if type(event) is TextDelta:
+                self._viewers.push(
+                    messages.ModelClientStreamingChunkEvent(
+                        content=event.text,
+                        source=SOURCE,
+                        id=id,
+                        full_message_id=id,
+                        attempt=again,
+                        created_at=messages.at(self._at),
+                    )
+                )
+
+        return chunk
+
+    def end(self, attempt: int, text: str) -> None:
+        event = messages.SelectorEvent(
+            content=text, source=SOURCE, id=f"{self._id}#{attempt}", created_at=messages.at(self._at)
+        )
+        self._viewers.push(event)
 
 
 class ByLikeness:
@@ -225,6 +308,8 @@ class SelectorGroupChat(Team):
         max_selector_attempts: How often the model may answer with no legal name before fairness decides.
         selector_func: Is given the thread and returns a name, or None to let the model choose.
         candidate_func: Is given the thread and returns who may be chosen.
+        model_client_streaming: Whether viewers see the model's choice as it comes; nothing of it is kept.
+        model_context: What of the conversation the model is shown; by default the 20 latest messages.
 
     Raises:
         ConfigError: Fewer than two take part, or what `Team` raises.
@@ -240,6 +325,8 @@ class SelectorGroupChat(Team):
         max_selector_attempts: int = 2,
         selector_func: SelectorFunc | None = None,
         candidate_func: CandidateFunc | None = None,
+        model_client_streaming: bool = False,
+        model_context: ModelContext | None = None,
         termination_condition: Condition[Any] | None = None,
         max_turns: int | None = None,
         limits: Limits | None = None,
@@ -254,7 +341,13 @@ class SelectorGroupChat(Team):
         choosing = (
             ByLikeness()
             if model_client is None
-            else ByModel(model_client, prompt=selector_prompt or PROMPT, attempts=max_selector_attempts)
+            else ByModel(
+                model_client,
+                prompt=selector_prompt or PROMPT,
+                attempts=max_selector_attempts,
+                streams=model_client_streaming,
+                model_context=model_context,
+            )
         )
         roles = {p.name: getattr(p, "description", "") for p in participants}
         policy = Selector(

@@ -329,13 +329,19 @@ class SelectorFields(TeamFields):
     )
     allow_repeated_speaker: bool = Field(False, description="Whether who spoke last may be chosen again.")
     max_selector_attempts: Count = Field(2, description="How often the model may answer with no name that is allowed.")
+    model_client_streaming: bool = Field(False, description="Whether viewers see the model's choice as it comes.")
+    model_context: ContextPart | None = Field(
+        None, description="What of the conversation the model is shown; left out: the 20 latest messages."
+    )
 
     @model_validator(mode="after")
     def _asks_a_model_or_none(self) -> Self:
         if self.model_client is None:
             if self.selector_prompt is not None:
                 raise ConfigError("selector_prompt needs a model that chooses: add model_client.")
-            self.max_selector_attempts = 2  # nobody is asked
+            if self.model_context is not None:
+                raise ConfigError("model_context needs a model that chooses: add model_client.")
+            self.max_selector_attempts, self.model_client_streaming = 2, False  # nobody is asked
         elif self.selector_prompt is None:
             self.selector_prompt = selector.PROMPT
         return self
@@ -354,7 +360,13 @@ def _of_selector(team: selector.SelectorGroupChat) -> Mapping[str, Any]:
         )
     by = policy.choosing
     chosen = (
-        {"model_client": by.model_client, "selector_prompt": by.prompt, "max_selector_attempts": by.attempts}
+        {
+            "model_client": by.model_client,
+            "selector_prompt": by.prompt,
+            "max_selector_attempts": by.attempts,
+            "model_client_streaming": by.streams,
+            "model_context": by.model_context,
+        }
         if isinstance(by, selector.ByModel)
         else {}
     )
