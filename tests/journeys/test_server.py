@@ -4,7 +4,9 @@ import asyncio
 import os
 from collections.abc import Iterator
 from signal import SIGKILL
+from typing import Any
 
+import asyncpg
 import pytest
 
 from quorate import open_store
@@ -26,9 +28,18 @@ def opened(url: str) -> PostgresStore:
     return store
 
 
-def crash(store: PostgresStore) -> None:
-    """Kill the process of the server that serves a store: the server throws everybody out, and recovers."""
-    os.kill(store._writer._connection.get_server_pid(), SIGKILL)
+async def crash(url: str) -> None:
+    """Kill a process of the server that serves somebody: the server throws everybody out, and recovers."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                connection: Any = await asyncpg.connect(url)
+            except (asyncpg.PostgresError, OSError):  # it recovers from the last crash still
+                await asyncio.sleep(0.01)
+            else:
+                break
+    os.kill(connection.get_server_pid(), SIGKILL)
+    connection.terminate()
 
 
 async def write(journal: PostgresJournal, values: range) -> None:
@@ -46,7 +57,7 @@ async def test_server_that_crashes_loses_nothing_and_the_work_goes_on(own: str) 
                 for journal in journals:
                     group.create_task(write(journal, range(at * 40, at * 40 + 40)))
                 await asyncio.sleep(0.02)
-                crash(store)
+                await crash(own)
 
         heads = [await other.verify(f"talk-{n}") for n in range(3)]
         values = [[e.payload["value"] for e in await other.read(f"talk-{n}")] for n in range(3)]
@@ -65,7 +76,7 @@ async def test_server_that_loses_commits_that_it_was_told_not_to_sync_is_noticed
         for n in range(11, 200):
             journal.append(1, "1 turn", "value", {"value": n})
             await journal.commit()
-        crash(store)
+        await crash(own)
         told = ""
         try:
             await write(journal, range(200, 201))
