@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -420,6 +420,7 @@ REGISTRY = team_registry(Parrot)
 VALID = Draft202012Validator(team_schema(REGISTRY, tools=TOOLS))
 
 
+@settings(max_examples=40)
 @given(teams())
 def test_any_document_comes_back_from_the_team_it_makes(document: dict[str, Any]) -> None:
     team = load_team(document, tools=TOOLS, registry=REGISTRY)

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import quorate.chat.placing
 import quorate.chat.replay
 import quorate.chat.selector
 import quorate.runs.sqlite
@@ -49,8 +50,8 @@ from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation
 from quorate.testing import FakeClock, ScriptedModel
 
-LOADED = quorate.chat.replay, quorate.runs.sqlite, quorate.tools.schema
-"""Loaded here once, so that no child has to."""
+LOADED = quorate.chat.placing, quorate.chat.replay, quorate.runs.sqlite, quorate.tools.schema
+"""Loaded here once, so that no child has to; the rest is loaded by a run in memory."""
 NAMES = ("writer", "clerk", "critic")
 TASK = TextMessage(content="Keep the books.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))
 AGAIN = frozenset({"resumed", "settled", "question", "answer"})
@@ -327,6 +328,7 @@ def killed_at(root: Path, kind: str, effect: str, moment: tuple[str, int]) -> di
 
 
 def main(root: Path, kind: str, effect: str, every: int) -> None:
+    asyncio.run(made(kind, effect, place(root, "warm")).run(TASK))
     whole = place(root, "whole")
     _, count = forked(whole, lambda: work(whole, kind, effect, ("never", 0)))
     fresh = place(root, "fresh")

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import quorate.chat.placing
+import quorate.chat.replay
 import quorate.runs.effects
 import quorate.runs.sqlite
 import quorate.tools.schema
@@ -34,7 +36,7 @@ from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation
 from quorate.testing import ScriptedModel
 
-LOADED = quorate.runs.effects, quorate.runs.sqlite, quorate.tools.schema
+LOADED = quorate.chat.placing, quorate.chat.replay, quorate.runs.effects, quorate.runs.sqlite, quorate.tools.schema
 POINTS = (1, 2, 3, 4, 5, 6)
 
 

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from asyncio import to_thread
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGKILL
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from quorate.runs.portable import record
 SCRIPT = Path(__file__).with_name("paying.py")
 EXPIRES_S = 5
 Start = Callable[..., subprocess.Popen[str]]
-WAYS = ["sqlite, taken over", "postgres, taken over", "postgres, expired"]
+Way = tuple[str, str, Sequence[str]]
 
 
 @pytest.fixture
@@ -26,8 +28,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start the script; what still runs is killed in the end."""
     running: list[subprocess.Popen[str]] = []
 
-    def begin(what: str, url: str, *words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(SCRIPT), what, url, str(tmp_path / "ledger"), *words]
+    def begin(what: str, url: str, *words: str, name: str = "ledger") -> subprocess.Popen[str]:
+        command = [sys.executable, str(SCRIPT), what, url, str(tmp_path / name), *words]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         return running[-1]
 
@@ -37,15 +39,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.communicate(timeout=10)
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[str]]:
-    """The URL of a store, and the words with which a second process may go on with a run of a stopped one."""
-    if request.param.startswith("sqlite"):
-        return f"sqlite:///{tmp_path}/work.db", ["take"]
-    url = request.getfixturevalue("postgres")
-    if request.param.endswith("expired"):
-        return f"{url}&lease=expiry&expires_s={EXPIRES_S}", []
-    return url, ["take"]
+@pytest.fixture
+def ways(postgres: str, tmp_path: Path) -> list[Way]:
+    """Names, the URLs of stores, and the words with which a second process may go on with a run of a stopped one."""
+    return [
+        ("sqlite, taken over", f"sqlite:///{tmp_path}/work.db", ["take"]),
+        ("postgres, taken over", f"{postgres}a", ["take"]),
+        ("postgres, expired", f"{postgres}b&lease=expiry&expires_s={EXPIRES_S}", []),
+    ]
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -59,57 +60,70 @@ def stopped(process: subprocess.Popen[str]) -> None:
     os.waitpid(process.pid, os.WUNTRACED)
 
 
+async def at_once(ways: list[Way], check: Callable[[Way], Coroutine[Any, Any, None]]) -> None:
+    """Check every way, side by side: each takes its 5 seconds."""
+    async with asyncio.TaskGroup() as group:
+        for way in ways:
+            group.create_task(check(way), name=way[0])
+
+
 async def test_stopped_process_neither_writes_nor_pays_twice_when_it_wakes(
-    way: tuple[str, list[str]], start: Start, tmp_path: Path
+    ways: list[Way], start: Start, tmp_path: Path
 ) -> None:
     # ENGINE 9, 15: its intent was on disk when it was stopped, right before the call
-    url, words = way
-    late = start("begin", url, "stop")
-    stopped(late)
-    if not words:
+    async def check(way: Way) -> None:
+        name, url, words = way
+        late = start("begin", url, "stop", name=name)
+        await to_thread(stopped, late)
+        if not words:
+            async with open_store(url) as store:
+                with pytest.raises(Conflict, match="A run of conversation talk is going on"):
+                    await store.open("talk")
+            await asyncio.sleep(EXPIRES_S + 0.5)
+
+        began = time.monotonic()
+        told = await to_thread(line, start("resume", url, *words, name=name))
+        took = time.monotonic() - began
         async with open_store(url) as store:
-            with pytest.raises(Conflict, match="A run of conversation talk is going on"):
-                await store.open("talk")
-        await asyncio.sleep(EXPIRES_S + 0.5)
+            before = await record(store, "talk")
+            late.send_signal(SIGCONT)
+            woken = [await to_thread(line, late), await to_thread(line, late)]
+            after = await record(store, "talk")
+            verified = await store.verify("talk")
 
-    began = time.monotonic()
-    told = line(start("resume", url, *words))
-    took = time.monotonic() - began
-    async with open_store(url) as store:
-        before = await record(store, "talk")
-        late.send_signal(SIGCONT)
-        woken = [line(late), line(late)]
-        after = await record(store, "talk")
-        verified = await store.verify("talk")
+        assert told == "completed: It is paid.", name
+        assert took + (0 if words else EXPIRES_S) > 5, f"{name}: it has to leave the first one its time (ENGINE 9)."
+        assert woken[0] == "awake", name
+        assert woken[1].startswith("Conflict: Conversation talk was taken over by another process"), name
+        assert after.stored == before.stored, name
+        assert verified.length == len(after.stored), name
+        paid = (tmp_path / name).read_text().splitlines()
+        assert len(paid) == 1, name
+        assert f"by {late.pid} " not in paid[0], name
 
-    assert told == "completed: It is paid."
-    assert took + (0 if words else EXPIRES_S) > 5, "It has to leave the first one its time (ENGINE 9)."
-    assert woken[0] == "awake"
-    assert woken[1].startswith("Conflict: Conversation talk was taken over by another process")
-    assert after.stored == before.stored
-    assert verified.length == len(after.stored)
-    paid = (tmp_path / "ledger").read_text().splitlines()
-    assert len(paid) == 1
-    assert f"by {late.pid} " not in paid[0]
+    await at_once(ways, check)
 
 
 async def test_stopped_process_that_nobody_followed_announces_its_call_again_before_it_makes_it(
-    way: tuple[str, list[str]], start: Start, tmp_path: Path
+    ways: list[Way], start: Start, tmp_path: Path
 ) -> None:
     # ENGINE 9: nothing was paid while it slept, and what it announced is too old
-    url, _ = way
-    late = start("begin", url, "stop")
-    stopped(late)
-    await asyncio.sleep(5.5)
+    async def check(way: Way) -> None:
+        name, url, _ = way
+        late = start("begin", url, "stop", name=name)
+        await to_thread(stopped, late)
+        await asyncio.sleep(5.5)
 
-    late.send_signal(SIGCONT)
-    woken = [line(late)]
-    stopped(late)  # as it does at every intent
-    late.send_signal(SIGCONT)
-    woken += [line(late), line(late)]
+        late.send_signal(SIGCONT)
+        woken = [await to_thread(line, late)]
+        await to_thread(stopped, late)  # as it does at every intent
+        late.send_signal(SIGCONT)
+        woken += [await to_thread(line, late), await to_thread(line, late)]
 
-    assert woken == ["awake", "awake", "completed: It is paid."]
-    assert len((tmp_path / "ledger").read_text().splitlines()) == 1
+        assert woken == ["awake", "awake", "completed: It is paid."], name
+        assert len((tmp_path / name).read_text().splitlines()) == 1, name
+
+    await at_once(ways, check)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
