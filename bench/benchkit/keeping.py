@@ -7,6 +7,16 @@ from pathlib import Path
 from benchkit.script import Watch, emit
 
 
+def length_of(variant: str) -> tuple[int, int]:
+    """Return how many turns a conversation has, and how many of them are held and measured.
+
+    `"200"` holds all 200; `"5000/50"` begins with 4,950 turns that are put where the framework keeps them, by its own
+    means, and holds the last 50.
+    """
+    turns, _, last = variant.partition("/")
+    return int(turns), int(last or turns)
+
+
 def peak_mb() -> float:
     """Return the most memory this process ever held, in MB."""
     unit = 1024**2 if sys.platform == "darwin" else 1024

@@ -1,4 +1,7 @@
-"""OpenAI Agents: two agents that take turns on one SQLite session, tracing off. The variant is the number of turns."""
+"""OpenAI Agents: two agents that take turns on one SQLite session, tracing off.
+
+The variant is the number of turns, as `benchkit.keeping.length_of` reads it.
+"""
 
 import asyncio
 import tempfile
@@ -9,7 +12,7 @@ from typing import Any
 from agents import Agent, Model, ModelResponse, Runner, SQLiteSession, Usage, set_tracing_disabled
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from benchkit.keeping import emit_kept, peak_mb
+from benchkit.keeping import emit_kept, length_of, peak_mb
 from benchkit.script import Watch, expect, options
 from benchkit.words import texts
 
@@ -31,29 +34,44 @@ class InstantModel(Model):
         raise NotImplementedError
 
 
-async def converse(path: Path, turns: int, size_bytes: int) -> Watch:
-    """Hold one conversation; the session reads all of it before each turn, and writes what is new after it."""
+async def converse(path: Path, turns: int, size_bytes: int, before: int = 0) -> Watch:
+    """Hold one conversation; the session reads all of it before each turn, and writes what is new after it.
+
+    The first `before` turns are not held: the session is given their items.
+    """
     model = InstantModel(texts(turns, size_bytes))
     pair = [Agent(name=name, instructions="You work on the text.", model=model) for name in ("writer", "critic")]
     session = SQLiteSession("talk", path)
+    if before:
+        sample = SQLiteSession("sample")
+        await Runner.run(Agent(name="writer", model=InstantModel([""])), "Write about the harbour.", session=sample)
+        task, said = await sample.get_items()
+        words = texts(before, size_bytes)
+        await session.add_items([task, *(spoken(said, text) for text in words)])
     with Watch() as watch:
-        for turn in range(turns):
+        for turn in range(before, before + turns):
             await Runner.run(pair[turn % 2], "Write about the harbour." if not turn else [], session=session)
     items = await session.get_items()
-    expect(len(items) == turns + 1, f"{len(items)} items")
+    expect(len(items) == before + turns + 1, f"{len(items)} items")
     session.close()
     return watch
+
+
+def spoken(item: Any, text: str) -> Any:
+    """Return the item of a message with another text."""
+    return {**item, "content": [{**item["content"][0], "text": text}]}
 
 
 async def main() -> None:
     """Measure after a short conversation that warms everything up."""
     given = options()
     set_tracing_disabled(True)
-    turns = given.scaled(int(given.variant))
+    length, held = length_of(given.variant)
+    turns = given.scaled(held)
     with tempfile.TemporaryDirectory() as folder:
         await converse(Path(folder, "warm.db"), 20, given.size_bytes)
         before = peak_mb()
-        watch = await converse(Path(folder, "talk.db"), turns, given.size_bytes)
+        watch = await converse(Path(folder, "talk.db"), turns, given.size_bytes, length - held)
         emit_kept(watch, turns, Path(folder), before)
 
 
