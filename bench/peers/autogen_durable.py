@@ -18,7 +18,6 @@ from benchkit.keeping import emit_kept, length_of, peak_mb
 from benchkit.script import Watch, expect, options
 from benchkit.words import texts
 
-
 MANAGER = "RoundRobinGroupChatManager"
 TASK = "Write about the harbour."
 SAMPLE = 4
