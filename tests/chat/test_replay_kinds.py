@@ -5,7 +5,7 @@ The kinds are those of the format's table, so that a new one without a case here
 
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from quorate import (
     AssistantAgent,
     MaxMessageTermination,
     RoundRobinGroupChat,
+    Team,
     TextMessage,
     Turn,
     conversation,
@@ -26,6 +27,7 @@ from quorate import (
     tool,
 )
 from quorate.chat.live import Runnable
+from quorate.chat.turns import Once
 from quorate.errors import Divergence
 from quorate.models import ToolCall
 from quorate.runs import entries as table
@@ -195,10 +197,26 @@ async def changed_question() -> Recorded:
     return await ran(team(agent=asking("Sure?")), answer=answer), team(agent=asking("Really?"))
 
 
+class Racing(Once):
+    def __init__(self, need: int) -> None:
+        self.need = need
+
+    def enough(self, memory: bool, done: Mapping[str, Any]) -> bool:
+        return len(done) >= self.need
+
+
+async def changed_race() -> Recorded:
+    def racing(need: int) -> Runnable:
+        return Team([AssistantAgent(name, ScriptedModel([name])) for name in "abc"], turns=Racing(need))
+
+    return await ran(racing(2)), racing(1)
+
+
 CASES: dict[str, Callable[[], Awaitable[Recorded]]] = {
     "run": changed_task_document,
     "definition": changed_later_document,
     "choice": changed_policy,
+    "won": changed_race,
     "call": changed_prompt,
     "intent": changed_effect,
     "result": changed_result_of_a_scope,

@@ -145,7 +145,7 @@ class Waves:
     async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak:
         at = memory % len(members)
         if memory % 2:
-            return Speak((members[at],), "alone", {"memory": memory})
+            return Speak((members[at],), "alone", note={"memory": memory})
         return Speak((*members[at:], *members[:at]), "all at once")
 
 

@@ -102,7 +102,7 @@ async def test_choice_and_its_reason_are_journaled_before_anybody_speaks() -> No
     # ENGINE 2
     talk = conversation("talk")
 
-    await team(Speak(("b",), "b knows best", {"plan": [1]}), Stop("ok")).run(task="Go.", conversation=talk)
+    await team(Speak(("b",), "b knows best", note={"plan": [1]}), Stop("ok")).run(task="Go.", conversation=talk)
 
     choice = (await talk.entries())[1]
     assert (choice.path, choice.kind) == ("1 turn", "choice")
@@ -120,7 +120,7 @@ async def test_note_of_a_choice_gets_into_the_policys_memory_the_same_live_and_f
 
         async def next(self, memory: Any, thread: Thread, members: Sequence[str]) -> Any:
             seen.append(list(memory))
-            return Speak(("a",), "why", ("tuple", len(memory))) if len(memory) < 2 else Stop("enough")
+            return Speak(("a",), "why", note=("tuple", len(memory))) if len(memory) < 2 else Stop("enough")
 
     seen: list[Any] = []
     talk = conversation("talk")
@@ -133,4 +133,4 @@ async def test_note_of_a_choice_gets_into_the_policys_memory_the_same_live_and_f
 
 async def test_note_that_is_no_plain_data_is_refused() -> None:
     with pytest.raises(ConfigError, match="note must be plain JSON data"):
-        await team(Speak(("a",), "why", {1, 2})).run(task="Go.")
+        await team(Speak(("a",), "why", note={1, 2})).run(task="Go.")

@@ -18,7 +18,7 @@ SAID: dict[str, dict[str, Any]] = {
         "limits": {"turns": 3},
         "document": WORD,
     },
-    "choice": {"speakers": ["a"], "reason": WORD, "note": WORD, "say": [WORD]},
+    "choice": {"speakers": ["a"], "reason": WORD, "note": WORD, "say": [{"type": "T", "source": "p", "content": WORD}]},
     "call": {"model": "m", "parts": WORD, "bound": 5, "cap": 7, "blocks": [WORD], "digest": WORD, "worst_usd": 0.5},
     "reply": {"text": WORD, "calls": [["c1", "pay", f'{{"to":"{WORD}"}}']], "thought": [[WORD]], "in": 1, "cost": None},
     "intent": {"name": "pay", "arguments": WORD, "effect": "unsafe", "key": "k", "attempt": 1},
@@ -56,7 +56,8 @@ def test_no_word_is_left_of_any_kind(kind: str) -> None:
 def test_shape_and_figures_are_left() -> None:
     # ENGINE 23
     assert erased("run", SAID["run"])["limits"] == {"turns": 3}
-    assert erased("choice", SAID["choice"])["speakers"] == ["a"]
+    choice = erased("choice", SAID["choice"])
+    assert (choice["speakers"], [m["content"] for m in choice["say"]]) == (["a"], [ERASED])
     call, reply, ended = (erased(kind, SAID[kind]) for kind in ("call", "reply", "ended"))
     assert [call[name] for name in ("bound", "cap", "worst_usd")] == [5, 7, 0.5]
     assert (reply["in"], reply["cost"], reply["calls"]) == (1, None, [["c1", "pay", "{}"]])

@@ -13,7 +13,7 @@ from quorate.chat.hearing import words_of
 from quorate.chat.speech import MAKES, steps_of
 from quorate.chat.talk import facts_of
 from quorate.errors import StoreError
-from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
+from quorate.models.blocks import Block, Blocks, Origin, Reply, Said, ToolResult
 from quorate.models.calls import answer_of, request_digest
 from quorate.models.client import ModelRequest, ToolSpec
 from quorate.runs import paths
@@ -44,10 +44,10 @@ class Rebuilding:
         ref = f"{entry.run}:{entry.path}"
         if entry.kind == "run":
             for i, message in enumerate(entry.payload["task"]):
-                place = f"{entry.run}:#{i}"
-                loaded = messages.load(message)
-                assert isinstance(loaded, messages.BaseChatMessage)
-                self._said[place] = loaded.to_block("person", place)
+                self._see_message(message, "person", f"{entry.run}:#{i}")
+        elif entry.kind == "choice":
+            for i, message in enumerate(entry.payload.get("say", ())):
+                self._see_message(message, "agent", f"{ref}#{i}")
         elif entry.kind in {"heard", "interrupt"}:
             self._hear(entry, ref)
         elif entry.kind in MAKES:
@@ -60,6 +60,11 @@ class Rebuilding:
             self._see_speech(entry, ref)
         elif entry.kind == "call":
             self._see_call(entry, ref)
+
+    def _see_message(self, message: dict[str, Any], origin: Origin, place: str) -> None:
+        loaded = messages.load(message)
+        assert isinstance(loaded, messages.BaseChatMessage)
+        self._said[place] = loaded.to_block(origin, place)
 
     def _hear(self, entry: Entry, ref: str) -> None:
         text, by = words_of(entry.payload)

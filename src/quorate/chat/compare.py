@@ -207,6 +207,8 @@ def items(record: RunRecord) -> Iterator[tuple[Key, Item]]:
         if entry.kind == "choice":
             note = f" {json.dumps(said['note'], ensure_ascii=False)}" if "note" in said else ""
             yield key, Item(entry.path, "choice", ", ".join(said["speakers"]), said["reason"] + note)
+            for i, message in enumerate(said.get("say", ())):
+                yield (*key, -1, i), Item(entry.path, "said", str(message.get("source", "")), _text(message))
         elif entry.kind == "said" and len(places) == 2:
             yield (*key, _LAST), Item(entry.path, "said", who, _spoken(entry, speech, who))
         elif entry.kind == "result":

@@ -45,6 +45,12 @@ class Feed:
         if self._viewers and message is not None:
             self.push(message.model_copy())
 
+    def says(self, message: BaseMessage) -> None:
+        """Show a message that comes at the beginning of a turn, once even if the turn is begun again."""
+        if message.id not in self._told:
+            self._told = self._told | {message.id}
+            self.tell(message)
+
     def happens(self, event: BaseMessage) -> None:
         """Show an event of the open turn, and remember it for who comes before the turn is closed."""
         self.pending.append(event)

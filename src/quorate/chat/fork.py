@@ -28,7 +28,7 @@ class Said(NamedTuple):
         path: Of its speech, or of the entry that it is; empty for a message of the task.
         place: Of a message of the task in the task, from 0.
         data: The message as it was dumped; None where it is made of a model's reply, or of a person's entry.
-        kind: `said` by a member; or, by a person on the way, `steer`, `heard` or `interrupt`.
+        kind: `said` by a member, `say` by the turn policy; or, by a person on the way, `steer`, `heard` or `interrupt`.
     """
 
     number: int
@@ -63,6 +63,9 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
                         add(f"{of}/{path}/{value} intervention", number, path)
                     elif kind in {"reply", "summary"}:
                         add(f"{of}/{path}/{value} model{'#summary' * (kind == 'summary')}", number, path)
+            elif entry.kind == "choice":
+                for data in entry.payload["say"]:
+                    add(data["id"], number, path, data=data, kind="say")
             elif entry.kind == "heard":
                 add(f"{of}/{path}", number, path, kind="heard")
             elif entry.kind == "interrupt":
@@ -73,7 +76,9 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
 
 
 def _tells(entry: Entry) -> bool:
-    return entry.kind in {"said", "heard", "interrupt"} or (entry.kind == "turn" and "interrupted" in entry.payload)
+    if entry.kind in {"turn", "choice"}:
+        return ("interrupted" if entry.kind == "turn" else "say") in entry.payload
+    return entry.kind in {"said", "heard", "interrupt"}
 
 
 def _class_of(data: Payload) -> type[BaseMessage]:
@@ -175,7 +180,9 @@ class _Parent:
         if not said.path:
             return forking.at_task(self.outline, said.run, said.place, other), note
         entries = await self.entries(said.run, said.path.partition("/")[0])
-        if said.kind == "said":
+        if said.kind == "say" and say is not None:
+            raise ConfigError(f"Message {said.number} is the turn policy's own: nothing else can be said in its place.")
+        if said.kind in {"said", "say"}:
             return forking.at_speech(entries, said.run, said.path, other), note
         return forking.at_person(entries, said.run, said.path, said.kind, say), note
 

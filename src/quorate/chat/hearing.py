@@ -54,6 +54,7 @@ def hear(run: Run, path: str, talk: Talk, feed: Feed) -> bool:
     if not found:
         return False
     talk.turn += 1
+    talk.over = ""
     for entry in found:
         fact = fact_heard(entry, run.journal.conversation)
         talk.see(fact)

@@ -12,6 +12,7 @@ from quorate.chat.checking import check
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed, viewers
 from quorate.chat.hearing import cut_late, fact_heard, hear
+from quorate.chat.racing import Race
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
@@ -62,7 +63,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
             run.check_gate()
         if talk.cast.asked:
             await check(run, path, talk, stands=any(e.kind == "choice" for e in entries))
-        reason = condition.reason(talk.condition)
+        reason = talk.over or condition.reason(talk.condition)
         if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
                 return Outcome("completed", reason)
@@ -90,15 +91,18 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         if not talk.cast.chooses_purely:
             run.meter.check_turns()  # before the choice is paid for
         chosen = _checked(await _choose(run, path, talk, feed), talk)
-        if isinstance(chosen, Stop):
+        if isinstance(chosen, Speak):
+            run.meter.add_turn()
+        elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
-        run.meter.add_turn()
-        choice = run.append(path, "choice", _said_of(chosen))
+        choice = run.append(path, "choice", _said_of(chosen, run, path))
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
     scope = Scope(run, path, choice.at, task=root.task)
-    await _speeches(scope, talk.see_choice(choice), talk, feed)
+    told = _told_of(choice, talk, feed)
+    if told.speakers:
+        await _speeches(scope, told, talk, feed, _won(entries))
     if run.is_cut:
         raise Again
     if run.stop_reason:
@@ -110,13 +114,27 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
     return None
 
 
-async def _speeches(scope: Scope, told: Choice, talk: Talk, feed: Feed) -> None:
+def _told_of(choice: Entry, talk: Talk, feed: Feed) -> Choice:
+    """Begin a turn, and show what the policy says itself."""
+    before = len(talk.messages)
+    told = talk.see_choice(choice)
+    for message in talk.messages[before:]:
+        feed.says(message)
+    return told
+
+
+def _won(entries: list[Entry]) -> Entry | None:
+    """Return the entry that says who won, where the turn's wave was a race and is over."""
+    return next((e for e in entries if e.kind == "won"), None) if entries else None
+
+
+async def _speeches(scope: Scope, told: Choice, talk: Talk, feed: Feed, won: Entry | None) -> None:
     """Let those speak who were chosen, and take in what they said."""
     run = scope.run
     if len(told.speakers) == 1:
         speeches = [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)]
     else:
-        speeches = await _wave(scope, told, talk, feed)
+        speeches = await _wave(scope, told, talk, feed, won)
     for facts in speeches:
         for fact in facts:
             talk.see(fact)
@@ -139,7 +157,7 @@ async def _cut_turn(
     if choice is not None:
         run.gate = Interrupted
         try:
-            await _speeches(scope, talk.see_choice(choice), talk, feed)
+            await _speeches(scope, _told_of(choice, talk, feed), talk, feed, _won(entries))
         finally:
             run.gate = Parked if run.paused_by else None
     else:
@@ -153,11 +171,24 @@ async def _cut_turn(
     run.at = max(scope.at, cut.at)
 
 
-def _said_of(speak: Speak) -> Payload:
-    said: Payload = {"speakers": speak.speakers, "reason": speak.reason}
-    if speak.note is not None:
-        said["note"] = _plain("A turn policy's note", speak.note)
+def _said_of(chosen: Speak | Stop, run: Run, path: str) -> Payload:
+    said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
+    if chosen.note is not None:
+        said["note"] = _plain("A turn policy's note", chosen.note)
+    if chosen.say:
+        said["say"] = tuple(_dumped(message, f"{run.id}/{path}#{i}", run.at) for i, message in enumerate(chosen.say))
+    if isinstance(chosen, Stop):
+        said["stop"] = True
     return said
+
+
+def _dumped(message: BaseChatMessage, id: str, at: int) -> Payload:
+    """Return what a policy says as plain data; what it has no id or time for gets both from the turn."""
+    if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+        raise ConfigError(f"The turn policy says {message!r}; what it says are messages, such as TextMessage(…).")
+    made = {"id": id, "created_at": messages.at(at)}
+    given = message.model_fields_set
+    return message.model_copy(update={name: made[name] for name in made if name not in given}).dump()
 
 
 def _choose(run: Run, path: str, talk: Talk, feed: Feed) -> Awaitable[Speak | Stop]:
@@ -171,8 +202,11 @@ async def _choosing(run: Run, path: str, asked: Awaitable[Speak | Stop], feed: F
     """Give the policy's own steps a scope of their own."""
     token = viewers.set(feed)
     try:
-        with entered(Scope(run, paths.child(path, 0, paths.CHOOSE), run.at)):
-            return await asked
+        with entered(Scope(run, paths.child(path, 0, paths.CHOOSE), run.at)) as scope:
+            try:
+                return await asked
+            finally:
+                run.at = max(run.at, scope.at)
     finally:
         viewers.reset(token)
 
@@ -199,15 +233,22 @@ def _legal(speakers: tuple[str, ...], talk: Talk) -> bool:
     return bool(speakers) and len(set(speakers)) == len(speakers) and talk.members.keys() >= set(speakers)
 
 
-async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[list[Fact]]:
+async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed, won: Entry | None) -> list[list[Fact]]:
     """Speakers side by side; each sees the thread as it was when they were named."""
     run = scope.run
     found: list[list[Fact] | Exception] = [[] for _ in choice.speakers]
+    race: Race | None = None
+    if talk.cast.enough is not None and (won is not None or run.gate is not Interrupted):
+        race = Race(scope, choice.speakers, talk, talk.cast.enough, won)
 
     async def speak(at: int, name: str) -> None:
         try:
-            found[at] = await _speech(scope, at + 1, name, talk, feed)
+            found[at] = facts = await _speech(scope, at + 1, name, talk, feed)
+            if race is not None:
+                race.finished(name, facts)
         except Exception as error:
+            if race is not None and race.may_drop(name, error):
+                return
             if not isinstance(error, Parked | Halt) and not run.is_replay:
                 raise
             found[at] = error  # siblings finish first
@@ -218,12 +259,26 @@ async def _wave(scope: Scope, choice: Choice, talk: Talk, feed: Feed) -> list[li
 
     try:
         async with asyncio.TaskGroup() as group:
-            for at, name in enumerate(choice.speakers):
-                group.create_task(speak(at, name))
+            if race is None:
+                for at, name in enumerate(choice.speakers):
+                    group.create_task(speak(at, name))
+            else:
+                for at in race.order():
+                    name = choice.speakers[at]
+                    race.tasks[name] = group.create_task(speak(at, name))
+                race.begin()
     except ExceptionGroup as errors:
         first = errors.exceptions[0]
         raise first from first.__cause__  # what it came from stays
+    finally:
+        if race is not None:
+            race.over()
+    if race is not None:
+        for at in race.losers():
+            found[at] = []
     failed = [facts for facts in found if isinstance(facts, Exception)]
+    if race is not None:
+        await race.close(whole=not failed)
     if failed:
         raise min(failed, key=lambda error: isinstance(error, Parked | Halt))
     return [facts for facts in found if isinstance(facts, list)]
@@ -248,12 +303,13 @@ async def _speech(
         )
     scope = Scope(run, path, turn_scope.at, task=task)
     memory = talk.remembered(member)
+    thread, since = talk.news(member)
     state = deepcopy(member.state) if member.state else {}
     turn = Turn(
         name,
         scope,
-        Thread(talk.messages),
-        talk.news(member),
+        thread,
+        since,
         memory,
         state,
         feed,
@@ -283,6 +339,8 @@ async def _speech(
         turn.leave()
     finally:
         current.reset(token)
+    if run.lost:
+        run.check_lost(path, closing=True)
     run.check()
     if run.waiting:
         run.check_questions(path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent, Speaker
-from quorate.chat.facts import Choice, Fact
+from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import PATIENCE, Progress
 from quorate.chat.speech import MAKES, steps_of
@@ -17,6 +18,7 @@ from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
+from quorate.models.client import Usage
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.history import wrote
@@ -51,6 +53,8 @@ class Cast:
     chooses_purely: bool = field(init=False, repr=False)
     persons: frozenset[str] = field(init=False, repr=False)
     polls: frozenset[str] = field(init=False, repr=False)
+    enough: Callable[[Any, Mapping[str, BaseChatMessage]], bool] | None = field(init=False, repr=False)
+    hears: Callable[[str, Fact], bool] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Note what follows from it, once for all its conversations."""
@@ -63,6 +67,8 @@ class Cast:
             "chooses_purely": bool(getattr(self.turns, "pure", False)),
             "persons": frozenset(m.name for m in self.members if getattr(m, "origin", "agent") == "person"),
             "polls": frozenset(tool.name for tool in tools if tool.polls),
+            "enough": getattr(self.turns, "enough", None),
+            "hears": getattr(self.turns, "hears", None),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -70,7 +76,7 @@ class Cast:
 class Member:
     """A member in one conversation: what it remembers of it, and how far it has seen."""
 
-    __slots__ = ("agent", "asked", "folds", "heard", "memory", "origin", "seen", "state")
+    __slots__ = ("agent", "asked", "folds", "heard", "memory", "origin", "part", "seen", "state")
 
     def __init__(self, agent: Speaker) -> None:
         self.agent = agent
@@ -80,6 +86,18 @@ class Member:
         self.seen = self.heard = 0
         self.state: dict[str, Any] = {}
         self.asked: Asked | None = None
+        self.part: Part | None = None
+
+
+class Part:
+    """What a member hears of a thread of which it does not hear all."""
+
+    __slots__ = ("messages", "places", "seen", "told")
+
+    def __init__(self) -> None:
+        self.messages: list[BaseChatMessage] = []
+        self.places: list[int] = []  # of each in the whole thread
+        self.seen = self.told = 0  # how many facts, and how many messages of the whole thread, were looked at
 
 
 class Talk:
@@ -100,7 +118,7 @@ class Talk:
         """Begin a new run: condition and watch start anew, the policy and the members do not."""
         self.condition: Any = self.cast.condition.begin()
         self.watch_anew()
-        self.first, self.turn = len(self.facts), 0
+        self.first, self.turn, self.over = len(self.facts), 0, ""
         self.checked, self.decided = self.first, set[int]()
 
     def watch_anew(self) -> None:
@@ -140,17 +158,33 @@ class Talk:
     def remembered(self, member: Member) -> Any:
         """Return what a member remembers, brought up to date."""
         if member.folds is not None:
-            memory, see = member.memory, member.folds.see
+            memory, see, hears = member.memory, member.folds.see, self.cast.hears
             for i in range(member.seen, len(self.facts)):
-                memory = see(memory, self.facts[i])
+                if hears is None or hears(member.agent.name, self.facts[i]):
+                    memory = see(memory, self.facts[i])
             member.memory = memory
         member.seen = len(self.facts)
         return member.memory
 
-    def news(self, member: Member) -> int:
-        """Return from which message on a member has not heard yet, and count all as heard."""
-        since, member.heard = member.heard, len(self.messages)
-        return since
+    def news(self, member: Member) -> tuple[Thread, int]:
+        """Return the thread as a member hears it, and from which message on it is new; it counts all as heard."""
+        heard = self.messages if self.cast.hears is None else self._part_of(member, self.cast.hears).messages
+        since, member.heard = member.heard, len(heard)
+        return Thread(heard), since
+
+    def _part_of(self, member: Member, hears: Callable[[str, Fact], bool]) -> Part:
+        """Return the part of the thread that a member hears, brought up to date."""
+        part = member.part = member.part or Part()
+        for i in range(part.seen, len(self.facts)):
+            fact = self.facts[i]
+            if fact.message is None:
+                continue
+            if hears(member.agent.name, fact):
+                part.messages.append(fact.message)
+                part.places.append(part.told)
+            part.told += 1
+        part.seen = len(self.facts)
+        return part
 
     def told(self) -> list[BaseMessage]:
         """Return the messages and events of this run."""
@@ -189,6 +223,8 @@ class Talk:
                 steps.clear()
             elif entry.kind in MAKES:
                 steps.append(entry)
+            elif entry.kind == "choice":
+                facts += facts_said(entry)
             elif entry.kind == "heard":
                 facts.append(fact_heard(entry, run.journal.conversation))
             elif entry.kind == "interrupt":
@@ -198,6 +234,8 @@ class Talk:
         said = [fact.message for fact in facts if fact.message is not None]
         self.facts[self.first :] = facts
         self.messages[len(self.messages) - len(said) :] = said
+        for member in self.members.values():
+            member.part = None
 
     # -- from the journal ---------------------------------------------------------------------------------------------
 
@@ -232,6 +270,7 @@ class Talk:
             elif kind in MAKES:
                 steps.append(entry)
             elif kind == "heard":
+                self.over = ""
                 self.see(fact_heard(entry, wrote(entry.seq, run.journal.conversation, run.marks)))
             elif kind == "interrupt":
                 cut = entry
@@ -242,6 +281,11 @@ class Talk:
         choice = filled(Choice, (tuple(said["speakers"]), said["reason"], said.get("note")))
         self.turn += 1
         self.policy = self._see_policy(self.policy, Fact(None, None, choice, "", "", entry.at))
+        if "say" in said:
+            for fact in facts_said(entry):
+                self.see(fact)
+        if said.get("stop"):
+            self.over = choice.reason
         return choice
 
     def see_speech(self, entry: Entry, steps: Sequence[Entry], run: Run, named_at: int) -> None:
@@ -255,8 +299,19 @@ class Talk:
         """Leave a member as its closed speech left it."""
         member = self.members.get(name)
         if member is not None:
-            member.heard = named_at
+            hears = self.cast.hears
+            member.heard = named_at if hears is None else bisect_left(self._part_of(member, hears).places, named_at)
             member.state = closing.payload.get("state", member.state)
+
+
+def facts_said(choice: Entry) -> Iterator[Fact]:
+    """Yield as facts what a policy said itself with a choice."""
+    for i, data in enumerate(choice.payload.get("say", ())):
+        message = messages.load(data)
+        used = message.models_usage
+        usage = used and Usage(used.prompt_tokens, used.completion_tokens)
+        ref = f"{choice.run}:{choice.path}#{i}"
+        yield Fact(message, None, None, "", message.source, choice.at, usage, 0.0, None, ref)  # pyright: ignore[reportArgumentType]: what a policy says is checked to be messages
 
 
 def _speaker(entry: Entry) -> str:

@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from quorate.chat.facts import Fact, Thread
 from quorate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from quorate.chat.messages import BaseChatMessage
 
 S = TypeVar("S")
 
 
 class Speak(NamedTuple):
-    """These speak next, side by side when they are several; journaled before anybody does."""
+    """These speak next, side by side when they are several; journaled before anybody does.
+
+    Args:
+        speakers: Members, at least one, each once.
+        reason: Why, in words.
+        say: What the policy itself puts into the thread before they speak.
+        note: Plain JSON data that comes back to the policy in the choice's fact: its memory is folded from it.
+    """
 
     speakers: tuple[str, ...]
     reason: str
+    say: tuple[BaseChatMessage, ...] = ()
     note: Any = None
 
 
 class Stop(NamedTuple):
-    """The policy is done."""
+    """The policy is done; `say` and `note` are as in `Speak`: the last words, and what led to the end."""
 
     reason: str
+    say: tuple[BaseChatMessage, ...] = ()
+    note: Any = None
 
 
 class TurnPolicy(Protocol[S]):
     """Chooses who speaks next.
 
     A policy whose `next` makes no steps may say so with a class attribute `pure = True`; it is then asked without a
-    scope around it.
+    scope around it. Two more methods are asked where a policy has them, and are pure too:
+
+    - `enough(memory, done) -> bool` makes a race of speakers named together. It is asked whenever one of them has
+      finished; `done` has what those said who have, by name, in the order in which they finished. True ends the wave:
+      they are the winners, the others are cancelled and leave no word.
+    - `hears(member, fact) -> bool` keeps from a member what it need not know: it sees only the messages, and folds only
+      over the facts, for which this is True.
     """
 
     def begin(self) -> S:

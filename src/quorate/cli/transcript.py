@@ -97,6 +97,7 @@ def told(conversation: str, record: RunRecord) -> Told:
             said = entry.payload
             number = paths.elements(top)[0][0]
             turns[top] = ToldTurn(number, tuple(said["speakers"]), said["reason"], said.get("note"))
+            turns[top].said += [loaded(data) for data in said.get("say", ())]
         elif entry.kind == "turn" and not rest:
             given_up, interrupted = entry.payload.get("given_up"), entry.payload.get("interrupted")
             turns[top].state = "given up" if given_up else "interrupted" if interrupted else "closed"

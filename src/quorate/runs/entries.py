@@ -8,7 +8,8 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `resumed` | root | goes on: `limits`, `effects`, `budgets`, `prices` if new, `fresh` (who starts without its state) |
 | `fork` | root | here a fork begins, what is before it is shared: `of`, `effects`, `reopens`, `message`, `replaced` |
 | `definition` | root | from here on this definition: `document`, or `app` |
-| `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` |
+| `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` (dumped messages), `stop` if nobody does any more |
+| `won` | turn | its wave was a race, and these were enough: `winners`, in the order in which they finished |
 | `call` | model step | `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `ledgers`, `near`, `digest` |
 | `reply` | model step | what it answered: `text`, `calls`, `thought`, `in`, `out`, `cost` |
 | `retry` | step | an attempt failed, another follows: `type`, `message`, `until` (not before); a model's also `in` |
@@ -59,6 +60,7 @@ Payload = dict[str, Any]
 _TOMBSTONES: dict[str, Payload] = {
     "run": {"task": [], "limits": {}},
     "choice": {"speakers": [], "reason": ERASED},
+    "won": {"winners": []},
     "call": {"model": ERASED, "bound": 0, "cap": 0, "blocks": []},
     "reply": {"text": ERASED, "in": 0, "out": 0},
     "retry": {"type": "ModelError", "message": ERASED},

@@ -17,7 +17,8 @@ _KEPT: dict[str, tuple[str, ...]] = {
     "resumed": ("limits", "effects"),
     "definition": ("app",),
     "fork": ("of", "effects", "reopens", "message", "step", "replaced"),
-    "choice": ("speakers",),
+    "choice": ("speakers", "stop"),
+    "won": ("winners",),
     "intent": ("name", "effect", "kind", "key"),
     "result": ("error", "given_up"),
     "settled": ("by",),
@@ -62,13 +63,17 @@ def _said(payload: Payload) -> Payload:
     return {"items": [["json", _message(item[1])] if item[0] == "json" else list(item) for item in items]}
 
 
+def _choice(payload: Payload) -> Payload:
+    return {"say": [_message(message) for message in payload["say"]]} if "say" in payload else {}
+
+
 def _message(message: Mapping[str, Any]) -> Payload:
     kind = "ThoughtEvent" if str(message.get("type", "")).endswith("Event") else "TextMessage"
     kept = {name: message[name] for name in ("id", "created_at") if name in message}
     return {"type": kind, "source": str(message.get("source", "?")), "content": ERASED, **kept}
 
 
-_SHAPES: dict[str, Callable[[Payload], Payload]] = {"run": _run, "reply": _reply, "said": _said}
+_SHAPES: dict[str, Callable[[Payload], Payload]] = {"run": _run, "reply": _reply, "said": _said, "choice": _choice}
 
 
 def erased_bytes(kind: str, payload: Payload) -> bytes:

@@ -11,6 +11,8 @@ from quorate.runs.entries import Draft, Entry, Payload
 from quorate.runs.history import OUTCOMES
 
 _BEFORE_OUTCOME = frozenset({"intent", "call", "retry"})
+_OF_ALL = frozenset({"interrupt", "won"})
+"""What says something of all speeches of a turn, and does not hold where some of them are made again."""
 _PAID = ("in", "out", "cached", "reasoned", "cost", "by")
 
 
@@ -34,7 +36,7 @@ class Cut(NamedTuple):
 
 PLACES = ("run", "turn", "fork")
 """The kinds of entries from which it is known where everything else is."""
-OUTLINE = (*PLACES, "said", "heard", "interrupt")
+OUTLINE = (*PLACES, "choice", "said", "heard", "interrupt")
 """Those from which the messages are known, too."""
 
 
@@ -96,7 +98,7 @@ def at_speech(entries: Sequence[Entry], number: int, path: str, instead: Payload
     whole = closing is not None and not closing.payload.get("interrupted") and place >= len(speakers)
     if closing is not None and whole and instead is None:
         return Cut(number, closing.seq)
-    kept = [e for e in turn if e is not closing and e.kind != "interrupt" and _speaker(e.path) <= place]
+    kept = [e for e in turn if e is not closing and e.kind not in _OF_ALL and _speaker(e.path) <= place]
     if instead is None:
         return _cut(entries, number, turn, kept)
     said = next(e for e in kept if e.kind == "said" and e.path == path)
@@ -142,7 +144,7 @@ def at_step(entries: Sequence[Entry], number: int, path: str, instead: Callable[
     until = min((n for n in asked if n > place), default=place + 1 if outcome.kind != "result" else len(turn) + place)
 
     def stays(e: Entry) -> bool:
-        if e.kind in {"turn", "interrupt"}:
+        if e.kind == "turn" or e.kind in _OF_ALL:
             return False
         if _speaker(e.path) != _speaker(path):
             return _speaker(e.path) < _speaker(path)

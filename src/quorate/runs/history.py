@@ -187,7 +187,7 @@ class RunRecord:
         for entry in self.entries:
             if agent is not None and paths.speaker(entry.path) != agent:
                 continue
-            if entry.kind == "choice" and "/" not in entry.path:
+            if entry.kind == "choice" and "/" not in entry.path and not entry.payload.get("stop"):
                 meter.turns += 1
             elif entry.kind == "call":
                 calls.setdefault(entry.path, []).append(entry)

@@ -36,6 +36,10 @@ OF_TEXT = frozenset({"bound", "cap"})
 """What follows from the length of texts, and cannot be compared once one was erased."""
 NOTES = {"steer": "steer", "heard": "queue", "interrupt": "interrupt"}
 """Kinds that were notes in the inbox, and of which kind."""
+FIGURES = frozenset(
+    {"unsettled_tokens", "model_calls", "tool_calls", "prompt_tokens", "completion_tokens", "tokens", "cost_usd"}
+)
+"""What is not compared of a run with a race in it: how far the losers came, that timing decides."""
 SCOPED = frozenset({"said", "turn", "result"})
 """Kinds that close a scope, in which nothing may be left."""
 
@@ -129,6 +133,7 @@ class ReplayRun(Run):
         for entry in attempt.checked if not speeches else [e for e in attempt.checked if _speaker(e.path) not in given]:
             self._unmet.setdefault(_turn(entry.path), {}).setdefault(entry.path, []).append(entry)
         chosen = (e for e in (*before.entries, *attempt.entries) if e.kind == "choice")
+        self._raced = any(e.kind == "won" for e in (*before.entries, *attempt.entries))
         self._waves = {e.path for e in chosen if len(e.payload["speakers"]) != 1}
         stops = [e for e in attempt.checked if e.kind == "stop"]
         self._stop = stops[0] if stops else None
@@ -170,6 +175,21 @@ class ReplayRun(Run):
             return None
         self._meet(found)
         return found
+
+    def has_any(self, path: str) -> bool:
+        """Return whether there is anything at a path or below it that was not met yet."""
+        return any(p == path or paths.below(p, path) for p in self._unmet.get(_turn(path), ()))
+
+    def freed(self, path: str) -> None:
+        """End a loser of a race where its journal ends."""
+        for lost, task in self.lost.items():
+            if (path == lost or paths.below(path, lost)) and not self.has_any(lost):
+                task.cancel()
+
+    def check_lost(self, path: str, *, closing: bool = False) -> None:
+        for lost in self.lost:
+            if (path == lost or paths.below(path, lost)) and (closing or not self.has_any(lost)):
+                raise ReplayOver(f"The journal of {paths.shown(lost)} ends before {paths.shown(path)}: it lost a race.")
 
     def recorded_cap(self, path: str) -> int:
         found = self.peek(path)
@@ -217,6 +237,8 @@ class ReplayRun(Run):
         if self._stop is not None and _is_turn(entry) and entry.seq < self._stop.seq:
             self._before_stop -= 1
         self.compared += 1
+        if self.lost:
+            self.freed(entry.path)
         if self.all_met is not None and not self.all_met.done() and not any(self._unmet.values()):
             self.all_met.set_result(None)
 
@@ -261,6 +283,8 @@ class ReplayRun(Run):
             return
         expected, got = _plain(entry.payload), _plain(payload)
         names = only if only is not None else (set(expected) | set(got)) - FREE.get(entry.kind, frozenset())
+        if self._raced and entry.kind == "ended":
+            names -= FIGURES
         if self.erased:
             names -= OF_TEXT
         if "cap" in got:
@@ -292,6 +316,8 @@ class ReplayRun(Run):
 
     def missing(self, path: str, what: str, got: Any = None) -> Exception:
         """Return what to raise where the code wants something that the journal does not have."""
+        if self.lost:
+            self.check_lost(path)
         where = self.where(path)
         turn = _turn(path)
         if turn in self.open_turns or (self.attempt.is_cut and not self.unmet()):

@@ -36,6 +36,10 @@ class Interrupted(Parked):
     """A person cut the turn short: no step of it is made any more, what was done is kept."""
 
 
+class Lost(Parked):
+    """A speech lost a race: no step of it is made any more, and it leaves no word."""
+
+
 class Again(Parked):
     """Something came that the attempt has to see: it is taken up again from its journal, without being given back."""
 
@@ -75,6 +79,8 @@ class Run:
     paused_by: str = ""
     deaf: bool = False
     """Whether it is being taken up again: the next attempt is told what comes."""
+    lost: Mapping[str, asyncio.Task[Any]] = MappingProxyType({})
+    """The speeches that have lost a race and are being ended, with their tasks."""
     is_cut: bool = False
     """Whether its turn is being cancelled, since a person interrupted it."""
     answerer: Callable[[Any], Awaitable[Any]] | None = None
@@ -176,6 +182,10 @@ class Run:
 
     def peek(self, path: str) -> Entry | None:
         """Return what a replay has next at a path, None if it has nothing there."""
+
+    def has_any(self, path: str) -> bool:
+        """Return whether a replay has anything at a path or below it that was not met yet."""
+        return False
 
     def next_recorded(self, path: str, what: str) -> Entry:
         """Return what a replay goes on with at a path; `what` says in words what is made there."""
@@ -313,6 +323,28 @@ class Run:
         """
         if self.gate is not None:
             raise self.gate(f"{self.paused_by or 'A person'} asked for no further step.")
+
+    def lose(self, path: str, task: asyncio.Task[Any]) -> None:
+        """End a speech that lost a race: at once, or when the unsafe call that it is in has finished."""
+        self.lost = {**self.lost, path: task}
+        self.freed(path)
+
+    def freed(self, path: str) -> None:
+        """Cancel what has lost a race, is at `path` or around it, and is in no unsafe call any more."""
+        for lost, task in self.lost.items():
+            if (path == lost or paths.below(path, lost)) and not any(
+                paths.below(call, lost) and call not in self.waiting for call in self.open_intents
+            ):
+                task.cancel()
+
+    def check_lost(self, path: str, *, closing: bool = False) -> None:
+        """Make no step any more, and close no speech (`closing`), where a race was lost.
+
+        Raises:
+            Lost: It was.
+        """
+        if any(path == lost or paths.below(path, lost) for lost in self.lost):
+            raise Lost("Others were faster, and that was enough.")
 
     @contextmanager
     def idle(self) -> Generator[None]:

@@ -53,8 +53,11 @@ class Scope:
                 two apart.
         """
         task = current_task()
-        if self.run.ended:
+        run = self.run
+        if run.ended:
             raise Conflict(f"{paths.shown(self.path)}: the run has ended, and with it what a task can do in it.")
+        if run.lost:
+            run.check_lost(self.path)
         if task is self.task:
             self.count = count = self.count + 1
             return paths.child(self.path, count, name)

@@ -269,6 +269,8 @@ IN_RESULT = frozenset({"name", "arguments"})
 
 
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
+    if run.lost:
+        run.check_lost(path)
     said: Payload = {"name": call.name, "arguments": call.arguments, "effect": call.effect, "key": key}
     if attempt > 1:
         said["attempt"] = run.attempts[path] = attempt
@@ -429,6 +431,8 @@ async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Cal
             if call.effect == "unsafe":
                 await report(run.conversation, question_id(run.id, path, run.attempts.get(path, 1)), kind, payload)
             raise
+    if run.lost:
+        run.freed(path)
     return entry.payload
 
 
@@ -516,7 +520,10 @@ async def _unknown(scope: Scope, path: str, call: Call, key: str, why: str) -> P
             await _declare(run, path, call, key, attempt=attempt + 1)
             return await _made(scope, path, call, key, 0)
         why = f"{why}; {doubt}" if doubt else why
-    raise await run.ask_about(path, call.name, call.arguments, why)
+    asked = await run.ask_about(path, call.name, call.arguments, why)
+    if run.lost:
+        run.freed(path)
+    raise asked
 
 
 async def reconciled(run: Run, path: str, ask: Callable[[], Awaitable[Settlement]]) -> tuple[Settlement, str]:
