@@ -45,6 +45,8 @@ from quorate.chat.document import dump, kind, team_registry, team_schema
 from quorate.core.config import Document, Fields, Held, Kind, Registry
 from quorate.core.secrets import NAMED
 from quorate.errors import ConfigError
+from quorate.memory.content import MemoryContent
+from quorate.memory.lists import ListMemory
 from quorate.models import Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
 from quorate.models.cache import ChatCompletionCache, InMemoryStore
 from quorate.models.context import (
@@ -86,6 +88,7 @@ SAMPLES: Mapping[str, Any] = {
         output_content_type=Weather,
         output_content_type_format="{degrees} degrees",
         metadata={"team": "a"},
+        memory=[ListMemory("facts", ["Bonn is a city."])],
     ),
     "user_proxy": lambda: UserProxyAgent("ben"),
     "round_robin": lambda: RoundRobinGroupChat([agent(), UserProxyAgent("ben")], max_turns=3),
@@ -112,6 +115,7 @@ SAMPLES: Mapping[str, Any] = {
     "buffered_context": lambda: BufferedChatCompletionContext(3),
     "head_and_tail_context": lambda: HeadAndTailChatCompletionContext(1, 2),
     "token_limited_context": lambda: TokenLimitedChatCompletionContext(100, 2),
+    "list_memory": lambda: ListMemory("facts", ["Bonn is a city.", MemoryContent(content={"a": 1}, mime_type="x/y")]),
     "openai": lambda: OpenAIChat("gpt-5", context_window=1000, max_output=10),
     "embedded": lambda: EmbeddedModel("small.gguf", context_window=512),
     "chat_completion_cache": lambda: ChatCompletionCache(OpenAIChat("gpt-5"), DiskCacheStore("answers.db")),

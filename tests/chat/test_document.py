@@ -461,8 +461,10 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
-FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime", "tool_call_summary_formatter"}
-OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata"}  # None or empty there, said in full here
+FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime"}
+FUNCTIONS |= {"tool_call_summary_formatter", "workbench"}
+# None or empty there, said in full here
+OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata"}
 
 
 @pytest.mark.parametrize("type", [*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS], ids=lambda type: type.id)

@@ -22,11 +22,11 @@ from quorate import (
 )
 from quorate.chat import messages
 from quorate.chat.audit import requests
-from quorate.chat.structured import AnyContent
+from quorate.chat.structured import AnyContent, message
 from quorate.errors import ConfigError, ModelError, RunFailed
 from quorate.models.blocks import Reply, Said, ToolCall
 from quorate.models.client import Finished, ModelRequest, TextDelta, Usage
-from quorate.runs.entries import Entry
+from quorate.runs.entries import ERASED, Entry
 from quorate.runs.memory import MemoryStore
 from quorate.testing import FakeClock, ScriptedModel
 
@@ -258,3 +258,10 @@ async def test_closed_answer_is_read_though_the_type_has_changed_since() -> None
     )
 
     assert last(result).content == Other(wind=3)
+
+
+def test_erased_answer_says_so() -> None:
+    # ENGINE 23
+    said = message("Weather#00000000", ERASED, source="a")
+
+    assert (said.type, said.to_text()) == ("StructuredMessage[Weather]", ERASED)

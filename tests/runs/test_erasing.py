@@ -27,7 +27,15 @@ SAID: dict[str, dict[str, Any]] = {
     "error": {"type": "ValueError", "message": WORD, "in": 5},
     "question": {"id": "q1", "text": WORD, "schema": {"title": WORD}},
     "answer": {"happened": True, "result": WORD, "by": WORD},
-    "said": {"items": [["reply", 1], ["json", {"type": "X", "source": "a", "content": WORD}]], "state": {"x": WORD}},
+    "said": {
+        "items": [
+            ["reply", 1],
+            ["summary", 1, "", WORD],
+            ["structured", 2, "Key#1", WORD],
+            ["json", {"type": "X", "source": "a", "content": WORD}],
+        ],
+        "state": {"x": WORD},
+    },
     "stop": {"reason": WORD},
     "ended": {
         "outcome": "failed",
@@ -63,7 +71,8 @@ def test_shape_and_figures_are_left() -> None:
     assert (reply["in"], reply["cost"], reply["calls"]) == (1, None, [["c1", "pay", "{}"]])
     assert (ended["outcome"], ended["turns"], ended["active_s"], ended["reason"]) == ("failed", 3, 1.5, ERASED)
     items = erased("said", SAID["said"])["items"]
-    assert items == [["reply", 1], ["json", {"type": "TextMessage", "source": "a", "content": ERASED}]]
+    assert items[:3] == [["reply", 1], ["summary", 1], ["structured", 2, "Key#1"]]
+    assert items[3:] == [["json", {"type": "TextMessage", "source": "a", "content": ERASED}]]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from quorate.chat.agent import Agent
 from quorate.chat.facts import Fact
 from quorate.chat.handoff import Handoff, chosen, ended_by, handoffs_of, was_made, with_one_handoff
 from quorate.chat.live import Cast, Runnable
+from quorate.chat.remembering import checked_memory, remembered
 from quorate.chat.speech import Made, Turn
 from quorate.chat.summary import RESULT_ONLY, Summarize, check_summary, summarized
 from quorate.chat.turns import Once
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
     from quorate.chat import messages, structured
     from quorate.chat.messages import BaseChatMessage
     from quorate.chat.structured import Content, Output
+    from quorate.memory.content import Memory
     from quorate.models.context import ModelContext
+    from quorate.tools import workbench as benches
+    from quorate.tools.workbench import Workbench
 else:
     messages, structured = lazy("quorate.chat.messages"), lazy("quorate.chat.structured")
+    benches = lazy("quorate.tools.workbench")
 
 DEFAULT_SYSTEM = "You are a helpful assistant. Use your tools where they help, and answer in plain words."
 DEFAULT_DESCRIPTION = "An assistant that answers with a model and may use tools."
@@ -65,6 +70,9 @@ class AssistantAgent(Runnable, Agent):
             `{arguments}`, `{result}` and `{is_error}`.
         tool_call_summary_formatter: Tells of each call instead.
         metadata: What you want to know of the agent; nothing looks at it.
+        memory: What it knows beyond the conversation: each is asked before it answers, and what is found stands behind
+            its instruction, for this turn.
+        workbench: Tools that come together, beside `tools`: one or several. What a workbench has is asked each turn.
 
     Attributes:
         offered: Its tools and handoffs by name, as its model is offered them.
@@ -95,6 +103,8 @@ class AssistantAgent(Runnable, Agent):
         tool_call_summary_format: str = RESULT_ONLY,
         tool_call_summary_formatter: Summarize | None = None,
         metadata: Mapping[str, str] | None = None,
+        memory: Sequence[Memory] | None = None,
+        workbench: Workbench | Sequence[Workbench] | None = None,
     ) -> None:
         super().__init__(name, description=description)
         if limits is not None:
@@ -105,7 +115,10 @@ class AssistantAgent(Runnable, Agent):
         if max_tool_iterations < 1:
             raise ConfigError(f"{name}: max_tool_iterations={max_tool_iterations} must be at least 1.")
         self.model_client = model_client
-        self.tools = _named(name, tools)
+        standing, self._benches = ((), ()) if workbench is None else benches.split(name, workbench)
+        self.workbench = self._benches or None
+        self.tools = _named(name, (*tools, *standing))
+        self.memory = checked_memory(name, memory) if memory is not None else None
         self._handoffs = handoffs_of(name, handoffs, self.tools)
         self.handoffs = tuple(self._handoffs.values())
         self.offered = {**self.tools, **{tool: one.handoff_tool for tool, one in self._handoffs.items()}}
@@ -162,6 +175,12 @@ class AssistantAgent(Runnable, Agent):
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         left = self.max_tool_iterations
         context, run, output = self.model_context, scope.run, self._output
+        system, offered, specs = self.system_message, self.offered, self._specs
+        if self._benches:
+            found = await benches.tools_on(self.name, self._benches, offered)
+            offered, specs = {**offered, **found}, (*specs, *[tool.spec for tool in found.values()])
+        if self.memory is not None:
+            system = await remembered(turn, self.memory, system)
         asked_again = False
         while True:
             if run.mail or run.recorded:
@@ -170,7 +189,7 @@ class AssistantAgent(Runnable, Agent):
             shown = blocks if context is None else context.view(blocks)
             request = filled(
                 ModelRequest,
-                (shown, self.system_message, self._specs, choice, self._schema, most, self.temperature, self.seed),
+                (shown, system, specs, choice, self._schema, most, self.temperature, self.seed),
             )
             step = scope.count + 1
             show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
@@ -192,7 +211,7 @@ class AssistantAgent(Runnable, Agent):
                 blocks = blocks.plus(replace(reply, calls=()), structured.told(problem, output))
                 continue
             taken = chosen(self._handoffs, reply.calls) if self._handoffs else None
-            atom = await self._use_tools(turn, reply, step, taken)
+            atom = await self._use_tools(turn, reply, step, taken, offered)
             if taken is not None and was_made(taken, atom):
                 names = [taken.name, *(name for name in self._handoffs if name != taken.name)]
                 return _message(turn, "handoff", step, taken.target, names)
@@ -228,11 +247,13 @@ class AssistantAgent(Runnable, Agent):
             return () if self.tool_call_summary_format == RESULT_ONLY else (self.tool_call_summary_format,)
         return ("", summarized(self.tool_call_summary_formatter, atom))
 
-    async def _use_tools(self, turn: Turn, reply: Reply, step: int, taken: Handoff | None) -> Block:
+    async def _use_tools(
+        self, turn: Turn, reply: Reply, step: int, taken: Handoff | None, offered: Mapping[str, Tool[..., Any]]
+    ) -> Block:
         if reply.text:
             turn.derive("aside", step)
         turn.derive("request", step)
-        tools = self.offered if taken is None else with_one_handoff(self.offered, self._handoffs, taken)
+        tools = offered if taken is None else with_one_handoff(offered, self._handoffs, taken)
         results = await call_tools(tools, reply.calls)
         for i, (_, _, content, is_error) in enumerate(results, step + 1):
             turn.steps[i] = filled(Made, ({"content": content, "error": is_error}, turn.scope.at, 0.0))

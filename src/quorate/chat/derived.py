@@ -141,6 +141,14 @@ def _handoff(steps: dict[int, Made], n: int, id: str, name: str, ref: str, targe
     return Fact(message=message, speaker=name, at=last, ref=ref)
 
 
+def _memory(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    value, at, _ = steps[n]
+    event = messages.MemoryQueryEvent(
+        content=value["value"] or [], source=name, id=f"{id.removesuffix('model')}memory", created_at=messages.at(at)
+    )
+    return Fact(event=event, speaker=name, at=at)
+
+
 def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     return fact_of(steps[n].value, steps[n].at, f"{id.removesuffix('model')}steer", f"{ref}/{n} steer")
 
@@ -168,6 +176,7 @@ _KINDS: dict[str, Callable[..., Fact]] = {
     "handoff": _handoff,
     "structured": _structured,
     "draft": _draft,
+    "memory": _memory,
 }
 
 

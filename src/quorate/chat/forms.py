@@ -81,6 +81,7 @@ Names = Annotated[list[Name], AfterValidator(_each_once)]
 AgentPart = Annotated[Any, Part("agent")]
 ConditionPart = Annotated[Any, Part("condition")]
 ContextPart = Annotated[Any, Part("model_context")]
+MemoryPart = Annotated[Any, Part("memory")]
 Count = Annotated[int, Field(gt=0)]
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
+from quorate.memory.content import MemoryContent
 from quorate.models.blocks import Origin, Said
 from quorate.runs.clock import SystemClock
 from quorate.runs.outcome import Outcome
@@ -201,6 +202,16 @@ class ThoughtEvent(BaseAgentEvent):
 
     content: str
     type: Literal["ThoughtEvent"] = "ThoughtEvent"
+
+
+class MemoryQueryEvent(BaseAgentEvent):
+    """A memory has found something that an agent is told."""
+
+    content: list[MemoryContent]
+    type: Literal["MemoryQueryEvent"] = "MemoryQueryEvent"
+
+    def to_text(self) -> str:
+        return "\n".join(each.to_text() for each in self.content)
 
 
 class UserInputRequestedEvent(BaseAgentEvent):

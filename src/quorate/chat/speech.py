@@ -31,11 +31,15 @@ Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
 `("steer", n)` (what a person said on the way), `("summary", n, format, text)`, `("handoff", n, target, tools)`,
 `("structured", n, key, format)` (a reply as data), `("draft", n)` (one that did not fit), of model step n and the tool
-steps after it; `("changed", n)`, what an intervention said instead, in step n; or `("json", data)`, a message
-or event dumped whole."""
+steps after it; `("memory", n)`, what a memory found, and `("changed", n)`, what an intervention said instead, in step
+n; or `("json", data)`, a message or event dumped whole."""
 
 MAKES = frozenset({"reply", "result", "steer", "value"})
 """The kinds of entries that items are made of."""
+
+
+VALUES = frozenset({" intervention", " memory"})
+"""The steps whose values items are made of."""
 
 
 class Made(NamedTuple):
@@ -222,6 +226,6 @@ def steps_of(entries: Sequence[Entry], path: str) -> dict[int, Made]:
         if entry.kind == "reply":
             cost = entry.payload.get("cost", 0.0)
             found[n] = Made(answer_of(entry, f"{entry.run}:{entry.path}"), entry.at, cost)
-        elif entry.kind in {"result", "steer"} or (entry.kind == "value" and last == f"{n} intervention"):
+        elif entry.kind in {"result", "steer"} or (entry.kind == "value" and last[last.find(" ") :] in VALUES):
             found[n] = Made(entry.payload, entry.at)
     return found

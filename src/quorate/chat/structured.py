@@ -207,7 +207,10 @@ def message(key: str, text: str, format: str | None = None, **fields: Any) -> St
             pass
     made = _open(name)
     inside = cast("type[AnyContent]", made.model_fields["content"].annotation)
-    return made(content=read(inside, text), format_string=format, **fields)
+    try:
+        return made(content=read(inside, text), format_string=format, **fields)
+    except ModelError:  # it was erased: there are only words
+        return made(content=inside(), format_string=text.replace("{", "{{").replace("}", "}}"), **fields)
 
 
 def load(data: dict[str, Any]) -> BaseMessage:

@@ -39,6 +39,7 @@ from quorate.chat.forms import (
     HandoffPart,
     LimitsFields,
     LimitsPart,
+    MemoryPart,
     Name,
     Names,
     SchemaPart,
@@ -51,6 +52,8 @@ from quorate.chat.user import UserProxyAgent
 from quorate.core.config import Document, Fields, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
+from quorate.memory.content import MemoryContent
+from quorate.memory.lists import ListMemory
 from quorate.models import context
 from quorate.models.kinds import ModelPart
 
@@ -87,6 +90,18 @@ CONTEXTS = (
     Kind("head_and_tail_context", "model_context", context.HeadAndTailChatCompletionContext, HeadAndTailFields),
     Kind("token_limited_context", "model_context", context.TokenLimitedChatCompletionContext, TokenLimitedFields),
 )
+
+# -- memories ---------------------------------------------------------------------------------------------------------
+
+
+class ListMemoryFields(Fields):
+    """Remembers a few things, all of which are always told."""
+
+    name: str = Field("default_list_memory", min_length=1, description="What it is called.")
+    memory_contents: list[MemoryContent] = Field(default_factory=list[MemoryContent], description="What it remembers.")
+
+
+MEMORIES = (Kind("list_memory", "memory", ListMemory, ListMemoryFields),)
 
 # -- agents ----------------------------------------------------------------------------------------------------------
 
@@ -126,6 +141,7 @@ class AssistantFields(Fields):
         RESULT_ONLY, description="How, without reflection, it tells of each call of a tool."
     )
     metadata: dict[str, str] = Field(default_factory=dict[str, str], description="What you want to know of it.")
+    memory: list[MemoryPart] | None = Field(None, min_length=1, description="What it knows beyond the conversation.")
 
 
 class UserProxyFields(Fields):

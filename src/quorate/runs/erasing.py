@@ -7,7 +7,7 @@ there stays in the chain; what is left beside it is not covered by the chain, so
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from quorate.runs.entries import ERASED, Payload, tombstone
@@ -60,7 +60,17 @@ def _reply(payload: Payload) -> Payload:
 def _said(payload: Payload) -> Payload:
     """Keep what items refer to; those that hold a message themselves say that it was erased."""
     items = payload.get("items", ())
-    return {"items": [["json", _message(item[1])] if item[0] == "json" else list(item) for item in items]}
+    return {"items": [_item(item) for item in items]}
+
+
+_WORDLESS = {"summary": 2, "structured": 3}
+"""How much of an item is no words of somebody."""
+
+
+def _item(item: Sequence[Any]) -> list[Any]:
+    if item[0] == "json":
+        return ["json", _message(item[1])]
+    return list(item[: _WORDLESS.get(item[0])])
 
 
 def _choice(payload: Payload) -> Payload:
