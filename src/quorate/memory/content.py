@@ -33,8 +33,8 @@ class MemoryContent(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_bytes="base64")
 
     content: str | bytes | dict[str, Any] | Image = Field(description="What is remembered.")
-    mime_type: MemoryMimeType | str = Field(MemoryMimeType.TEXT, description="What kind of content it is.")
-    metadata: dict[str, Any] | None = Field(None, description="What else is known of it.")
+    mime_type: MemoryMimeType | str = Field(default=MemoryMimeType.TEXT, description="What kind of content it is.")
+    metadata: dict[str, Any] | None = Field(default=None, description="What else is known of it.")
 
     @model_validator(mode="before")
     @classmethod
