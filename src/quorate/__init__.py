@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from quorate.chat.console import Console
     from quorate.chat.document import load_team
     from quorate.chat.fork import fork
+    from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
     from quorate.chat.handoff import Handoff
     from quorate.chat.messages import HandoffMessage, StopMessage, TaskResult, TextMessage
     from quorate.chat.person import answering
@@ -72,6 +73,7 @@ _HOMES = {
     "quorate.chat.console": ["Console"],
     "quorate.chat.document": ["load_team"],
     "quorate.chat.fork": ["fork"],
+    "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
     "quorate.chat.handoff": ["Handoff"],
     "quorate.chat.messages": ["HandoffMessage", "StopMessage", "TaskResult", "TextMessage"],
     "quorate.chat.person": ["answering"],
@@ -103,10 +105,15 @@ __all__ = [
     "Condition",
     "Console",
     "CostTermination",
+    "DiGraph",
+    "DiGraphBuilder",
+    "DiGraphEdge",
+    "DiGraphNode",
     "Expiry",
     "ExternalTermination",
     "FunctionCallTermination",
     "FunctionalTermination",
+    "GraphFlow",
     "Handoff",
     "HandoffMessage",
     "HandoffTermination",
@@ -144,6 +151,7 @@ __all__ = [
     "fork",
     "load_team",
     "open_store",
+    "quorum",
     "replay",
     "step",
     "tool",

@@ -2,6 +2,7 @@
 
     QuorateError
     ├── ConfigError        (ValueError)    what you wrote cannot work; says what to write instead
+    │   ├── GraphError                     a part of a graph cannot work; `rule`, `nodes`, `drawing`
     │   └── MissingExtra   (ImportError)   an optional package is not installed
     ├── ModelError                         a model call failed; `retryable` says whether trying again may help
     ├── ToolError                          raise it in a tool to tell the model what to do differently
@@ -39,6 +40,7 @@ __all__ = [
     "Denied",
     "Divergence",
     "Expired",
+    "GraphError",
     "InvalidArguments",
     "LimitExceeded",
     "MessageDropped",
@@ -64,6 +66,21 @@ class QuorateError(Exception):
 
 class ConfigError(QuorateError, ValueError):
     """What was written cannot work; the message says what to write instead."""
+
+
+class GraphError(ConfigError):
+    """A part of a graph can never work, or never ends.
+
+    Args:
+        rule: The name of the rule that it breaks.
+        message: What is wrong with which part, and what to do.
+        nodes: The names of the nodes that it is about.
+        drawing: The graph as Mermaid text, these nodes marked.
+    """
+
+    def __init__(self, rule: str, message: str, *, nodes: tuple[str, ...], drawing: str) -> None:
+        super().__init__(f"{rule}: {message}\n\n{drawing}" if drawing else f"{rule}: {message}")
+        self.rule, self.nodes, self.drawing = rule, nodes, drawing
 
 
 class MissingExtra(ConfigError, ImportError):

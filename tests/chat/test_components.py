@@ -15,8 +15,12 @@ from quorate import (
     AssistantAgent,
     Condition,
     CostTermination,
+    DiGraph,
+    DiGraphEdge,
+    DiGraphNode,
     ExternalTermination,
     FunctionCallTermination,
+    GraphFlow,
     Handoff,
     HandoffTermination,
     Limits,
@@ -96,6 +100,16 @@ SAMPLES: Mapping[str, Any] = {
         [agent(), UserProxyAgent("ben")], OpenAIChat("gpt-5", base_url="http://x/v1")
     ),
     "swarm": lambda: Swarm([agent(handoffs=["ben", Handoff("eve", name="call_eve")]), UserProxyAgent("ben")]),
+    "graph_flow": lambda: GraphFlow(
+        [agent(), UserProxyAgent("ben"), UserProxyAgent("eve")],
+        DiGraph(
+            {
+                "ann": DiGraphNode("ann", [DiGraphEdge("ben", "yes"), DiGraphEdge("eve", "no", at_most=2)]),
+                "ben": DiGraphNode("ben", [DiGraphEdge("eve")]),
+                "eve": DiGraphNode("eve", activation="any"),
+            }
+        ),
+    ),
     "handoff": lambda: HandoffTermination("ben"),
     "text_message": lambda: TextMessageTermination("ann"),
     "any": lambda: MaxMessageTermination(3) | TextMentionTermination("END"),

@@ -7,7 +7,7 @@ docstrings and descriptions are for people who write team files: editors show th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -45,11 +45,12 @@ from quorate.chat.forms import (
     SchemaPart,
     ToolName,
 )
+from quorate.chat.graph import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow
 from quorate.chat.progress import PATIENCE
 from quorate.chat.summary import RESULT_ONLY
 from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
 from quorate.chat.user import UserProxyAgent
-from quorate.core.config import Document, Fields, Kind
+from quorate.core.config import Document, Fields, Form, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
 from quorate.memory.content import MemoryContent
@@ -331,6 +332,75 @@ class SwarmFields(TeamFields):
     name: str = Field("Swarm", min_length=1, description="Of the team.")
 
 
+class EdgeFields(Fields):
+    """Lets one participant come after another."""
+
+    source: Name = Field(description="After whom.")
+    target: Name = Field(description="Who comes then.")
+    condition: str | None = Field(None, min_length=1, description="A text that what was said must have in it.")
+    activation_group: str = Field("", description="Edges of one group start the target together; left out: all.")
+    activation_condition: Literal["all", "any"] | Count | None = Field(
+        None, description="How many edges of the group that takes: all, which is the default, any, or so many."
+    )
+    at_most: Count | None = Field(None, description="How often it may be gone.")
+
+
+class GraphFields(Fields):
+    """Who speaks after whom."""
+
+    nodes: list[Name] = Field(
+        default_factory=list[str], description="The participants in it; left out: those whom edges name."
+    )
+    edges: list[EdgeFields] = Field(default_factory=list[EdgeFields], description="Who comes after whom.")
+    start: Name | None = Field(None, description="Where it begins; left out: where no edge leads to.")
+
+    @model_validator(mode="after")
+    def _all_that_edges_name(self) -> Self:
+        if not self.nodes:
+            self.nodes = list(dict.fromkeys(name for edge in self.edges for name in (edge.source, edge.target)))
+        return self
+
+
+class _GraphForm(Form):
+    def build(self, value: GraphFields, context: Any) -> DiGraph:
+        edges: dict[str, list[DiGraphEdge]] = {name: [] for name in value.nodes}
+        for edge in value.edges:
+            given = edge.model_dump(exclude={"source"})
+            edges.setdefault(edge.source, []).append(DiGraphEdge(**given))
+        nodes = {name: DiGraphNode(name, tuple(after)) for name, after in edges.items()}
+        graph = DiGraph(nodes, value.start)
+        graph.graph_validate()
+        return graph
+
+    def dump(self, value: DiGraph) -> dict[str, Any]:
+        edges: list[dict[str, Any]] = []
+        for way, edge in value.edges():
+            if callable(edge.condition):
+                raise ConfigError(
+                    f"The condition of {value.shown(way)} is a function, which is no data, so the graph cannot be "
+                    "written as a document."
+                )
+            group = value.groups[edge.target, edge.activation_group or edge.target]
+            said = None if group.activation == "all" else group.activation
+            edges.append({
+                "source": way.source, "target": edge.target, "condition": edge.condition,
+                "activation_group": edge.activation_group, "activation_condition": said, "at_most": edge.at_most,
+            })  # fmt: skip
+        return {"nodes": list(value.nodes), "edges": edges, "start": value.default_start_node}
+
+
+GraphPart = Annotated[GraphFields, _GraphForm()]
+
+
+class GraphFlowFields(TeamFields):
+    """Participants speak as a graph says: one after the other, side by side, again, or not at all."""
+
+    name: str = Field("GraphFlow", min_length=1, description="Of the team.")
+    graph: GraphPart = Field(description="Who speaks after whom.")
+    hear_all: bool = Field(False, description="Whether everybody hears everything, and not only what led to them.")
+    race: bool = Field(True, description="Whether those are cancelled who could only come late for a join.")
+
+
 class SelectorFields(TeamFields):
     """The next speaker is selected from what was said."""
 
@@ -366,6 +436,10 @@ class SelectorFields(TeamFields):
 def _of_team(team: Team) -> Mapping[str, Any]:
     names = ("participants", "termination_condition", "limits", "patience", "wrap_up", "name", "description")
     return {name: getattr(team, name) for name in names}
+
+
+def _of_graph(team: GraphFlow) -> Mapping[str, Any]:
+    return {**_of_team(team), "graph": team.graph, "hear_all": team.hear_all, "race": team.race}
 
 
 def _of_selector(team: selector.SelectorGroupChat) -> Mapping[str, Any]:
@@ -425,5 +499,6 @@ def _conditions(document: Document | None, way: Where) -> Iterator[tuple[Where, 
 TEAMS = (
     Kind("round_robin", "team", RoundRobinGroupChat, RoundRobinFields, values=_of_team, check=check_team),
     Kind("swarm", "team", Swarm, SwarmFields, values=_of_team, check=check_team),
+    Kind("graph_flow", "team", GraphFlow, GraphFlowFields, values=_of_graph, check=check_team),
     Kind("selector", "team", selector.SelectorGroupChat, SelectorFields, values=_of_selector, check=check_team),
 )
