@@ -178,15 +178,15 @@ class DiGraph:
     @cached_property
     def ancestors(self) -> dict[str, frozenset[str]]:
         """From whom a way leads to each node: what these say it hears. A node of a loop is among its own."""
-        return {name: frozenset(reaching(name, self.get_parents())) for name in self.nodes}
+        parents = self.get_parents()
+        return {name: frozenset(reaching(name, parents)) for name in self.nodes}
 
     def get_parents(self) -> dict[str, list[str]]:
         """Return from which nodes edges lead to each."""
-        found: dict[str, list[str]] = {name: [] for name in self.nodes}
+        found: dict[str, dict[str, None]] = {name: {} for name in self.nodes}
         for way, edge in self.edges():
-            if way.source not in found.setdefault(edge.target, []):
-                found[edge.target].append(way.source)
-        return found
+            found.setdefault(edge.target, {})[way.source] = None
+        return {target: list(sources) for target, sources in found.items()}
 
     def get_start_nodes(self) -> set[str]:
         """Return where it begins."""
