@@ -24,6 +24,7 @@ PUBLIC = [
     "Approval",
     "AssistantAgent",
     "Budget",
+    "CodeExecutorAgent",
     "Condition",
     "Console",
     "CostTermination",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from quorate.chat.agent import Agent
     from quorate.chat.assistant import AssistantAgent
+    from quorate.chat.coder import CodeExecutorAgent
     from quorate.chat.compare import compare
     from quorate.chat.conditions import (
         CostTermination,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "quorate.chat.agent": ["Agent"],
     "quorate.chat.assistant": ["AssistantAgent"],
+    "quorate.chat.coder": ["CodeExecutorAgent"],
     "quorate.chat.compare": ["compare"],
     "quorate.chat.conditions": [
         "CostTermination",
@@ -102,6 +104,7 @@ __all__ = [
     "Approval",
     "AssistantAgent",
     "Budget",
+    "CodeExecutorAgent",
     "Condition",
     "Console",
     "CostTermination",

@@ -192,7 +192,7 @@ class AssistantAgent(Runnable, Agent):
                 (shown, system, specs, choice, self._schema, most, self.temperature, self.seed),
             )
             step = scope.count + 1
-            show = self._chunks(turn, step) if self.model_client_stream and turn.watched else None
+            show = chunks(turn, step) if self.model_client_stream and turn.watched else None
             answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
             turn.steps[step] = filled(Made, (answer, scope.at, turn.asked.cost_usd))
             reply = answer[0]
@@ -223,24 +223,6 @@ class AssistantAgent(Runnable, Agent):
     async def _opened(self, model: str, run: Run) -> ModelClient:
         return await run.resource(model, lambda: registry.open_model(model))
 
-    def _chunks(self, turn: Turn, step: int) -> Callable[[ModelEvent, int], None]:
-        id = f"{turn.run.id}/{turn.scope.path}/{step} model"
-
-        def show(event: ModelEvent, attempt: int) -> None:
-            if type(event) is TextDelta:
-                turn.show(
-                    messages.ModelClientStreamingChunkEvent(
-                        content=event.text,
-                        source=self.name,
-                        id=id,
-                        full_message_id=id,
-                        attempt=attempt,
-                        created_at=messages.at(turn.scope.at),
-                    )
-                )
-
-        return show
-
     def _summary(self, atom: Block) -> tuple[str, ...]:
         """Return how a summary tells of the calls of a reply, if not by their results only."""
         if self.tool_call_summary_formatter is None:
@@ -258,6 +240,26 @@ class AssistantAgent(Runnable, Agent):
         for i, (_, _, content, is_error) in enumerate(results, step + 1):
             turn.steps[i] = filled(Made, ({"content": content, "error": is_error}, turn.scope.at, 0.0))
         return turn.derive("results", step).block or reply
+
+
+def chunks(turn: Turn, step: int) -> Callable[[ModelEvent, int], None]:
+    """Return what shows a reply, of the turn's model step with that number, to viewers as it comes."""
+    id = f"{turn.run.id}/{turn.scope.path}/{step} model"
+
+    def show(event: ModelEvent, attempt: int) -> None:
+        if type(event) is TextDelta:
+            turn.show(
+                messages.ModelClientStreamingChunkEvent(
+                    content=event.text,
+                    source=turn.name,
+                    id=id,
+                    full_message_id=id,
+                    attempt=attempt,
+                    created_at=messages.at(turn.scope.at),
+                )
+            )
+
+    return show
 
 
 def block_for(name: str, fact: Fact) -> Block | None:

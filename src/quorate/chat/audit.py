@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from quorate.chat import messages
+from quorate.chat.coding import RUN_CODE, ran_block
 from quorate.chat.facts import Fact
 from quorate.chat.hearing import words_of
 from quorate.chat.speech import MAKES, steps_of
@@ -56,6 +57,8 @@ class Rebuilding:
             self._speech.setdefault(f"{entry.run}:{paths.parent(entry.path)}", []).append(entry)
             if entry.kind == "reply":
                 self._replies[ref] = answer_of(entry, ref).reply
+            elif entry.kind == "result" and entry.path.endswith(f" {RUN_CODE}"):
+                self._said[ref] = ran_block(entry.payload, ref)
         elif entry.kind == "said":
             self._see_speech(entry, ref)
         elif entry.kind == "call":

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import messages
+from quorate.chat.coding import RUN_CODE, ran_block, read_decision, result_of, told_of
 from quorate.chat.facts import Fact
 from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
@@ -16,6 +17,7 @@ from quorate.chat.summary import RESULT_ONLY, by_format
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
+from quorate.executors.code import LANGUAGES, code_blocks_in
 from quorate.models.blocks import Reply, ToolResult
 from quorate.models.client import Usage
 from quorate.runs.run import Run
@@ -149,6 +151,49 @@ def _memory(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fac
     return Fact(event=event, speaker=name, at=at)
 
 
+def _generated(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: int, *languages: str) -> Fact:
+    """Make the event of a reply with code to run; in the languages that are named, if others than usual."""
+    answer, at, cost_usd = steps[n]
+    reply, usage, _, _ = answer
+    event = messages.CodeGenerationEvent(
+        content=reply.text, retry_attempt=attempt, code_blocks=code_blocks_in(reply.text, languages or LANGUAGES),
+        source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
+        metadata=_priced(cost_usd) if cost_usd else {}, id=id, created_at=messages.at(at),
+    )  # fmt: skip
+    block = reply if not reply.calls else replace(reply, calls=())
+    return Fact(None, event, None, "", name, at, usage, cost_usd, block)
+
+
+def _ran(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: int) -> Fact:
+    payload, at, _ = steps[n]
+    event = messages.CodeExecutionEvent(
+        retry_attempt=attempt, result=result_of(payload), source=name,
+        id=f"{id.removesuffix('model')}{RUN_CODE}", created_at=messages.at(at),
+    )  # fmt: skip
+    return Fact(event=event, speaker=name, at=at, block=ran_block(payload, f"{ref}/{n} {RUN_CODE}"))
+
+
+def _output(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    payload, at, _ = steps[n]
+    message = messages.TextMessage(
+        content=told_of(result_of(payload)), source=name, id=f"{id.removesuffix('model')}{RUN_CODE}",
+        created_at=messages.at(at),
+    )  # fmt: skip
+    return Fact(message=message, speaker=name, at=at, block=None, ref=ref)
+
+
+def _decision(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    """Make the event of a model's decision whether to try again."""
+    answer, at, cost_usd = steps[n]
+    usage = answer.usage
+    event = messages.ThoughtEvent(
+        content=read_decision(answer.reply.text)[1] or answer.reply.text, source=name,
+        models_usage=usage and RequestUsage(usage[0], usage[1]), metadata=_priced(cost_usd) if cost_usd else {},
+        id=f"{id}#thought", created_at=messages.at(at),
+    )  # fmt: skip
+    return Fact(None, event, None, "", name, at, usage, cost_usd)
+
+
 def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     return fact_of(steps[n].value, steps[n].at, f"{id.removesuffix('model')}steer", f"{ref}/{n} steer")
 
@@ -177,6 +222,10 @@ _KINDS: dict[str, Callable[..., Fact]] = {
     "structured": _structured,
     "draft": _draft,
     "memory": _memory,
+    "generated": _generated,
+    "ran": _ran,
+    "output": _output,
+    "decision": _decision,
 }
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
+from quorate.executors.code import CodeBlock, CodeResult
 from quorate.memory.content import MemoryContent
 from quorate.models.blocks import Origin, Said
 from quorate.runs.clock import SystemClock
@@ -212,6 +213,26 @@ class MemoryQueryEvent(BaseAgentEvent):
 
     def to_text(self) -> str:
         return "\n".join(each.to_text() for each in self.content)
+
+
+class CodeGenerationEvent(BaseAgentEvent):
+    """A model has written code. `retry_attempt` counts from 0."""
+
+    content: str
+    retry_attempt: int
+    code_blocks: list[CodeBlock]
+    type: Literal["CodeGenerationEvent"] = "CodeGenerationEvent"
+
+
+class CodeExecutionEvent(BaseAgentEvent):
+    """Code was run."""
+
+    retry_attempt: int
+    result: CodeResult
+    type: Literal["CodeExecutionEvent"] = "CodeExecutionEvent"
+
+    def to_text(self) -> str:
+        return self.result.output
 
 
 class UserInputRequestedEvent(BaseAgentEvent):

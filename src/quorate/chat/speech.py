@@ -32,7 +32,9 @@ Item = tuple[Any, ...]
 `("steer", n)` (what a person said on the way), `("summary", n, format, text)`, `("handoff", n, target, tools)`,
 `("structured", n, key, format)` (a reply as data), `("draft", n)` (one that did not fit), of model step n and the tool
 steps after it; `("memory", n)`, what a memory found, and `("changed", n)`, what an intervention said instead, in step
-n; or `("json", data)`, a message or event dumped whole."""
+n; `("generated", n, attempt, languages…)` (code to run), `("decision", n)` (whether to try again), `("ran", n,
+attempt)` and `("output", n)` (what running code in step n came to), or `("json", data)`, a message or event dumped
+whole."""
 
 MAKES = frozenset({"reply", "result", "steer", "value"})
 """The kinds of entries that items are made of."""

@@ -10,11 +10,13 @@ from typing import Any
 
 from quorate.errors import ModelError
 
-_FENCE = re.compile(
+FENCE = re.compile(
     r"^[ ]{0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^\n`]*\n"
     r"(?P<code>.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
+"""Fenced code in Markdown; one that is never closed goes to the end."""
+
 _BEGINS = re.compile(r"\{|\[\s*\{")
 MAX_STARTS = 1000
 """How many brackets between words are looked at before a text counts as one without JSON."""
@@ -30,7 +32,7 @@ def extract_json(text: str) -> list[Any]:
     Raises:
         ModelError: There is none, or one that is called JSON is broken; the text says where, for the model to mend.
     """
-    fenced = [(match["language"].lower(), match["code"]) for match in _FENCE.finditer(text)]
+    fenced = [(match["language"].lower(), match["code"]) for match in FENCE.finditer(text)]
     found = [_read(code) for language, code in fenced if language == "json" or (not language and _is_json(code))]
     if found:
         return found

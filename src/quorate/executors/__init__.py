@@ -1,0 +1,1 @@
+"""Running code that agents write, by how well it is kept apart."""
