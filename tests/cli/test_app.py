@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 COMMANDS = [
-    "run", "forecast", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "budget", "answer",
-    "steer", "queue", "interrupt", "pause", "stop", "replay", "export", "verify", "delete", "erase", "retain", "import",
-    "schema", "plugins", "models", "questions",
+    "run", "forecast", "check", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "budget",
+    "answer", "steer", "queue", "interrupt", "pause", "stop", "replay", "export", "verify", "delete", "erase", "retain",
+    "import", "schema", "plugins", "models", "questions",
 ]  # fmt: skip
 
 

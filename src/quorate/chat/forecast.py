@@ -93,7 +93,7 @@ async def forecast(
         cut = sum(record.outcome is not None and record.outcome.kind == "limit" for record in past)
         used = [record.entries[-1].payload for record in past]
         return Forecast("past", len(past), cut, {name: _quantiles(name, used) for name in FIGURES}, allowed)
-    return Forecast("bounds", 0, 0, _bounds(cast, task, allowed, prices), allowed)
+    return Forecast("bounds", 0, 0, bounds(cast, task, allowed, prices), allowed)
 
 
 async def _past(store: Store, owner: str, cast: Cast, app: str) -> list[RunRecord]:
@@ -125,9 +125,8 @@ def _quantile(values: Sequence[float], share: float) -> float:
 # -- bounds -----------------------------------------------------------------------------------------------------------
 
 
-def _bounds(
-    cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[str, Price] | None
-) -> dict[str, Range]:
+def bounds(cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[str, Price] | None) -> dict[str, Range]:
+    """Return what a run needs at least, and the most that plan, prompts and limits allow."""
     asking = [m for m in cast.members if getattr(m, "model_client", None) is not None]
     most = most_messages(cast.condition)
     turns = min(allowed["turns"], math.inf if most is None else max(1, most - 1))
@@ -139,7 +138,7 @@ def _bounds(
     if not asking:
         nothing = Range(0, 0)
         return {"turns": Range(1, turns), "model_calls": nothing, "tokens": nothing, "cost_usd": Range(0.0, 0.0)}
-    requests = [_first(m, task) for m in asking]
+    requests = [first_request(m, task) for m in asking]
     bounds, caps = [prompt_bound(r) for r in requests], [r.max_tokens for r in requests]
     replies = calls * max(caps)
     prompts = calls * max(bounds) + max(caps) * calls * (calls - 1) / 2  # each sees all replies before it
@@ -153,9 +152,9 @@ def _bounds(
     }
 
 
-def _first(member: Any, task: str) -> ModelRequest:
+def first_request(member: Any, task: str) -> ModelRequest:
     """Return about what a member asks first."""
-    info = _info(member)
+    info = info_of(member)
     most = getattr(member, "max_tokens", None)
     return ModelRequest(
         Blocks([Said(task, "user")]), system=getattr(member, "system_message", None),
@@ -164,7 +163,8 @@ def _first(member: Any, task: str) -> ModelRequest:
     )  # fmt: skip
 
 
-def _info(member: Any) -> ModelInfo:
+def info_of(member: Any) -> ModelInfo:
+    """Return what is known about a member's model."""
     client = member.model_client
     return registry.info_of(client) if isinstance(client, str) else client.info
 
@@ -177,7 +177,7 @@ def _money(
     allowed: float,
     prices: Mapping[str, Price] | None,
 ) -> Range:
-    rates = [price_of(_info(member), prices) for member in asking]
+    rates = [price_of(info_of(member), prices) for member in asking]
     low = [rate.usd(int(least), 0) for rate in rates]
     high = [rate.usd(int(tokens - replies), int(replies)) for rate in rates]
     known_low, known_high = [usd for usd in low if usd is not None], [usd for usd in high if usd is not None]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Speaker
 from quorate.chat.component import Component
@@ -14,9 +14,17 @@ from quorate.chat.talk import Cast
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
 from quorate.core.code import caller
 from quorate.core.hosting import AgentRuntime
+from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
 from quorate.runs.outcome import Limits
+
+if TYPE_CHECKING:
+    from quorate.chat import check as checks
+    from quorate.chat.findings import Report
+    from quorate.runs.prices import Price
+else:
+    checks = lazy("quorate.chat.check")
 
 
 class Team(Runnable, Component):
@@ -66,6 +74,12 @@ class Team(Runnable, Component):
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
         self.made_at = caller()
+
+    def check(
+        self, *, task: str = "", limits: Limits | None = None, prices: Mapping[str, Price] | None = None
+    ) -> Report:
+        """Look for what cannot work or is not meant, and tell what a run may come to; see `quorate.chat.check`."""
+        return checks.check(self, task=task, limits=limits, prices=prices)
 
     def cast(self) -> Cast:
         """Return who talks, in what order, until when."""

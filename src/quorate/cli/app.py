@@ -129,6 +129,24 @@ def forecast(
     finish(forecasting.told(team, task, store, limits or [], as_json=as_json))
 
 
+@app.command(short_help="Look for what is wrong with a team, before it runs.")
+def check(
+    team: Annotated[
+        str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)
+    ],
+    task: Annotated[str, typer.Option(metavar="TASK", help="What it would work on, for the estimates.")] = "",
+    limits: Limits = None,
+    as_json: Json = False,
+) -> None:
+    """Look for members who never speak, runs that never end, handoffs to nobody, contexts that overflow.
+
+    Tells the most that a run may use. No model is asked. Exits with 1 where something cannot work.
+    """
+    from quorate.cli import checking
+
+    finish(checking.checked(team, task, limits or [], as_json=as_json))
+
+
 @app.command(short_help="Go on with a run where it stopped.")
 def resume(
     run: Run,
