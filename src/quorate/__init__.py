@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
     from quorate.chat.handoff import Handoff
     from quorate.chat.messages import HandoffMessage, StopMessage, TaskResult, TextMessage
+    from quorate.chat.patterns.consensus import Consensus
+    from quorate.chat.patterns.debate import Debate
+    from quorate.chat.patterns.review import Review
+    from quorate.chat.patterns.vote import IndependentVote
     from quorate.chat.person import answering
     from quorate.chat.replay import replay
     from quorate.chat.selector import SelectorGroupChat
@@ -78,6 +82,10 @@ _HOMES = {
     "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
     "quorate.chat.handoff": ["Handoff"],
     "quorate.chat.messages": ["HandoffMessage", "StopMessage", "TaskResult", "TextMessage"],
+    "quorate.chat.patterns.consensus": ["Consensus"],
+    "quorate.chat.patterns.debate": ["Debate"],
+    "quorate.chat.patterns.review": ["Review"],
+    "quorate.chat.patterns.vote": ["IndependentVote"],
     "quorate.chat.person": ["answering"],
     "quorate.chat.replay": ["replay"],
     "quorate.chat.selector": ["SelectorGroupChat"],
@@ -106,8 +114,10 @@ __all__ = [
     "Budget",
     "CodeExecutorAgent",
     "Condition",
+    "Consensus",
     "Console",
     "CostTermination",
+    "Debate",
     "DiGraph",
     "DiGraphBuilder",
     "DiGraphEdge",
@@ -120,6 +130,7 @@ __all__ = [
     "Handoff",
     "HandoffMessage",
     "HandoffTermination",
+    "IndependentVote",
     "Limits",
     "MaxMessageTermination",
     "NoProgressTermination",
@@ -128,6 +139,7 @@ __all__ = [
     "Price",
     "Question",
     "ResultTermination",
+    "Review",
     "RoundRobinGroupChat",
     "SelectorGroupChat",
     "SourceMatchTermination",

@@ -174,7 +174,10 @@ class AssistantAgent(Runnable, Agent):
         blocks: Blocks = turn.memory
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         left = self.max_tool_iterations
-        context, run, output = self.model_context, scope.run, self._output
+        context, run, output, schema = self.model_context, scope.run, self._output, self._schema
+        if turn.form is not None:
+            output = structured.output_of(turn.form)
+            schema = output.schema
         system, offered, specs = self.system_message, self.offered, self._specs
         if self._benches:
             found = await benches.tools_on(self.name, self._benches, offered)
@@ -189,7 +192,7 @@ class AssistantAgent(Runnable, Agent):
             shown = blocks if context is None else context.view(blocks)
             request = filled(
                 ModelRequest,
-                (shown, system, specs, choice, self._schema, most, self.temperature, self.seed),
+                (shown, system, specs, choice, schema, most, self.temperature, self.seed),
             )
             step = scope.count + 1
             show = chunks(turn, step) if self.model_client_stream and turn.watched else None
@@ -204,6 +207,8 @@ class AssistantAgent(Runnable, Agent):
                 problem = output.problem(answer)
                 if problem is None:
                     return _message(turn, "structured", step, *output.more)
+                if asked_again and turn.form is not None:  # whoever wants it of this form decides what to do
+                    return _message(turn, "reply", step)
                 turn.derive("draft", step)
                 if asked_again:
                     raise structured.misfit(self.name, info.name, problem)

@@ -58,6 +58,11 @@ class Fact:
         self.origin: Origin = "agent" if speaker else "person"
         self._said: Said | None = None
 
+    @property
+    def is_task(self) -> bool:
+        """Whether it is a message of the task."""
+        return self.message is not None and not self.speaker and self.ref.rpartition(":")[2].startswith("#")
+
     def said(self) -> Said:
         """Return the message as another agent's model reads it; made once."""
         if self._said is None:

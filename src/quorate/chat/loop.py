@@ -317,6 +317,8 @@ async def _speech(
         member.asked,
         talk.cast.patience,
     )
+    if talk.cast.wants is not None:
+        turn.form = talk.cast.wants(talk.policy, name)
     token = current.set(scope)
     cut = False
     try:

@@ -312,6 +312,15 @@ class TaskResult(BaseModel):
     head: str = ""
     wrap_up: TextMessage | None = None
 
+    @property
+    def value(self) -> Any:
+        """The data that a completed run came to, such as the result of a vote; None where its last word is text."""
+        if self.outcome is not None and self.outcome.kind != "completed":
+            return None
+        last = next((m for m in reversed(self.messages) if isinstance(m, BaseChatMessage)), None)
+        content = getattr(last, "content", None)
+        return content if isinstance(content, BaseModel) else None
+
 
 def load(data: dict[str, Any]) -> BaseMessage:
     """Return the message or event that plain data says.

@@ -22,6 +22,8 @@ from quorate.runs.run import Run, said_by
 from quorate.runs.scope import Scope
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from quorate.chat import derived as deriving
     from quorate.chat.messages import BaseAgentEvent, BaseChatMessage
 else:
@@ -60,6 +62,7 @@ class Turn:
         memory: What the agent remembers, folded by its own `begin` and `see` if it has them.
         state: A dictionary of its own, journaled at the end of the speech if it changed.
         scope: Where in the run it speaks; steps find it by themselves.
+        form: The pydantic model that the answer is to be of, if the turn policy wants one.
     """
 
     __slots__ = (
@@ -70,6 +73,7 @@ class Turn:
         "_watch",
         "asked",
         "facts",
+        "form",
         "items",
         "memory",
         "name",
@@ -99,6 +103,7 @@ class Turn:
         self.steps: dict[int, Made] = {}
         self._emit, self._polls, self._patience = emit, polls, patience
         self._watch: Progress | None = None
+        self.form: type[BaseModel] | None = None
 
     @property
     def new(self) -> Sequence[BaseChatMessage]:

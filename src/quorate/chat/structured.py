@@ -123,6 +123,12 @@ class Output:
         return None
 
 
+@lru_cache(maxsize=256)
+def output_of(content: type[BaseModel]) -> Output:
+    """Return what an answer must be that a turn policy wants; made once."""
+    return Output("The turn policy", content)
+
+
 def _model(agent: str, content: Any) -> type[BaseModel]:
     if isinstance(content, type) and issubclass(content, BaseModel):
         return content
@@ -241,4 +247,14 @@ def misfit(agent: str, model: str, problem: str) -> ModelError:
     )
 
 
-__all__ = ["AnyContent", "Content", "Output", "StructuredMessage", "check_format", "load", "message", "read"]
+__all__ = [
+    "AnyContent",
+    "Content",
+    "Output",
+    "StructuredMessage",
+    "check_format",
+    "load",
+    "message",
+    "output_of",
+    "read",
+]

@@ -26,6 +26,8 @@ from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from quorate.chat import derived as deriving
     from quorate.chat import messages
     from quorate.chat.messages import BaseChatMessage, BaseMessage
@@ -55,6 +57,7 @@ class Cast:
     polls: frozenset[str] = field(init=False, repr=False)
     enough: Callable[[Any, Mapping[str, BaseChatMessage]], bool] | None = field(init=False, repr=False)
     hears: Callable[[str, Fact], bool] | None = field(init=False, repr=False)
+    wants: Callable[[Any, str], type[BaseModel] | None] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Note what follows from it, once for all its conversations."""
@@ -69,6 +72,7 @@ class Cast:
             "polls": frozenset(tool.name for tool in tools if tool.polls),
             "enough": getattr(self.turns, "enough", None),
             "hears": getattr(self.turns, "hears", None),
+            "wants": getattr(self.turns, "wants", None),
         }.items():
             object.__setattr__(self, name, value)
 

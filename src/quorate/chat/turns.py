@@ -42,13 +42,15 @@ class TurnPolicy(Protocol[S]):
     """Chooses who speaks next.
 
     A policy whose `next` makes no steps may say so with a class attribute `pure = True`; it is then asked without a
-    scope around it. Two more methods are asked where a policy has them, and are pure too:
+    scope around it. Three more methods are asked where a policy has them, and are pure too:
 
     - `enough(memory, done) -> bool` makes a race of speakers named together. It is asked whenever one of them has
       finished; `done` has what those said who have, by name, in the order in which they finished. True ends the wave:
       they are the winners, the others are cancelled and leave no word.
     - `hears(member, fact) -> bool` keeps from a member what it need not know: it sees only the messages, and folds only
       over the facts, for which this is True.
+    - `wants(memory, member) -> type | None` is the pydantic model that a member's answer is to be of. An
+      `AssistantAgent` holds its model to it; whatever does not fit twice comes as plain text, and the policy decides.
     """
 
     def begin(self) -> S:

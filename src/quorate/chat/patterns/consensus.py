@@ -1,0 +1,146 @@
+"""Propose, object, revise: until all can live with it, or the rounds are over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from quorate.chat.agent import Speaker
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.patterns.forms import ConsensusResult, Dissent, Position
+from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, listed, note_of, says, says_yes, tells
+from quorate.chat.progress import PATIENCE
+from quorate.chat.team import Team
+from quorate.chat.turns import Speak, Stop
+from quorate.core.hosting import AgentRuntime
+from quorate.errors import ConfigError
+from quorate.runs.outcome import Limits
+
+PROPOSE = "{proposer}, make a proposal that all can live with."
+OBJECT = "Can you live with this proposal as it is? If not, say what has to change, and why."
+REVISE = "{objectors} cannot live with it yet. {proposer}, give the whole proposal again, changed so that they can."
+
+
+class Proposal(NamedTuple):
+    """What a consensus remembers: how far it is, the proposal, and who said what of it; None agrees."""
+
+    phase: str = ""
+    text: str = ""
+    rounds: int = 0
+    positions: tuple[tuple[str, str | None], ...] = ()
+
+
+class Objecting:
+    """The turn policy of `Consensus`."""
+
+    pure = True
+    ends = True
+
+    def __init__(
+        self,
+        proposer: str,
+        others: Sequence[str],
+        *,
+        rounds: int = 3,
+        quorum: int | None = None,
+        moderator: str = MODERATOR,
+    ) -> None:
+        self.proposer, self.others, self.rounds, self.moderator = proposer, tuple(others), rounds, moderator
+        self.quorum = len(self.others) if quorum is None else quorum
+
+    def begin(self) -> Proposal:
+        return Proposal()
+
+    def see(self, memory: Proposal, fact: Fact) -> Proposal:
+        if fact.choice is not None:
+            phase = note_of(fact).get("phase", memory.phase)
+            if phase == "object" and fact.choice.speakers:
+                return memory._replace(phase=phase, rounds=memory.rounds + 1, positions=())
+            return memory._replace(phase=phase)
+        if fact.is_task:
+            return Proposal()
+        message = fact.message
+        if message is None:
+            return memory
+        if memory.phase == "propose" and fact.speaker == self.proposer:
+            return memory._replace(text=message.to_text(), phase="proposed")
+        if memory.phase == "object" and fact.speaker in self.others:
+            position = answer_of(Position, message)
+            if position is None:
+                text = message.to_text()
+                position = Position(agrees=says_yes(text), objection="" if says_yes(text) else text)
+            said = None if position.agrees else position.objection or "It said no more."
+            return memory._replace(positions=(*memory.positions, (fact.speaker, said)))
+        return memory
+
+    def wants(self, memory: Proposal, member: str) -> type[Position] | None:
+        return Position if memory.phase == "object" else None
+
+    async def next(self, memory: Proposal, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        if memory.phase in {"", "propose"}:
+            text = PROPOSE.format(proposer=self.proposer)
+            return Speak((self.proposer,), "it proposes", says(text, self.moderator), {"phase": "propose"})
+        if memory.phase == "proposed" or not memory.positions:
+            return Speak(self.others, "do they object?", says(OBJECT, self.moderator), {"phase": "object"})
+        objectors = [who for who, objection in memory.positions if objection is not None]
+        agreed = len(memory.positions) - len(objectors)
+        if agreed >= self.quorum:
+            return self._stop(memory, f"{agreed} of {len(self.others)} can live with it", reached=True)
+        if memory.rounds >= self.rounds:
+            why = f"no consensus after {memory.rounds} rounds: {listed(objectors)} cannot live with it"
+            return self._stop(memory, why, reached=False)
+        text = REVISE.format(objectors=listed(objectors), proposer=self.proposer)
+        return Speak((self.proposer,), f"{len(objectors)} objected", says(text, self.moderator), {"phase": "propose"})
+
+    def _stop(self, memory: Proposal, reason: str, *, reached: bool) -> Stop:
+        result = ConsensusResult(
+            proposal=memory.text, reached=reached, rounds=memory.rounds,
+            agreed=[who for who, objection in memory.positions if objection is None],
+            objections=[Dissent(who=who, answer="", why=why) for who, why in memory.positions if why is not None],
+        )  # fmt: skip
+        return Stop(reason, tells(result, "{proposal}", self.moderator), {"phase": "over"})
+
+
+class Consensus(Team):
+    """One proposes, the others say side by side whether they can live with it, and it is revised until they can.
+
+    `result.value` is a `ConsensusResult`. A round is a proposal and the answers to it: two turns.
+
+    Args:
+        participants: The first proposes, the others object.
+        rounds: How often at most.
+        quorum: So many of the others have to agree; by default all.
+        moderator: Whose the words between are.
+
+    Raises:
+        ConfigError: There are fewer than two, a number is out of range, or what `Team` raises.
+    """
+
+    def __init__(
+        self,
+        participants: Sequence[Speaker],
+        *,
+        rounds: int = 3,
+        quorum: int | None = None,
+        moderator: str = MODERATOR,
+        limits: Limits | None = None,
+        patience: int | None = PATIENCE,
+        wrap_up: str | None = None,
+        runtime: AgentRuntime | None = None,
+        name: str | None = None,
+        description: str = "A team of agents.",
+    ) -> None:
+        if len(participants) < 2:
+            raise ConfigError("Consensus needs at least two participants: one proposes, the others object.")
+        names = [p.name for p in participants]
+        check_names(names, moderator)
+        if rounds < 1:
+            raise ConfigError(f"Consensus: rounds={rounds!r} must be at least 1.")
+        if quorum is not None and not 1 <= quorum < len(names):
+            raise ConfigError(f"Consensus: quorum={quorum!r} must be from 1 to {len(names) - 1}.")
+        policy = Objecting(names[0], names[1:], rounds=rounds, quorum=quorum, moderator=moderator)
+        super().__init__(
+            participants, turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name,
+            description=description,
+        )  # fmt: skip
+        self.rounds, self.quorum, self.moderator = rounds, quorum, moderator

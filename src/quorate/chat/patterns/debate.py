@@ -1,0 +1,132 @@
+"""Sides argue in rounds, and a judge decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from quorate.chat.agent import Speaker
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.naming import named
+from quorate.chat.patterns.forms import DebateResult, Ruling
+from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, listed, note_of, says, tells
+from quorate.chat.progress import PATIENCE
+from quorate.chat.team import Team
+from quorate.chat.turns import Speak, Stop
+from quorate.core.hosting import AgentRuntime
+from quorate.errors import ConfigError
+from quorate.runs.outcome import Limits
+
+OPEN = "{sides} debate in {rounds} rounds; {judge} decides in the end. Make your case, and answer what the others said."
+JUDGE = (
+    "{judge}, you have heard all sides. Say who made the better case ({sides}, or draw), why, and what to hold true."
+)
+
+
+class Debated(NamedTuple):
+    """What a debate remembers: how many have spoken, and what the judge said."""
+
+    phase: str = ""
+    spoken: int = 0
+    ruling: str | None = None
+    read: Ruling | None = None
+
+
+class Debating:
+    """The turn policy of `Debate`."""
+
+    pure = True
+    ends = True
+
+    def __init__(
+        self, sides: Sequence[str], judge: str, *, rounds: int = 2, parallel: bool = False, moderator: str = MODERATOR
+    ) -> None:
+        self.sides, self.judge, self.rounds = tuple(sides), judge, rounds
+        self.parallel, self.moderator = parallel, moderator
+
+    def begin(self) -> Debated:
+        return Debated()
+
+    def see(self, memory: Debated, fact: Fact) -> Debated:
+        if fact.choice is not None:
+            phase = note_of(fact).get("phase", memory.phase)
+            spoke = len(fact.choice.speakers) if phase == "argue" else 0
+            return memory._replace(phase=phase, spoken=memory.spoken + spoke)
+        if fact.is_task:
+            return Debated()
+        message = fact.message
+        if memory.phase != "judge" or message is None or fact.speaker != self.judge:
+            return memory
+        return memory._replace(ruling=message.to_text(), read=answer_of(Ruling, message))
+
+    def wants(self, memory: Debated, member: str) -> type[Ruling] | None:
+        return Ruling if memory.phase == "judge" else None
+
+    async def next(self, memory: Debated, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        at, sides = memory.spoken, self.sides
+        if at < self.rounds * len(sides):
+            said = () if at else says(
+                OPEN.format(sides=listed(sides), rounds=self.rounds, judge=self.judge), self.moderator
+            )  # fmt: skip
+            speakers = sides if self.parallel else (sides[at % len(sides)],)
+            return Speak(speakers, f"round {at // len(sides) + 1} of {self.rounds}", said, {"phase": "argue"})
+        if memory.ruling is None:
+            text = JUDGE.format(judge=self.judge, sides=", ".join(sides))
+            return Speak((self.judge,), "it decides", says(text, self.moderator), {"phase": "judge"})
+        return self._stop(memory.ruling, memory.read)
+
+    def _stop(self, text: str, read: Ruling | None) -> Stop:
+        ruling = read or Ruling(winner=text, reason=text, synthesis="")
+        winner = named(ruling.winner, self.sides) or ""
+        result = DebateResult(
+            winner=winner, reason=ruling.reason, synthesis=ruling.synthesis, rounds=self.rounds
+        )  # fmt: skip
+        reason = f"{self.judge} decided for {winner}" if winner else f"{self.judge} decided for no side"
+        return Stop(reason, tells(result, "{reason}\n{synthesis}", self.moderator), {"phase": "over"})
+
+
+class Debate(Team):
+    """Sides argue in rounds, each answering the others; a judge decides.
+
+    `result.value` is a `DebateResult`. It takes one turn for each side and round (one for each round in parallel), and
+    one for the judge.
+
+    Args:
+        sides: Who argues, in this order.
+        judge: Who decides.
+        rounds: How often each side speaks.
+        parallel: Whether the sides of a round speak side by side, each without the others' words of that round.
+        moderator: Whose the words between are.
+
+    Raises:
+        ConfigError: There are fewer than two sides, or what `Team` raises.
+    """
+
+    def __init__(
+        self,
+        sides: Sequence[Speaker],
+        judge: Speaker,
+        *,
+        rounds: int = 2,
+        parallel: bool = False,
+        moderator: str = MODERATOR,
+        limits: Limits | None = None,
+        patience: int | None = PATIENCE,
+        wrap_up: str | None = None,
+        runtime: AgentRuntime | None = None,
+        name: str | None = None,
+        description: str = "A team of agents.",
+    ) -> None:
+        if len(sides) < 2:
+            raise ConfigError("Debate needs at least two sides.")
+        if rounds < 1:
+            raise ConfigError(f"Debate: rounds={rounds!r} must be at least 1.")
+        names = [side.name for side in sides]
+        check_names([*names, judge.name], moderator)
+        policy = Debating(names, judge.name, rounds=rounds, parallel=parallel, moderator=moderator)
+        super().__init__(
+            [*sides, judge], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
+            name=name, description=description,
+        )  # fmt: skip
+        self.sides, self.judge, self.rounds = tuple(sides), judge, rounds
+        self.parallel, self.moderator = parallel, moderator
