@@ -65,7 +65,8 @@ def _named(names: frozenset[str]) -> str:
 
 def _are_known(cast: Cast) -> bool:
     """Return whether all members are of kinds of which it is known what they send and have."""
-    return all(type(member) in {AssistantAgent, UserProxyAgent} for member in cast.members)
+    known = {AssistantAgent, UserProxyAgent}
+    return all(type(member) in known and not getattr(member, "workbench", None) for member in cast.members)
 
 
 def _all(cast: Cast, what: str) -> Iterator[Any]:
