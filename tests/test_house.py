@@ -21,6 +21,7 @@ PYPROJECT: dict[str, Any] = tomllib.loads((REPO / "pyproject.toml").read_text())
 # A new name is a promise: think, then add it here. Removing or renaming one is a change for `changes/`.
 PUBLIC = [
     "Agent",
+    "AgentTool",
     "Approval",
     "AssistantAgent",
     "Budget",
@@ -61,6 +62,7 @@ PUBLIC = [
     "Swarm",
     "TaskResult",
     "Team",
+    "TeamTool",
     "TextMentionTermination",
     "TextMessage",
     "TextMessageTermination",

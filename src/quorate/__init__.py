@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quorate.chat.agent import Agent
+    from quorate.chat.agent_tool import AgentTool, TeamTool
     from quorate.chat.assistant import AssistantAgent
     from quorate.chat.coder import CodeExecutorAgent
     from quorate.chat.compare import compare
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "quorate.chat.agent": ["Agent"],
+    "quorate.chat.agent_tool": ["AgentTool", "TeamTool"],
     "quorate.chat.assistant": ["AssistantAgent"],
     "quorate.chat.coder": ["CodeExecutorAgent"],
     "quorate.chat.compare": ["compare"],
@@ -109,6 +111,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Agent",
+    "AgentTool",
     "Approval",
     "AssistantAgent",
     "Budget",
@@ -149,6 +152,7 @@ __all__ = [
     "Swarm",
     "TaskResult",
     "Team",
+    "TeamTool",
     "TextMentionTermination",
     "TextMessage",
     "TextMessageTermination",

@@ -402,13 +402,16 @@ async def test_run_of_another_owner_goes_on_only_as_theirs(tmp_path: Any) -> Non
     assert [m.to_text() for m in result.messages] == ["Go.", "one", "two"]
 
 
-async def test_team_inside_an_agents_turn_is_refused_with_what_to_do() -> None:
+@pytest.mark.parametrize("given", ["start", "conversation"])
+async def test_run_of_its_own_inside_an_agents_turn_is_refused_with_what_to_do(given: str) -> None:
     class Nesting(Agent):
         async def speak(self, turn: Turn) -> TextMessage:
-            result = await pair("one", "two").run(task="Inner.")
-            return TextMessage(content=str(len(result.messages)), source=self.name)
+            if given == "conversation":
+                await pair("one", "two").run(task="Inner.", conversation=conversation())
+            async with pair("one", "two").start(task="Inner."):
+                raise AssertionError
 
-    with pytest.raises((ConfigError, RunFailed), match="ordinary tool"):
+    with pytest.raises((ConfigError, RunFailed), match="a run of its own"):
         await RoundRobinGroupChat([Nesting("a")], max_turns=1).run(task="Go.")
 
 

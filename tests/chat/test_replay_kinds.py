@@ -212,6 +212,27 @@ async def changed_race() -> Recorded:
     return await ran(racing(2)), racing(1)
 
 
+def calling(task: str) -> type[Agent]:
+    class Calling(Agent):
+        async def speak(self, turn: Turn) -> TextMessage:
+            said = await AssistantAgent("helper", ScriptedModel(["one", "two"])).run(task)
+            return TextMessage(content=said.messages[-1].to_text(), source=self.name)
+
+    return Calling
+
+
+async def changed_inner_task() -> Recorded:
+    return await ran(team(agent=calling("Look."))), team(agent=calling("Look closer."))
+
+
+def within(most: int) -> Team:
+    return RoundRobinGroupChat([team(["one", "two"], most=most)], max_turns=1)
+
+
+async def changed_inner_end() -> Recorded:
+    return await ran(within(3)), within(9)
+
+
 CASES: dict[str, Callable[[], Awaitable[Recorded]]] = {
     "run": changed_task_document,
     "definition": changed_later_document,
@@ -223,6 +244,8 @@ CASES: dict[str, Callable[[], Awaitable[Recorded]]] = {
     "value": renamed_step,
     "question": changed_question,
     "error": failing_step_left_out,
+    "task": changed_inner_task,
+    "outcome": changed_inner_end,
     "said": changed_words,
     "ended": changed_end,
 }

@@ -4,9 +4,11 @@ The same as `tests/journeys/test_crash.py` does with real processes, here in mem
 tools of every class, a tool that is a scope, steps and states of a custom agent, several speakers, a selector.
 """
 
+import asyncio
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 
 from quorate import (
     Agent,
+    AgentTool,
     AssistantAgent,
     MaxMessageTermination,
     OperationKey,
@@ -22,6 +25,7 @@ from quorate import (
     SelectorGroupChat,
     TaskResult,
     Team,
+    TeamTool,
     TextMessage,
     Turn,
     open_store,
@@ -58,11 +62,26 @@ class World:
             AssistantAgent("critic", model, system_message="critic", tools=[work, pay]),
         ]
         until = MaxMessageTermination(9)
+        if kind in {"inside", "called"}:
+            return self._nested(kind, members, model)
         if kind == "robin":
             return RoundRobinGroupChat(members, termination_condition=until)
         if kind == "waves":
             return Team(members, turns=Waves(), termination_condition=until)
         return SelectorGroupChat(members, model, termination_condition=until)
+
+    def _nested(self, kind: str, members: list[Any], model: ScriptedModel) -> Team:
+        desk = Team(members[1:], turns=Waves(), max_turns=2, name="desk")
+        if kind == "inside":
+            lab = RoundRobinGroupChat([members[0], desk], termination_condition=MaxMessageTermination(4), name="lab")
+            members = [AssistantAgent("boss", model, system_message="boss"), lab]
+            return RoundRobinGroupChat(members, termination_condition=MaxMessageTermination(5))
+        tools = [
+            TeamTool(RoundRobinGroupChat([members[0], desk], max_turns=2, name="lab"), "lab", "Works."),
+            AgentTool(AssistantAgent("helper", model, system_message="helper"), remember=True),
+        ]
+        boss = AssistantAgent("boss", model, system_message="boss", tools=tools, max_tool_iterations=2)
+        return RoundRobinGroupChat([boss, Delegating(members[2], desk)], termination_condition=MaxMessageTermination(4))
 
     def _answer(self, request: ModelRequest) -> object:
         seen = f"{request.system}{[block.content for block in request.blocks]}{request.output_schema}"
@@ -76,8 +95,8 @@ class World:
             return f"{request.system} says {sign}"
         names = [spec.name for spec in request.tools]
         return [
-            ToolCall(f"c{i}{sign}", names[(i + used) % len(names)], json.dumps({"n": 10 * used + i}))
-            for i in range(1 + used)
+            ToolCall(f"c{i}{sign}", name, json.dumps({"task": f"do {i}"} if name in CALLED else {"n": 10 * used + i}))
+            for i, name in enumerate([names[(i + used) % len(names)] for i in range(1 + used)])
         ]
 
     def _tools(self) -> list[Any]:
@@ -133,6 +152,27 @@ class Remembering(Agent):
         return TextMessage(content=f"{drew} {turn.state} {[m.source for m in turn.new]}", source=self.name)
 
 
+class Delegating(Agent):
+    """Has others work on parts of what it says: one after the other, and side by side."""
+
+    def __init__(self, agent: AssistantAgent, team: Team) -> None:
+        super().__init__("chief")
+        self._agent, self._team = agent, team
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        first = await self._agent.run(f"part {len(turn.thread)}")
+        async with asyncio.TaskGroup() as group:
+            parts = [group.create_task(self._team.run(f"{part} {len(turn.thread)}")) for part in ("law", "tax")]
+        streamed = [m async for m in self._agent.run_stream(turn.new)]
+        said = [first, *(part.result() for part in parts), streamed[-1]]
+        return TextMessage(content=f"{[(r.messages[-1].to_text(), r.turns) for r in said]}", source=self.name)
+
+
+CALLED = ("lab", "helper")
+EVERY = {"inside": 3, "called": 5}
+"""Where not every cut is tried: `tests/journeys/test_crash.py` does."""
+
+
 class Waves:
     """All at once and one alone, in turn."""
 
@@ -160,7 +200,7 @@ def plain(entries: Sequence[Entry]) -> list[Any]:
             said = {name: said[name] for name in ("model", "cap")}
         if entry.kind == "intent":
             said.pop("attempt", None)
-        if entry.kind == "ended":
+        if entry.kind in {"ended", "outcome"}:
             said = {name: said[name] for name in ("outcome", "reason", "turns")}
         kept[entry.path, entry.kind, ""] = json.loads(json.dumps(said))
     return list(kept.items())
@@ -178,7 +218,7 @@ async def taken_up(world: World, left: Conversation) -> TaskResult:
             await left.store.post("talk", Note(question, "answer", {"happened": False}))
 
 
-@pytest.mark.parametrize("kind", ["robin", "waves", "selector"])
+@pytest.mark.parametrize("kind", ["robin", "waves", "selector", "inside", "called"])
 async def test_run_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came_to(killed: Any, kind: str) -> None:
     # ENGINE 1, 2, 5, 6, 12, 13
     talk = open_store("memory:", clock=FakeClock()).conversation("talk")
@@ -187,7 +227,7 @@ async def test_run_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came_
     entries = await talk.entries()
     problems: list[str] = []
 
-    for cut in range(1, len(entries)):
+    for cut in range(1, len(entries), EVERY.get(kind, 1)):
         left = await killed(entries, after=cut)
         world = World(kind)
         halfway = await replay("talk", team=world.team, store=left.store)
@@ -198,7 +238,7 @@ async def test_run_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came_
             "messages": [m.dump() for m in result.messages] == [m.dump() for m in whole.messages],
             "journal": plain(await left.entries()) == plain(entries),
             "model calls": len(world.asked) == owed,
-            "effects": len(set(world.effects)) == len(world.effects) and set(world.effects) <= set(first.effects),
+            "effects": Counter(world.effects) <= Counter(first.effects),
             "replay": halfway.identical and again.identical,
         }.items():
             if not holds:

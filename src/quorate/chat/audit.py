@@ -54,13 +54,21 @@ class Rebuilding:
         elif entry.kind in MAKES:
             if entry.kind == "steer":
                 self._hear(entry, ref)
-            self._speech.setdefault(f"{entry.run}:{paths.parent(entry.path)}", []).append(entry)
+            self._note(entry)
             if entry.kind == "reply":
                 self._replies[ref] = answer_of(entry, ref).reply
             elif entry.kind == "result" and entry.path.endswith(f" {RUN_CODE}"):
                 self._said[ref] = ran_block(entry.payload, ref)
         elif entry.kind == "said":
             self._see_speech(entry, ref)
+            self._note(entry)
+        elif entry.kind == "outcome":
+            self._speech.setdefault(ref, []).append(entry)
+        elif entry.kind == "task":
+            for i, item in enumerate(entry.payload["task"]):
+                if not isinstance(item, str):
+                    place = f"{ref}#{i}"
+                    self._see_message(item, "agent", place)
         elif entry.kind == "call":
             self._see_call(entry, ref)
 
@@ -68,6 +76,14 @@ class Rebuilding:
         loaded = messages.load(message)
         assert isinstance(loaded, messages.BaseChatMessage)
         self._said[place] = loaded.to_block(origin, place)
+
+    def _note(self, entry: Entry) -> None:
+        """Keep an entry with the speech that it is in, and with those around that."""
+        path = paths.parent(entry.path)
+        self._speech.setdefault(f"{entry.run}:{path}", []).append(entry)
+        while path.count("/") > 1:
+            path = paths.parent(path)
+            self._speech.setdefault(f"{entry.run}:{path}", []).append(entry)
 
     def _hear(self, entry: Entry, ref: str) -> None:
         text, by = words_of(entry.payload)

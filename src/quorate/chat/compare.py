@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from quorate.chat import messages
 from quorate.chat.derived import derived
-from quorate.chat.speech import steps_of
+from quorate.chat.speech import made_of
 from quorate.errors import ConfigError
 from quorate.models.blocks import ToolCall
 from quorate.runs import paths
@@ -209,8 +209,8 @@ def items(record: RunRecord) -> Iterator[tuple[Key, Item]]:
             yield key, Item(entry.path, "choice", ", ".join(said["speakers"]), said["reason"] + note)
             for i, message in enumerate(said.get("say", ())):
                 yield (*key, -1, i), Item(entry.path, "said", str(message.get("source", "")), _text(message))
-        elif entry.kind == "said" and len(places) == 2:
-            yield (*key, _LAST), Item(entry.path, "said", who, _spoken(entry, speech, who))
+        elif entry.kind == "said":
+            yield (*key, _LAST), Item(entry.path, "said", who, _spoken(entry, speech, places[-1][1]))
         elif entry.kind == "result":
             called = said if "arguments" in said else {"arguments": "{}", "name": places[-1][1], **said}
             called = intents.get(entry.path, called)
@@ -235,7 +235,7 @@ def _spoken(entry: Entry, speech: Sequence[Entry], who: str) -> str:
     if last[0] == "json":
         return _text(last[1])
     run: Any = _Run("", entry.run)
-    fact = derived(tuple(last), steps_of(speech, entry.path), entry.path, who, run)
+    fact = derived(tuple(last), made_of(entry, speech, run), entry.path, who, run)
     return fact.message.to_text() if fact.message is not None else ""
 
 

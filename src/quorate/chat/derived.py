@@ -209,7 +209,25 @@ def _changed(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fa
     return fact
 
 
+def _inner(steps: dict[Any, Made], place: str, id: str, name: str, ref: str, own: bool) -> Fact:
+    """Make the message that a team passes on: as what it was, or as its own word, that cost what all of it did."""
+    fact, figures = steps[place].value
+    message: messages.BaseChatMessage = fact.message
+    if not own:
+        return Fact(message=message, speaker=name, at=fact.at, ref=fact.ref)
+    usage = Usage(figures.get("prompt_tokens", 0), figures.get("completion_tokens", 0))
+    cost_usd = figures.get("cost_usd", 0.0)
+    told = {
+        "source": name, "id": id.removesuffix(f"/{place} model"), "created_at": messages.at(fact.at),
+        "models_usage": RequestUsage(usage[0], usage[1]), "metadata": _priced(cost_usd) if cost_usd else {},
+    }  # fmt: skip
+    return Fact(
+        message=message.model_copy(update=told), speaker=name, at=fact.at, usage=usage, cost_usd=cost_usd, ref=ref
+    )
+
+
 _KINDS: dict[str, Callable[..., Fact]] = {
+    "inner": _inner,
     "reply": _reply,
     "thought": _thought,
     "aside": _aside,

@@ -54,13 +54,18 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
         for entry in sorted_entries([e for e in record.entries if _tells(e)]):
             path, of = entry.path, f"{wrote(entry.seq, conversation, record.marks)}.{number}"
             if entry.kind == "said" and path.count("/") == 1:
-                for kind, value in entry.payload["items"]:
+                for kind, value, *more in entry.payload["items"]:
                     if kind == "json" and issubclass(_class_of(value), BaseChatMessage):
                         add(value["id"], number, path, data=value)
                     elif kind == "steer":
                         add(f"{of}/{path}/{value} steer", number, f"{path}/{value} steer", kind=kind)
                     elif kind == "changed":
                         add(f"{of}/{path}/{value} intervention", number, path)
+                    elif kind == "inner":
+                        own = bool(more and more[0])
+                        add(f"{of}/{path}" if own else _inner_id(record, of, path, value), number, path)
+                    elif kind == "handoff":
+                        add(f"{of}/{path}/{value} model#handoff", number, path)
                     elif kind in {"reply", "summary"}:
                         add(f"{of}/{path}/{value} model{'#summary' * (kind == 'summary')}", number, path)
             elif entry.kind == "choice":
@@ -75,7 +80,20 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
     return found
 
 
+def _inner_id(record: RunRecord, of: str, path: str, place: str) -> str:
+    """Return the id of a message that a team passed on as what it was said in its conversation."""
+    inside = [e for e in record.entries if paths.below(e.path, path)]
+    closing = next(e for e in inside if e.kind == "said" and e.path == f"{path}/{place}")
+    kind, value, *_ = closing.payload["items"][-1]
+    if kind == "json":
+        return str(value["id"])
+    suffix = {"summary": "#summary", "handoff": "#handoff"}.get(kind, "")
+    return f"{of}/{path}/{place}" if kind == "inner" else f"{of}/{path}/{place}/{value} model{suffix}"
+
+
 def _tells(entry: Entry) -> bool:
+    if "/" in entry.path.partition("/")[2] or ("/" in entry.path and entry.kind != "said" and entry.kind != "heard"):
+        return False  # of a conversation inside
     if entry.kind in {"turn", "choice"}:
         return ("interrupted" if entry.kind == "turn" else "say") in entry.payload
     return entry.kind in {"said", "heard", "interrupt"}

@@ -10,12 +10,12 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat import wrapping
+from quorate.chat import nesting, wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
 from quorate.chat.loop import converse
 from quorate.chat.person import Answers, answering_at_once
-from quorate.chat.talk import Cast, Talk
+from quorate.chat.talk import Cast, Talk, casts, everyone
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.waiting import within
@@ -61,7 +61,8 @@ class LiveRun:
     def __init__(self, run: Run, cast: Cast, talk: Talk, task: Sequence[BaseChatMessage] | None) -> None:
         self.id, self.run = run.id, run
         self._cast, self.talk, self._task = cast, talk, task
-        self._feed = Feed()
+        self._feed = talk.feed = Feed()
+        run.kept, run.on_recall = talk, nesting.recalled
         self.outcome: Outcome | None = None
         self._result: TaskResult | None = None
         self._error: Exception | None = None
@@ -94,8 +95,8 @@ class LiveRun:
             ConfigError: There is nothing in `text`, or nobody of that name.
             Conflict: The run is over.
         """
-        if to and to not in self._cast.names:
-            raise ConfigError(f"Nobody here is named {to!r}. There are: {', '.join(self._cast.names)}.")
+        if to and to not in (names := {m.name for m in everyone(self._cast)}):
+            raise ConfigError(f"Nobody here is named {to!r}. There are: {', '.join(sorted(names))}.")
         await self._post("steer", text, to=to, by=by)
 
     async def queue(self, text: str, *, by: str = "user") -> None:
@@ -123,7 +124,7 @@ class LiveRun:
         answerer = self.run.answerer
         self._take_up(await starting.go_on(where, self.run.number))
         self.run.answerer = answerer
-        self._feed = Feed()
+        self._feed = self.talk.feed = Feed()
         self.outcome = self._result = self._error = None
         self.begin()
 
@@ -225,6 +226,7 @@ class LiveRun:
         talk = Talk(self._cast)
         run.stalled_at = stalls_of(run)
         talk.fold(run.past, run)
+        talk.feed, run.kept, run.on_recall = self._feed, talk, nesting.recalled
         self.run, self.talk, self._task = run, talk, None
 
     def _near(self, limit: str, used: float, allowed: float) -> None:
@@ -268,8 +270,8 @@ class LiveRun:
         """Ask the tool that a call was made of, that of the member who made it."""
         if "kind" in intent:  # a step of some code, no tool
             return None
-        speaker = paths.elements(path)[1][1]
-        for member in sorted(self._cast.members, key=lambda m: m.name != speaker):
+        on_the_way = paths.names(path)
+        for member in sorted(everyone(self._cast), key=lambda m: m.name not in on_the_way):
             tools: Any = getattr(member, "tools", None)
             tool: Tool[..., Any] | None = tools.get(intent["name"]) if hasattr(tools, "get") else None
             if tool is not None and tool.reconcile is not None:
@@ -332,6 +334,10 @@ class Runnable(ABC):
             RunFailed: It failed.
             Conflict: A run of this conversation is going on.
         """
+        outer = current.get()
+        if outer is not None and not outer.leaf:
+            _check_inside(conversation, budgets, prices, answer)
+            return await nesting.run_inside(outer, self.cast(), task, limits=limits)
         live = await self._begun(task, conversation, limits, None, budgets, prices, answer)
         await live.work()
         self._keep(live)
@@ -351,6 +357,13 @@ class Runnable(ABC):
 
         Leaving the iterator early cancels the run.
         """
+        outer = current.get()
+        if outer is not None and not outer.leaf:
+            _check_inside(conversation, budgets, prices, answer)
+            async with aclosing(_streamed(outer, self.cast(), task, limits)) as items:
+                async for item in items:
+                    yield item
+            return
         started = self.start(
             task, conversation=conversation, limits=limits, budgets=budgets, prices=prices, answer=answer
         )
@@ -429,8 +442,8 @@ class Runnable(ABC):
         outer = current.get()
         if outer is not None and not outer.leaf:
             raise ConfigError(
-                "A team cannot run inside an agent's turn or a tool that is a scope yet: its steps would not be "
-                "journaled. Put it in an ordinary tool: then its calls are part of that step."
+                "start() begins a run of its own, and there is one around it. Use run() or run_stream(): then it is a "
+                "part of that run."
             )
         if outer is not None:
             if given is not None:
@@ -535,6 +548,45 @@ class Runnable(ABC):
             return await run.result()
 
 
+def _check_inside(
+    given: Conversation | None, budgets: Sequence[Budget], prices: Mapping[str, Price] | None, answer: Answers | None
+) -> None:
+    """Refuse what only a run of its own can have.
+
+    Raises:
+        ConfigError: Something of it was given.
+    """
+    for name, value in {"conversation": given, "budgets": budgets, "prices": prices, "answer": answer}.items():
+        if value:
+            raise ConfigError(
+                f"{name}=… is for a run of its own. Inside a run a team is a part of that, with its journal, budgets, "
+                "prices and answers. Leave it out."
+            )
+
+
+async def _streamed(
+    outer: Scope, cast: Cast, task: str | BaseChatMessage | Sequence[BaseChatMessage], limits: Limits | None
+) -> AsyncGenerator[BaseMessage | TaskResult]:
+    """Run inside a run, in a task of its own whose steps are numbered, and yield what comes."""
+    feed = Feed()
+    work = asyncio.get_running_loop().create_task(
+        nesting.run_inside(outer, cast, task, limits=limits, feed=feed, owned=True), name=f"quorate {cast.name}"
+    )
+    outer.run.tasks.add(work)  # who forgets to leave the iterator does not keep it past the run
+    work.add_done_callback(lambda _: feed.end())
+    try:
+        async with aclosing(feed.view([])) as items:
+            async for item in items:
+                yield item
+        yield await work
+    finally:
+        while not work.done():
+            work.cancel()
+            await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # it was raised above, or nobody waits for it any more
+
+
 def _owned(owner: str | None) -> dict[str, str]:
     return {} if owner is None else {"owner": owner}
 
@@ -573,9 +625,9 @@ def check_money(
     money = [f"cost_usd={limits.cost_usd}"] if limits.cost_usd is not None else []
     money += [f"CostTermination({most:g})" for most in cast.spends]
     money += [f"the cost_usd={b.cost_usd} of budget {b.scope}" for b in budgets if b.cost_usd is not None]
-    for asking in (*cast.members, cast.turns):
+    for asking in (*everyone(cast), *(inner.turns for inner in casts(cast))):
         client = getattr(asking, "model_client", None)
-        limited = cast.agents.get(getattr(asking, "name", "")) if asking is not cast.turns else None
+        limited = cast.agents.get(getattr(asking, "name", "")) if asking in cast.members else None
         own = limited.cost_usd if limited is not None else None
         if client is None or not (money or own is not None):
             continue

@@ -15,13 +15,13 @@ from quorate.chat.racing import Race
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
-from quorate.chat.verdicts import check
+from quorate.chat.verdicts import check, later, now
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload
+from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Again, Interrupted, Parked, Run
@@ -45,29 +45,35 @@ CUT_S = 1.0
 async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
     """Let the members talk until the condition, the policy, a limit or a person ends it.
 
+    In the scope of the run itself, or in one inside it: that of a team which speaks, or is a tool.
+
     Raises:
         Halt: A limit is reached, or nothing moves any more.
         Parked: No branch can go on before a person has answered.
     """
-    run, condition = scope.run, talk.cast.condition
+    run, condition, base = scope.run, talk.cast.condition, scope.path
     while True:
-        path = paths.child(scope.path, talk.turn + 1, "turn")
+        path = paths.child(base, talk.turn + 1, "turn")
         if path in run.stalled_at:
             talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
-        if (run.mail or run.recorded) and hear(run, path, talk, feed):
-            continue
-        if run.mail and entries:
-            cut_late(run, path, entries)
-        if run.gate is not None:
+        if not base:
+            if (run.mail or run.recorded) and hear(run, path, talk, feed):
+                continue
+            if run.mail and entries:
+                cut_late(run, path, entries)
+        if run.gate is not None and not (base and _has_more(run, path, entries)):
             run.check_gate()
         if talk.cast.asked:
-            await check(run, path, talk, stands=any(e.kind == "choice" for e in entries))
+            await check(scope, path, talk, stands=any(e.kind == "choice" for e in entries))
         reason = talk.over or condition.reason(talk.condition)
         if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
                 return Outcome("completed", reason)
-            if run.stop_reason:
+            if base:
+                if (ends := run.ends_inside(base)) is not None:
+                    raise Halt(ends)
+            elif run.stop_reason:
                 return Outcome("cancelled", run.stop_reason)
             if talk.progress is not None:
                 talk.progress.check()
@@ -78,24 +84,32 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
             await asyncio.sleep(0)  # models that never wait must not keep others from their turn
 
 
+def _has_more(run: Run, path: str, entries: list[Entry]) -> bool:
+    """Whether the journal has something of the turn at `path`."""
+    return bool(entries) or any(paths.below(step, path) for step in run.recorded)
+
+
 async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
     run = root.run
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     cut = next((e for e in entries if e.kind == "interrupt"), None) if entries else None
-    run.open_turn = path
+    nest = run.nests[root.path] if root.path else None
+    if nest is None:
+        run.open_turn = path
     if cut is not None:
         return await _cut_turn(run, path, entries, choice, cut, talk, feed)
     if choice is None:
         run.check()
+        meter = run.meter if nest is None else nest.meter
         if not talk.cast.chooses_purely:
-            run.meter.check_turns()  # before the choice is paid for
-        chosen = _checked(await _choose(run, path, talk, feed), talk)
+            meter.check_turns()  # before the choice is paid for
+        chosen = _checked(await _choose(root, path, talk, feed), talk)
         if isinstance(chosen, Speak):
-            run.meter.add_turn()
+            meter.add_turn()
         elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
-        choice = run.append(path, "choice", _said_of(chosen, run, path))
+        choice = run.append(path, "choice", _said_of(chosen, run, path, now(root)))
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
@@ -105,12 +119,15 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         await _speeches(scope, told, talk, feed, _won(entries))
     if run.is_cut:
         raise Again
-    if run.stop_reason:
+    if nest is None and run.stop_reason:
         talk.see(Fact(stop=run.stop_reason, at=scope.at))
     if not entries or not any(e.kind == "turn" for e in entries):
         run.append(path, "turn", {})
-    run.open_turn = ""
-    run.at = scope.at
+    if nest is None:
+        run.open_turn = ""
+        run.at = scope.at
+    else:
+        root.at = scope.at
     return None
 
 
@@ -171,12 +188,12 @@ async def _cut_turn(
     run.at = max(scope.at, cut.at)
 
 
-def _said_of(chosen: Speak | Stop, run: Run, path: str) -> Payload:
+def _said_of(chosen: Speak | Stop, run: Run, path: str, at: int) -> Payload:
     said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
     if chosen.note is not None:
         said["note"] = _plain("A turn policy's note", chosen.note)
     if chosen.say:
-        said["say"] = tuple(_dumped(message, f"{run.id}/{path}#{i}", run.at) for i, message in enumerate(chosen.say))
+        said["say"] = tuple(_dumped(message, f"{run.id}/{path}#{i}", at) for i, message in enumerate(chosen.say))
     if isinstance(chosen, Stop):
         said["stop"] = True
     return said
@@ -191,22 +208,22 @@ def _dumped(message: BaseChatMessage, id: str, at: int) -> Payload:
     return message.model_copy(update={name: made[name] for name in made if name not in given}).dump()
 
 
-def _choose(run: Run, path: str, talk: Talk, feed: Feed) -> Awaitable[Speak | Stop]:
+def _choose(root: Scope, path: str, talk: Talk, feed: Feed) -> Awaitable[Speak | Stop]:
     """Ask the policy who is next."""
     cast = talk.cast
     asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-    return asked if cast.chooses_purely else _choosing(run, path, asked, feed)
+    return asked if cast.chooses_purely else _choosing(root, path, asked, feed)
 
 
-async def _choosing(run: Run, path: str, asked: Awaitable[Speak | Stop], feed: Feed) -> Speak | Stop:
+async def _choosing(root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed) -> Speak | Stop:
     """Give the policy's own steps a scope of their own."""
     token = viewers.set(feed)
     try:
-        with entered(Scope(run, paths.child(path, 0, paths.CHOOSE), run.at)) as scope:
+        with entered(Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root))) as scope:
             try:
                 return await asked
             finally:
-                run.at = max(run.at, scope.at)
+                later(root, scope.at)
     finally:
         viewers.reset(token)
 
@@ -339,6 +356,9 @@ async def _speech(
     except Interrupted as why:
         cut = type(why) is Interrupted  # else an intervention dropped it
         turn.leave()
+    except BaseException:
+        member.heard = turn.since  # it may speak again where this one conversation ended, and others go on
+        raise
     finally:
         current.reset(token)
     if run.lost:
@@ -400,7 +420,9 @@ def _recalled(run: Run, path: str, name: str, talk: Talk) -> list[Fact] | None:
     closing = next((e for e in run.recorded.get(path, ()) if e.kind == "said"), None)
     if closing is None:
         return None
-    run.recall(path)
+    inside = [e for e in run.recall(path) if e is not closing]
     talk.has_spoken(name, closing, len(talk.messages))
-    inside = [e for p in sorted(run.recorded, key=paths.sort_key) if paths.below(p, path) for e in run.recall(p)]
+    inside += [e for p in sorted(run.recorded, key=paths.sort_key) if paths.below(p, path) for e in run.recall(p)]
+    if any(e.kind == "task" for e in inside):
+        talk.leave_inside(paths.parent(paths.parent(path)), sorted(inside, key=canonical_order))
     return facts_of(closing, inside, name, run)

@@ -282,6 +282,15 @@ class LimitWarningEvent(BaseAgentEvent):
     type: Literal["LimitWarningEvent"] = "LimitWarningEvent"
 
 
+class TeamOutcomeEvent(BaseAgentEvent):
+    """A team that spoke as a member ended by a limit of its own, or as stalled. `content` says why."""
+
+    content: str
+    outcome: str
+    limit: str = ""
+    type: Literal["TeamOutcomeEvent"] = "TeamOutcomeEvent"
+
+
 ChatMessage = BaseChatMessage
 AgentEvent = BaseAgentEvent
 

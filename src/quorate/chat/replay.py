@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quorate.chat import audit, own, wrapping
+from quorate.chat import audit, nesting, own, wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.live import Runnable, result_of, stalls_of
 from quorate.chat.loop import converse
@@ -323,6 +323,7 @@ class _Again:
         talk.fold(run.past, run)
         if attempt.first.kind == "run":
             talk.fold([attempt.first], run)
+        run.kept, run.on_recall = talk, nesting.recalled
         error: Exception | None = None
         try:
             outcome = await (self._until_cut(talk) if attempt.is_cut else self._converse(talk))

@@ -335,6 +335,7 @@ class SelectorGroupChat(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        share_all: bool = False,
     ) -> None:
         if len(participants) < 2:
             raise ConfigError("SelectorGroupChat needs at least two participants to select from.")
@@ -357,4 +358,5 @@ class SelectorGroupChat(Team):
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, max_turns=max_turns, limits=limits,
             patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
+            share_all=share_all,
         )  # fmt: skip

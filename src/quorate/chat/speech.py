@@ -38,6 +38,10 @@ n; `("generated", n, attempt, languages…)` (code to run), `("decision", n)` (w
 attempt)` and `("output", n)` (what running code in step n came to), or `("json", data)`, a message or event dumped
 whole."""
 
+INNER = "inner"
+"""The item `("inner", place, own)`: what was said at a place in the conversation of a team that speaks, as the team's
+own word or as what it was."""
+
 MAKES = frozenset({"reply", "result", "steer", "value"})
 """The kinds of entries that items are made of."""
 
@@ -69,7 +73,6 @@ class Turn:
         "_emit",
         "_patience",
         "_polls",
-        "_since",
         "_watch",
         "asked",
         "facts",
@@ -78,6 +81,7 @@ class Turn:
         "memory",
         "name",
         "scope",
+        "since",
         "state",
         "steps",
         "thread",
@@ -96,7 +100,7 @@ class Turn:
         asked: Asked | None,
         patience: int | None = None,
     ) -> None:
-        self.name, self.scope, self.thread, self._since = name, scope, thread, since
+        self.name, self.scope, self.thread, self.since = name, scope, thread, since
         self.memory, self.state, self.asked = memory, state, asked
         self.items: list[Item] = []
         self.facts: list[Fact] = []
@@ -108,7 +112,7 @@ class Turn:
     @property
     def new(self) -> Sequence[BaseChatMessage]:
         """What was said since the agent spoke last."""
-        return self.thread[self._since :]
+        return self.thread[self.since :]
 
     @property
     def run(self) -> Run:
@@ -128,7 +132,7 @@ class Turn:
         self._keep(("json", event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
         self._emit.happens(event)
 
-    def derive(self, kind: str, step: int, *more: Any) -> Fact:
+    def derive(self, kind: str, step: Any, *more: Any) -> Fact:
         """Tell what a step came to, as an event or as the message; kept by reference."""
         item = (kind, step, *more)
         scope = self.scope
@@ -220,6 +224,25 @@ class Turn:
         if not self.facts or self.facts[-1].message is not message:
             ref = f"{self.run.number}:{self.scope.path}"
             self._keep(("json", message.dump()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
+
+
+def made_of(closing: Entry, entries: Sequence[Entry], run: Any) -> dict[int, Made]:
+    """Return what the items of a closed speech are made of: its steps, and what was said inside it."""
+    made = steps_of(entries, closing.path)
+    for item in closing.payload["items"]:
+        if item[0] == INNER:
+            made[item[1]] = _inner(closing.path, item[1], entries, run)
+    return made
+
+
+def _inner(path: str, place: str, entries: Sequence[Entry], run: Any) -> Made:
+    """Return what was said at a place in the conversation in the speech at `path`, with the figures of all of it."""
+    said = next(e for e in entries if e.kind == "said" and e.path == f"{path}/{place}")
+    outcome = next((e for e in reversed(entries) if e.kind == "outcome" and e.path == path), None)
+    name = paths.names(said.path)[-1]
+    last = tuple(said.payload["items"][-1])
+    fact = deriving.derived(last, made_of(said, entries, run), said.path, name, run)
+    return Made((fact, {} if outcome is None else outcome.payload), said.at)
 
 
 def steps_of(entries: Sequence[Entry], path: str) -> dict[int, Made]:

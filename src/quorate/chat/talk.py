@@ -5,17 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import PATIENCE, Progress
-from quorate.chat.speech import MAKES, steps_of
+from quorate.chat.speech import MAKES, made_of
 from quorate.chat.stopping import NEVER, Asking, Condition, Verdict
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
+from quorate.errors import Conflict
 from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
 from quorate.models.client import Usage
@@ -23,7 +25,7 @@ from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.history import wrote
 from quorate.runs.outcome import Limits
-from quorate.runs.run import Run
+from quorate.runs.run import Again, Run
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -77,6 +79,33 @@ class Cast:
             object.__setattr__(self, name, value)
 
 
+def casts(cast: Cast) -> Iterator[Cast]:
+    """Yield a cast and those inside it: of teams that are members, or that their tools run."""
+    left, seen = [cast], list[Cast]()
+    while left:
+        now = left.pop()
+        if any(now is other for other in seen):
+            continue
+        seen.append(now)
+        yield now
+        for member in now.members:
+            left += [inner.cast() for inner in _inner_of(member)]
+
+
+def everyone(cast: Cast) -> Iterator[Speaker]:
+    """Yield all members of a cast, and of those inside it."""
+    for inner in casts(cast):
+        yield from inner.members
+
+
+def _inner_of(member: Any) -> list[Any]:
+    """Return what a member runs inside its speeches."""
+    tools: Mapping[str, Any] = getattr(member, "tools", None) or {}
+    own = None if hasattr(member, "model_client") else member  # else its cast is it alone
+    found = [own, getattr(member, "team", None), *(getattr(tool, "runs", None) for tool in tools.values())]
+    return [inner for inner in found if callable(getattr(inner, "cast", None))]
+
+
 class Member:
     """A member in one conversation: what it remembers of it, and how far it has seen."""
 
@@ -104,8 +133,29 @@ class Part:
         self.seen = self.told = 0  # how many facts, and how many messages of the whole thread, were looked at
 
 
+INSIDE = frozenset({"task", "choice", "said", "turn", "outcome"})
+"""The kinds of entries that tell of a conversation inside a speech, beside those of its steps."""
+
+Key = tuple[str, ...]
+"""The names on the path of a conversation inside another, from that on."""
+
+
 class Talk:
-    """A conversation as its members, its policy and its condition have it."""
+    """A conversation as its members, its policy and its condition have it.
+
+    Attributes:
+        feed: Where it is shown.
+        queues: Who waits for a conversation inside it that goes on from call to call.
+        inner: Those inside it that go on, by the names on their paths.
+        left: What is to be folded of them before they do: the path of each time, and what it holds.
+        stale: Which of them have seen what is not closed and will not be.
+    """
+
+    feed: Any = None
+    queues: Mapping[Key, Any] = MappingProxyType({})
+    inner: Mapping[Key, Talk] = MappingProxyType({})
+    left: Mapping[Key, list[tuple[str, list[Entry], list[Fact]]]] = MappingProxyType({})
+    stale: frozenset[Key] = frozenset()
 
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
@@ -158,6 +208,13 @@ class Talk:
             self.begin()
         for i, message in enumerate(task):
             self.see(Fact(message, None, None, "", "", at, None, 0.0, None, f"{ref}:#{i}"))
+
+    def see_inside(self, facts: Sequence[Fact]) -> None:
+        """Begin, or go on with, a conversation inside another, on what it is told there."""
+        if self.facts:
+            self.begin()
+        for fact in facts:
+            self.see(fact)
 
     def remembered(self, member: Member) -> Any:
         """Return what a member remembers, brought up to date."""
@@ -222,11 +279,11 @@ class Talk:
             if entry.kind == "run":
                 task = [messages.load(m) for m in entry.payload["task"]]
                 facts += [Fact(message=m, at=entry.at, ref=f"{entry.run}:#{i}") for i, m in enumerate(task)]  # pyright: ignore[reportArgumentType]: a task is messages
+            elif entry.kind in MAKES or (entry.kind in INSIDE and entry.path.count("/") > 1) or entry.kind == "outcome":
+                steps.append(entry)
             elif entry.kind == "said":
                 facts += facts_of(entry, steps, _speaker(entry), run)
                 steps.clear()
-            elif entry.kind in MAKES:
-                steps.append(entry)
             elif entry.kind == "choice":
                 facts += facts_said(entry)
             elif entry.kind == "heard":
@@ -243,14 +300,18 @@ class Talk:
 
     # -- from the journal ---------------------------------------------------------------------------------------------
 
-    def fold(self, entries: Sequence[Entry], run: Run) -> None:
-        """Take in closed entries, in canonical order."""
+    def fold(self, entries: Sequence[Entry], run: Run, base: str = paths.ROOT) -> None:
+        """Take in closed entries, in canonical order; `base` is the scope of this conversation."""
         steps: list[Entry] = []
+        deep = base.count("/") + 2 if base else 1
         named_at = 0
         cut: Entry | None = None
         for entry in entries:
             kind = entry.kind
-            if kind == "run":
+            if kind in INSIDE and (entry.path.count("/") > deep or kind in {"task", "outcome"}):
+                if entry.path != base:
+                    steps.append(entry)
+            elif kind == "run":
                 task = [messages.load(m) for m in entry.payload["task"]]
                 self.see_task(task, str(entry.run), entry.at)  # pyright: ignore[reportArgumentType]: a task is messages
             elif kind == "choice":
@@ -263,13 +324,19 @@ class Talk:
                 named_at = len(self.messages)
             elif kind == "said":
                 self.see_speech(entry, steps, run, named_at)
+                if any(e.kind == "task" for e in steps):
+                    self.leave_inside(base, steps)
                 steps.clear()
             elif kind == "turn":
                 steps.clear()
-                self.turn = int(entry.path.partition(" ")[0])  # one that was given up may have no choice
+                self.turn = int(
+                    entry.path.rpartition("/")[2].partition(" ")[0]
+                )  # one that was given up may have no choice
                 if entry.payload.get("interrupted") and cut is not None:
                     self.see(fact_heard(cut, wrote(cut.seq, run.journal.conversation, run.marks)))
-            elif kind == "value" and self.cast.asked and paths.is_check(entry.path):
+            elif (
+                kind == "value" and self.cast.asked and entry.path.count("/") == deep + 1 and paths.is_check(entry.path)
+            ):
                 self.see_verdict(paths.elements(entry.path)[-1][0] - 1, entry.payload["value"], entry.at)
             elif kind in MAKES:
                 steps.append(entry)
@@ -278,6 +345,61 @@ class Talk:
                 self.see(fact_heard(entry, wrote(entry.seq, run.journal.conversation, run.marks)))
             elif kind == "interrupt":
                 cut = entry
+
+    def leave_inside(self, base: str, entries: Sequence[Entry]) -> None:
+        """Note what happened in conversations that go on, in a closed speech or tool: it is folded when they do.
+
+        Args:
+            base: The scope of this conversation.
+            entries: What is closed, in canonical order.
+        """
+        within = ""
+        for entry in entries:
+            if entry.kind != "task" or (within and f"{entry.path}/".startswith(f"{within}/")):
+                continue
+            within = entry.path
+            if entry.payload.get("remember"):
+                inside = [e for e in entries if paths.below(e.path, within)]
+                left = within, inside, self.told_inside(entry)
+                key = paths.names(within, base)
+                self.left = {**self.left, key: [*self.left.get(key, ()), left]}
+
+    def told_inside(self, task: Entry) -> list[Fact]:
+        """Return what a conversation inside this one was told, from its first entry."""
+        given: Sequence[str | Payload] = task.payload["task"]
+        wanted = {item for item in given if isinstance(item, str)}
+        known: dict[str, Fact] = {}
+        for fact in reversed(self.facts if wanted else ()):
+            if fact.ref in wanted and fact.message is not None:
+                known[fact.ref] = fact
+                if len(known) == len(wanted):
+                    break
+        return [_inside(item, known, task, i) for i, item in enumerate(given)]
+
+    def inside(self, key: Key, cast: Cast, run: Run) -> Talk:
+        """Return a conversation inside this one that goes on, as it was left.
+
+        Raises:
+            Again: It has seen what is not closed, so that the attempt has to be taken up from its journal.
+        """
+        if key in self.stale:
+            raise Again("A conversation that was cut short goes on.")
+        talk = self.inner.get(key)
+        if talk is None:
+            talk = Talk(cast)
+            self.inner = {**self.inner, key: talk}
+        left = self.left.get(key)
+        if left:
+            self.left = {name: found for name, found in self.left.items() if name != key}
+            for base, entries, told in left:
+                talk.see_inside(told)
+                talk.fold(entries, run, base)
+        return talk
+
+    def spoil(self, key: Key) -> None:
+        """Forget a conversation inside this one that was cut short: what it has seen is not closed."""
+        self.inner = {name: talk for name, talk in self.inner.items() if name != key}
+        self.stale |= {key}
 
     def see_choice(self, entry: Entry) -> Choice:
         """Begin the next turn, now that it was chosen who speaks."""
@@ -318,6 +440,22 @@ def facts_said(choice: Entry) -> Iterator[Fact]:
         yield Fact(message, None, None, "", message.source, choice.at, usage, 0.0, None, ref)  # pyright: ignore[reportArgumentType]: what a policy says is checked to be messages
 
 
+def _inside(item: str | Payload, known: Mapping[str, Fact], task: Entry, i: int) -> Fact:
+    """Return what a conversation inside another was told, as a fact: nobody of it has said it."""
+    if isinstance(item, str):
+        if item not in known:
+            raise Conflict(f"{paths.shown(task.path)}: the journal refers to {item}, which is not in the thread.")
+        before = known[item]
+        assert before.message is not None
+        fact = Fact(before.message.model_copy(deep=True), at=before.at, ref=item)
+        fact.origin = before.origin
+    else:
+        message: Any = messages.load(item)
+        fact = Fact(message, at=task.at, ref=f"{task.run}:{task.path}#{i}")
+        fact.origin = "agent"
+    return fact
+
+
 def _speaker(entry: Entry) -> str:
     return paths.elements(entry.path)[-1][1]
 
@@ -333,9 +471,9 @@ class _Told:
 
 def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[Fact]:
     """Return the facts of a closed speech from its closing entry and those of its steps."""
-    made = steps_of(steps, entry.path)
     here = entry.run == run.number and not run.marks
     of: Any = run if here else _Told(wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
+    made = made_of(entry, steps, of)
     facts = [deriving.derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
     for fact in facts if "origin" in entry.payload else ():
         if fact.speaker == name:

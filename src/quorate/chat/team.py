@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from quorate.chat import nesting
 from quorate.chat.agent import Speaker
 from quorate.chat.component import Component
 from quorate.chat.live import Runnable
 from quorate.chat.progress import PATIENCE
+from quorate.chat.speech import Turn
 from quorate.chat.stopping import NEVER, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
@@ -22,6 +24,7 @@ from quorate.runs.outcome import Limits
 if TYPE_CHECKING:
     from quorate.chat import check as checks
     from quorate.chat.findings import Report
+    from quorate.chat.messages import BaseChatMessage
     from quorate.runs.prices import Price
 else:
     checks = lazy("quorate.chat.check")
@@ -45,6 +48,7 @@ class Team(Runnable, Component):
             started.
         name: Of the team.
         description: What it is for.
+        share_all: Whether others hear all that is said, where it is itself a member of a team; else the last message.
 
     Raises:
         ConfigError: Nobody talks, a name is there twice, a member cannot speak, or a figure is out of range.
@@ -63,6 +67,7 @@ class Team(Runnable, Component):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        share_all: bool = False,
     ) -> None:
         self.participants = _checked(participants)
         self.turns = turns
@@ -71,9 +76,14 @@ class Team(Runnable, Component):
         self.patience = _checked_patience(patience)
         self.wrap_up = wrap_up
         self.runtime = runtime
+        self.share_all = share_all
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
         self.made_at = caller()
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Speak as a member of another team: talk about what was said there since, and say what came of it."""
+        return await nesting.speak(self, turn, share_all=self.share_all)
 
     def check(
         self, *, task: str = "", limits: Limits | None = None, prices: Mapping[str, Price] | None = None
@@ -105,10 +115,12 @@ class RoundRobinGroupChat(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        share_all: bool = False,
     ) -> None:
         super().__init__(
             participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
+            share_all=share_all,
         )  # fmt: skip
 
 
@@ -127,10 +139,12 @@ class Swarm(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        share_all: bool = False,
     ) -> None:
         super().__init__(
             participants, turns=Handoffs(), termination_condition=termination_condition, max_turns=max_turns,
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
+            share_all=share_all,
         )  # fmt: skip
 
 

@@ -309,6 +309,7 @@ class TeamFields(Fields):
         None, min_length=1, description="What a last answer shall say when a limit is reached; it is reserved for."
     )
     description: str = Field("A team of agents.", description="What it is for.")
+    share_all: bool = Field(False, description="Whether others hear all of it where it is a member of a team.")
 
     @model_validator(mode="after")
     def _one_limit_of_turns(self) -> Self:
@@ -434,7 +435,16 @@ class SelectorFields(TeamFields):
 
 
 def _of_team(team: Team) -> Mapping[str, Any]:
-    names = ("participants", "termination_condition", "limits", "patience", "wrap_up", "name", "description")
+    names = (
+        "participants",
+        "termination_condition",
+        "limits",
+        "patience",
+        "wrap_up",
+        "name",
+        "description",
+        "share_all",
+    )
     return {name: getattr(team, name) for name in names}
 
 

@@ -15,7 +15,7 @@ from quorate.chat import messages
 from quorate.chat.derived import derived
 from quorate.chat.hearing import fact_heard
 from quorate.chat.messages import BaseMessage, FunctionCall, FunctionExecutionResult
-from quorate.chat.speech import steps_of
+from quorate.chat.speech import made_of, steps_of
 from quorate.errors import ConfigError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
@@ -135,7 +135,7 @@ def _count(turn: ToldTurn, entry: Entry) -> None:
 
 def _closed(entries: Sequence[Entry], closing: Entry, name: str, run: _Named) -> list[BaseMessage]:
     path = closing.path
-    made = steps_of(entries, path)
+    made = made_of(closing, entries, run)
     found: list[BaseMessage] = []
     for item in closing.payload["items"]:
         if item[0] == "json":

@@ -24,6 +24,8 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `steer` | step of a speech | a person told an agent something on the way: `id`, `text`, `by`, `to` |
 | `heard` | in a turn of its own | a person told everybody something between turns: `id`, `text`, `by`, `to` |
 | `interrupt` | turn | a person cut the turn short: `id`, `by`, `text` |
+| `task` | conversation inside | it begins: `task` (dumped messages, or their places), `remember` if it goes on |
+| `outcome` | conversation inside | it ended: `outcome`, `reason`, `limit`, figures; one that `failed` can go on |
 | `said` | speech | a speech is closed: `items`, `state`, `origin` where its words are no agent's |
 | `turn` | turn | a turn is closed: `given_up` if nobody will finish it, `interrupted` if a person cut it short |
 | `stop` | root | somebody outside asked to stop: `reason`, empty with `late`, where the attempt had ended already |
@@ -48,7 +50,7 @@ from quorate.runs import paths
 
 FORMAT = 1
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
-CLOSING = frozenset({"said", "turn", "ended"})
+CLOSING = frozenset({"said", "turn", "outcome", "ended"})
 _LAST = CLOSING | {"resumed", "fork"}
 """What comes last on its path in canonical order."""
 
@@ -75,6 +77,8 @@ _TOMBSTONES: dict[str, Payload] = {
     "steer": {"id": "", "text": ERASED},
     "heard": {"id": "", "text": ERASED},
     "interrupt": {"id": "", "text": ERASED},
+    "task": {"task": []},
+    "outcome": {"outcome": "cancelled", "reason": ERASED},
     "said": {"items": []},
     "stop": {"reason": ERASED},
     "ended": {"outcome": "cancelled", "reason": ERASED, "active_s": 0.0},

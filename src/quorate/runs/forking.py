@@ -98,7 +98,8 @@ def at_speech(entries: Sequence[Entry], number: int, path: str, instead: Payload
     whole = closing is not None and not closing.payload.get("interrupted") and place >= len(speakers)
     if closing is not None and whole and instead is None:
         return Cut(number, closing.seq)
-    kept = [e for e in turn if e is not closing and e.kind not in _OF_ALL and _speaker(e.path) <= place]
+    whole_turn = [e for e in turn if e.kind in _OF_ALL and "/" not in e.path]
+    kept = [e for e in turn if e is not closing and e not in whole_turn and _speaker(e.path) <= place]
     if instead is None:
         return _cut(entries, number, turn, kept)
     said = next(e for e in kept if e.kind == "said" and e.path == path)
@@ -144,14 +145,15 @@ def at_step(entries: Sequence[Entry], number: int, path: str, instead: Callable[
     until = min((n for n in asked if n > place), default=place + 1 if outcome.kind != "result" else len(turn) + place)
 
     def stays(e: Entry) -> bool:
-        if e.kind == "turn" or e.kind in _OF_ALL:
+        if (e.kind == "turn" or e.kind in _OF_ALL) and "/" not in e.path:
             return False
         if _speaker(e.path) != _speaker(path):
             return _speaker(e.path) < _speaker(path)
         if e.path == path or paths.below(e.path, path):
             return instead is None or (e.path == path and e.kind in _BEFORE_OUTCOME)
         if paths.below(path, e.path):  # what closes a scope around it, and the choice that came of it
-            return e.kind not in {"said", "result", "choice"}
+            of_choice = e.kind == "choice" and path.startswith(f"{paths.child(e.path, 0, 'choose')}/")
+            return e.kind not in {"said", "result", "turn", "won", "outcome"} and not of_choice
         beside = paths.below(e.path, scope) and outcome.kind == "result"
         at = _place("/".join(e.path.split("/")[: scope.count("/") + 2])) if beside else 0
         return paths.sort_key(e.path) < key or (beside and place < at < until and asked != [])

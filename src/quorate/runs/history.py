@@ -111,6 +111,15 @@ class RunRecord:
 
     def _see_turn(self, entry: Entry) -> None:
         self.open_turns.discard(entry.path)
+        self._leave_inside(entry)
+
+    def _see_outcome(self, entry: Entry) -> None:
+        self._leave_inside(entry)
+
+    def _leave_inside(self, entry: Entry) -> None:
+        """Count as left what a conversation inside had open when it ended."""
+        if self.open_turns:
+            self.open_turns = {turn for turn in self.open_turns if not paths.below(turn, entry.path)}
 
     def _see_intent(self, entry: Entry) -> None:
         self.intents[entry.path] = entry

@@ -257,8 +257,12 @@ class Meter:
     def count(self, spent: Sequence[Any]) -> None:
         """Count what a step says was used inside it."""
         self.settle(0, 0.0, spent[0], spent[1], 0, spent[2])
-        self.model_calls += spent[3]
-        self.tool_calls += spent[4]
+        self.more(spent[3], spent[4])
+
+    def more(self, model_calls: int, tool_calls: int) -> None:
+        """Count calls that were made inside a step."""
+        self.model_calls += model_calls
+        self.tool_calls += tool_calls
 
     def figures(self) -> dict[str, Any]:
         """Return what was used, as plain data; `unsettled_tokens` is the part of calls without an outcome."""
@@ -303,16 +307,43 @@ class AgentMeter(Meter):
         self.agent, self.run = agent, run
         self.inside = run
 
-    def count(self, spent: Sequence[Any]) -> None:
-        super().count(spent)
-        self.run.model_calls += spent[3]
-        self.run.tool_calls += spent[4]
+    def more(self, model_calls: int, tool_calls: int) -> None:
+        super().more(model_calls, tool_calls)
+        self.run.more(model_calls, tool_calls)
 
     def reached(self, limit: str) -> Halt:
         return self.halt(Outcome("limit", f"{self.agent}: {self._words(limit)}", limit=f"{self.agent}.{limit}"))
 
     def halt(self, outcome: Outcome) -> Halt:
         return self.run.halt(outcome)
+
+
+class InnerMeter(Meter):
+    """Counts a conversation inside a run against limits of its own, and all it uses for what is around it too.
+
+    Turns are counted for each conversation by itself: who sets no limit of them has those of a run by itself.
+    """
+
+    __slots__ = ("around",)
+
+    def __init__(self, own: Limits, around: Meter) -> None:
+        super().__init__(own)
+        self.inside = self.around = around
+        inherited = dict.fromkeys(DEFAULT_LIMITS, float("inf")) | {"turns": DEFAULT_LIMITS["turns"]}
+        self.limits = SimpleNamespace(**inherited | own.given())
+
+    def more(self, model_calls: int, tool_calls: int) -> None:
+        super().more(model_calls, tool_calls)
+        self.around.more(model_calls, tool_calls)
+
+    def halted_around(self) -> Outcome | None:
+        """Return what has halted something around it, None if nothing has."""
+        around: Meter | None = self.around
+        while around is not None:
+            if around.halted is not None:
+                return around.halted
+            around = around.run if isinstance(around, AgentMeter) else getattr(around, "around", None)
+        return None
 
 
 def check_agent(name: str, limits: Limits) -> None:

@@ -58,6 +58,11 @@ def elements(path: str) -> list[tuple[int, str]]:
     return found
 
 
+def names(path: str, base: str = ROOT) -> tuple[str, ...]:
+    """Return the names of the elements of a path, outermost first; with `base` of those below that scope."""
+    return tuple(name for _, name in elements(path[len(base) + 1 :] if base else path))
+
+
 def is_wrap_up(path: str) -> bool:
     """Whether a path is that of a wrap-up, or in it."""
     return path.partition("/")[0].endswith(f" {WRAP_UP}")

@@ -22,7 +22,7 @@ from quorate.runs.history import split
 from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation
 from quorate.runs.memory import MemoryJournal
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.run import Parked, Run, question_id
 from quorate.runs.scope import current
 
@@ -40,7 +40,7 @@ FIGURES = frozenset(
     {"unsettled_tokens", "model_calls", "tool_calls", "prompt_tokens", "completion_tokens", "tokens", "cost_usd"}
 )
 """What is not compared of a run with a race in it: how far the losers came, that timing decides."""
-SCOPED = frozenset({"said", "turn", "result"})
+SCOPED = frozenset({"said", "turn", "outcome", "result"})
 """Kinds that close a scope, in which nothing may be left."""
 
 
@@ -193,12 +193,44 @@ class ReplayRun(Run):
 
     def recorded_cap(self, path: str) -> int:
         found = self.peek(path)
-        return found.payload["cap"] if found is not None and found.kind == "call" and _turn(path) in self._waves else 0
+        return found.payload["cap"] if found is not None and found.kind == "call" and self._in_wave(path) else 0
+
+    def _in_wave(self, path: str) -> bool:
+        """Whether others speak at the same time as what is at a path."""
+        return any(path == wave or paths.below(path, wave) for wave in self._waves)
 
     def check(self) -> None:
         """Stop a run that was halted, once all that its branches had done by then was met."""
         if not any(self._unmet.values()):
             super().check()
+        elif self.nests:
+            self.check_nests()
+
+    def check_nests(self) -> None:
+        scope = current.get()
+        nest = None if scope is None else self.nests.get(scope.path) or self.nest_at(scope.path)
+        if nest is not None and not self._left_below(nest.path):
+            super().check_nests()
+
+    def ends_inside(self, path: str) -> Outcome | None:
+        """Return why a conversation inside the run ended here then, None if it went on."""
+        if self._left_below(path):
+            return None
+        found = self.peek(path)
+        if found is not None:
+            own = found.kind == "outcome" and found.payload.get("limit") == "active_s"
+            return self.nests[path].meter.reached("active_s").outcome if own else None
+        stops = [e for e in self.attempt.checked if e.kind == "stop"]
+        if not stops or _turn(path) not in self.open_turns:
+            return None
+        if self._stop is not None:
+            self._meet(self._stop)
+            self._reason, self._stop = self._stop.payload["reason"], None
+        return Outcome("cancelled", stops[0].payload["reason"])
+
+    def _left_below(self, path: str) -> list[Entry]:
+        there = self._unmet.get(_turn(path), {})
+        return [e for p, entries in there.items() if paths.below(p, path) for e in entries]
 
     def told_now(self) -> Iterator[Note]:
         """Yield what people told the run that the journal has at the place where the code is now."""
@@ -261,8 +293,7 @@ class ReplayRun(Run):
 
     def _check_closed(self, path: str) -> None:
         """Make sure that nothing is left in a scope that closes."""
-        there = self._unmet.get(_turn(path), {})
-        left = [e for p, entries in there.items() if paths.below(p, path) for e in entries]
+        left = self._left_below(path)
         if left:
             first = min(left, key=canonical_order)
             raise self.diverged(
@@ -301,7 +332,7 @@ class ReplayRun(Run):
 
     def allowed_cap(self, path: str, recorded: int, now: int) -> int:
         """Return what the cap of a call counts as: side by side, a sibling's reservation may have lowered it."""
-        return min(recorded, now) if _turn(path) in self._waves else now
+        return min(recorded, now) if self._in_wave(path) else now
 
     def diverged(self, message: str, entry: Entry, *, expected: Any = None, got: Any = None) -> Divergence:
         """Return what to raise where the code is at odds with an entry."""

@@ -16,6 +16,7 @@ from quorate.runs.entries import Entry, Payload, run_id
 from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation, Journal
 from quorate.runs.meter import AgentMeter, Halt, Meter
+from quorate.runs.nests import Nest
 from quorate.runs.outcome import WARN_AT, Limits, Outcome
 from quorate.runs.scope import Scope, current, plain_digest
 
@@ -76,6 +77,10 @@ class Run:
     task: asyncio.Task[Any] | None = None
     """Its task, once it really waits: to find out before costs more than many a run."""
     begun: bool = False
+    nests: Mapping[str, Nest] = MappingProxyType({})
+    """The conversations inside it that go on, by path."""
+    on_recall: Callable[[Run, str, list[Entry]], None] | None = None
+    """Is told what a tool of the open turn held that is closed, and made of steps."""
     paused_by: str = ""
     deaf: bool = False
     """Whether it is being taken up again: the next attempt is told what comes."""
@@ -143,9 +148,16 @@ class Run:
 
     def meter_at(self, path: str) -> Meter:
         """Return what counts at a path: the meter of the agent that speaks there, else that of the run."""
+        if self.nests and (nest := self.nest_at(path)) is not None:
+            return nest.meter_at(path)
         if self.agents is None:
             return self.meter
         return self.agents.get(paths.speaker(path), self.meter)
+
+    def nest_at(self, path: str) -> Nest | None:
+        """Return the innermost conversation that goes on and that a path lies in, None for the run itself."""
+        found = [at for at in self.nests if paths.below(path, at)]
+        return self.nests[max(found, key=len)] if found else None
 
     def warn(self, tell: Callable[[str, float, float], None]) -> None:
         """Tell when a limit is near: of the run, of one of its agents, or of a budget that it shares."""
@@ -237,6 +249,32 @@ class Run:
         """
         if self.meter.halted is not None:
             raise Halt(self.meter.halted)
+        if self.nests:
+            self.check_nests()
+
+    def check_nests(self) -> None:
+        """Stop a conversation inside the run that has been halted, when called in it.
+
+        Raises:
+            Halt: It has.
+        """
+        scope = current.get()
+        for path, nest in self.nests.items():
+            halted = nest.meter.halted
+            if halted is not None and scope is not None and f"{scope.path}/".startswith(f"{path}/"):
+                raise Halt(halted)
+
+    def ends_inside(self, path: str) -> Outcome | None:
+        """Return why a conversation inside the run ends between two of its turns, None if it goes on.
+
+        Somebody asked to stop, which ends the run, or its own time is up.
+        """
+        if self.stop_reason:
+            return Outcome("cancelled", self.stop_reason)
+        nest = self.nests[path]
+        if nest.is_late(self.clock.now_us() - self.idle_us):
+            return nest.meter.reached("active_s").outcome
+        return None
 
     async def check_effects(self, scope: str) -> None:
         """Refuse to close a scope over a call whose outcome is unknown, whatever code caught that.

@@ -131,16 +131,18 @@ async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], c
     run = scope.run
     closed = next((e for e in run.recorded.get(path, ()) if e.kind == "result"), None)
     if closed is not None:
-        for inside in [p for p in run.recorded if p == path or paths.below(p, path)]:
-            run.recall(inside)
+        held = [e for p in list(run.recorded) if p == path or paths.below(p, path) for e in run.recall(p)]
+        if run.on_recall is not None:
+            run.on_recall(run, path, held)
         said = closed.payload
     else:
-        run.meter.add_tool_call()
-        with entered(Scope(run, path, scope.at)):
+        run.meter_at(path).add_tool_call()
+        with entered(Scope(run, path, scope.at)) as inside:
             try:
                 result = await _directly(tools, call)
             except Interrupted as cut:
                 result = ToolResult(call.id, call.name, f"{call.name} was not finished: {cut}", is_error=True)
+        scope.at = max(scope.at, inside.at)
         run.check_all_met(path)
         said: Payload = {"name": call.name, "arguments": call.arguments, "content": result.content}
         entry = run.append(path, "result", said | {"error": result.is_error})

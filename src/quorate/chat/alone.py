@@ -1,0 +1,25 @@
+"""One speaker as a team of one: whoever has a name and speaks can be run."""
+
+from __future__ import annotations
+
+from quorate.chat.agent import Speaker
+from quorate.chat.live import Runnable
+from quorate.chat.talk import Cast
+from quorate.chat.turns import Once
+
+
+class Alone(Runnable):
+    """Runs a speaker by itself: it answers once to each task."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self.name, self.description = speaker.name, speaker.description
+        self._cast = Cast(speaker.name, (speaker,), Once())
+
+    def cast(self) -> Cast:
+        """Return the speaker as a team of one."""
+        return self._cast
+
+
+def runnable(speaker: Speaker | Runnable) -> Runnable:
+    """Return something that can be run: what can be already, or a speaker as a team of one."""
+    return speaker if isinstance(speaker, Runnable) else Alone(speaker)
