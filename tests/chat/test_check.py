@@ -9,15 +9,19 @@ import pytest
 from quorate import (
     Agent,
     AssistantAgent,
+    Consensus,
     CostTermination,
+    Debate,
     ExternalTermination,
     FunctionalTermination,
     FunctionCallTermination,
     HandoffTermination,
+    IndependentVote,
     Limits,
     MaxMessageTermination,
     Price,
     ResultTermination,
+    Review,
     RoundRobinGroupChat,
     SelectorGroupChat,
     SourceMatchTermination,
@@ -220,6 +224,28 @@ def test_worst_case_is_told_beside_the_limits() -> None:
     assert report.worst["cost_usd"] is not None
     assert 0 < report.worst["cost_usd"] <= 5
     assert check(team, task="Go.").worst["cost_usd"] is None
+
+
+def pattern(kind: str) -> Team:
+    ann, ben, cy = (agent(name, max_tokens=50) for name in ("ann", "ben", "cy"))
+    made: dict[str, Any] = {
+        "debate": lambda: Debate([ann, ben], cy, rounds=2),
+        "vote": lambda: IndependentVote([ann, ben, cy]),
+        "consensus": lambda: Consensus([ann, ben, cy], rounds=2),
+        "review": lambda: Review(ann, [ben, cy], rounds=2),
+    }
+    found: Team = made[kind]()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "turns", "calls"), [("debate", 5, 6), ("vote", 2, 9), ("consensus", 4, 10), ("review", 4, 10)]
+)
+def test_patterns_end_by_themselves_and_say_when_at_the_latest(kind: str, turns: int, calls: int) -> None:
+    report = pattern(kind).check(task="Go.")
+
+    assert report.findings == ()
+    assert (report.worst["turns"], report.worst["model_calls"]) == (turns, calls)
 
 
 def test_limits_of_the_run_count_and_worst_comes_first() -> None:

@@ -59,12 +59,16 @@ class Agent(Component, ABC):
         return f"<{type(self).__name__} {self.name}>"
 
 
+_JOINERS = {0x200C: None, 0x200D: None}
+"""What joins letters and parts of emoji in many scripts; not printed itself."""
+
+
 def checked_name(name: str) -> str:
     """Return a name that can be used.
 
     Raises:
         ConfigError: It is empty, longer than 200 characters, blank at an end, or has control characters.
     """
-    if not name or len(name) > 200 or name != name.strip() or not name.isprintable():
+    if not name or len(name) > 200 or name != name.strip() or not name.translate(_JOINERS).isprintable():
         raise ConfigError(f"{name!r} cannot name an agent: 1 to 200 printable characters, none blank at an end.")
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -237,9 +238,9 @@ def _wrap_up(about: _About) -> Iterator[Finding]:
 def _limits(about: _About) -> Iterator[Finding]:
     """Yield the limits that may end a run before its turns do."""
     turns = about.worst["turns"] or 0
-    free = bounds(about.cast, about.task, {**about.allowed, "model_calls": float("inf")}, about.prices)
+    free = bounds(about.cast, about.task, {**about.allowed, "model_calls": math.inf}, about.prices)
     calls = free["model_calls"].high or 0
-    if calls > about.allowed["model_calls"]:
+    if about.allowed["model_calls"] < calls < math.inf:
         yield Finding(
             "limit-first", "note", "limits",
             f"{turns:,.0f} turns may need {calls:,.0f} model calls; {about.allowed['model_calls']:,.0f} are allowed.",
@@ -249,7 +250,7 @@ def _limits(about: _About) -> Iterator[Finding]:
 
 def _contexts(about: _About) -> Iterator[Finding]:
     most = most_messages(about.cast.condition)
-    turns = min(about.worst["turns"] or 0, float("inf") if most is None else most)
+    turns = min(about.worst["turns"] or 0, math.inf if most is None else most)
     for member in about.cast.members:
         client = getattr(member, "model_client", None)
         window = None if client is None else info_of(member).context_window

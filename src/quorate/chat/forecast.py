@@ -9,8 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from quorate.chat.conditions import MaxMessageTermination
 from quorate.chat.live import Runnable, check_money
+from quorate.chat.selector import Selector
 from quorate.chat.stopping import AllOf, AnyOf, Condition
 from quorate.chat.talk import Cast
+from quorate.chat.turns import Handoffs, RoundRobin
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import prompt_bound
@@ -25,6 +27,8 @@ FIGURES = ("turns", "model_calls", "tokens", "cost_usd")
 MOST_CONVERSATIONS = 500
 """So many of the latest conversations are looked through for runs of the same definition."""
 BYTES_PER_TOKEN = 4
+_ONE_BY_ONE = RoundRobin, Handoffs, Selector
+"""Policies that name one speaker a turn."""
 
 
 class Range(NamedTuple):
@@ -129,12 +133,16 @@ def bounds(cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[
     """Return what a run needs at least, and the most that plan, prompts and limits allow."""
     asking = [m for m in cast.members if getattr(m, "model_client", None) is not None]
     most = most_messages(cast.condition)
-    turns = min(allowed["turns"], math.inf if most is None else max(1, most - 1))
+    planned: Any = getattr(cast.turns, "most", None)  # of a pattern
+    turns = min(
+        allowed["turns"], math.inf if most is None else max(1, most - 1), planned.turns if planned else math.inf
+    )
+    answers = planned.answers if planned else turns if isinstance(cast.turns, _ONE_BY_ONE) else math.inf
     selector = getattr(cast.turns, "model_client", None) is not None
     per_turn = max(
         (1 + getattr(m, "max_tool_iterations", 0) * bool(getattr(m, "offered", {})) for m in asking), default=0
     )
-    calls = min(allowed["model_calls"], turns * (per_turn + selector))
+    calls = min(allowed["model_calls"], answers * per_turn + turns * selector)
     if not asking:
         nothing = Range(0, 0)
         return {"turns": Range(1, turns), "model_calls": nothing, "tokens": nothing, "cost_usd": Range(0.0, 0.0)}

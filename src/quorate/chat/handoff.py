@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from quorate.errors import ConfigError, ToolError
 from quorate.models.blocks import Block, Reply, ToolCall
 from quorate.tools.tool import Tool
+
+MOST_LETTERS = 64
+"""The longest name of a tool that providers take."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,19 @@ class Handoff:
     def __post_init__(self) -> None:
         if not self.target:
             raise ConfigError("Handoff needs a target: the name of who speaks next.")
-        made = re.sub(r"\W", "_", self.target, flags=re.ASCII).lower()
         for field, value in {
             "description": self.description or f"Handoff to {self.target}.",
-            "name": self.name or f"transfer_to_{made}",
+            "name": self.name or _tool_name(self.target),
             "message": self.message or f"{self.target} takes over from here.",
         }.items():
             object.__setattr__(self, field, value)
         if not self.name.isidentifier():
             raise ConfigError(f"Handoff to {self.target}: name={self.name!r} must be a word of letters, digits and _.")
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its tool was given a name."""
+        return self.name != _tool_name(self.target)
 
     def given(self) -> dict[str, str]:
         """Return what is not as it would be by itself, as plain data."""
@@ -62,6 +70,19 @@ class Handoff:
         return Tool(hand_over, name=self.name, description=self.description, effect="read")
 
 
+def _tool_name(target: str, *, apart: bool = False) -> str:
+    """Return a name that every provider takes: 64 letters, digits and `_` at most.
+
+    What of the target is lost on the way is told apart by a digest, so that 李明 and 王芳 are two.
+    """
+    plain = re.sub(r"\W", "_", target, flags=re.ASCII).lower()
+    name = f"transfer_to_{plain}"
+    if not apart and target.isascii() and len(name) <= MOST_LETTERS:
+        return name
+    digest = f"_{zlib.crc32(target.encode(errors='surrogatepass')):08x}"
+    return name[: MOST_LETTERS - len(digest)] + digest
+
+
 def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, Any]) -> dict[str, Handoff]:
     """Return an agent's handoffs by the names of their tools.
 
@@ -73,6 +94,8 @@ def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, 
         made = Handoff(one) if isinstance(one, str) else one
         if made.target == agent:
             raise ConfigError(f"{agent} cannot hand over to itself.")
+        if made.name in found and made.target != found[made.name].target and not made.is_named:
+            made = replace(made, name=_tool_name(made.target, apart=True))
         if made.name in found or made.name in tools:
             raise ConfigError(f"{agent} has two tools named {made.name!r}. Give a handoff a name: Handoff(…, name=…).")
         found[made.name] = made

@@ -8,7 +8,17 @@ from typing import NamedTuple
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.patterns.forms import ConsensusResult, Dissent, Position
-from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, listed, note_of, says, says_yes, tells
+from quorate.chat.patterns.moderated import (
+    MODERATOR,
+    Most,
+    answer_of,
+    check_names,
+    listed,
+    note_of,
+    says,
+    says_yes,
+    tells,
+)
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
@@ -34,7 +44,6 @@ class Objecting:
     """The turn policy of `Consensus`."""
 
     pure = True
-    ends = True
 
     def __init__(
         self,
@@ -47,6 +56,11 @@ class Objecting:
     ) -> None:
         self.proposer, self.others, self.rounds, self.moderator = proposer, tuple(others), rounds, moderator
         self.quorum = len(self.others) if quorum is None else quorum
+
+    @property
+    def most(self) -> Most:
+        """The most that a run of it takes."""
+        return Most(2 * self.rounds, self.rounds * (1 + 2 * len(self.others)))
 
     def begin(self) -> Proposal:
         return Proposal()

@@ -9,7 +9,7 @@ from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
 from quorate.chat.patterns.forms import DebateResult, Ruling
-from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, listed, note_of, says, tells
+from quorate.chat.patterns.moderated import MODERATOR, Most, answer_of, check_names, listed, note_of, says, tells
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
@@ -36,13 +36,18 @@ class Debating:
     """The turn policy of `Debate`."""
 
     pure = True
-    ends = True
 
     def __init__(
         self, sides: Sequence[str], judge: str, *, rounds: int = 2, parallel: bool = False, moderator: str = MODERATOR
     ) -> None:
         self.sides, self.judge, self.rounds = tuple(sides), judge, rounds
         self.parallel, self.moderator = parallel, moderator
+
+    @property
+    def most(self) -> Most:
+        """The most that a run of it takes."""
+        speeches = self.rounds * len(self.sides)
+        return Most((self.rounds if self.parallel else speeches) + 1, speeches + 2)
 
     def begin(self) -> Debated:
         return Debated()

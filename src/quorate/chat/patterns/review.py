@@ -13,7 +13,17 @@ from quorate.chat import structured
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.patterns.forms import Passed, ReviewResult, Verdict
-from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, listed, note_of, says, says_yes, tells
+from quorate.chat.patterns.moderated import (
+    MODERATOR,
+    Most,
+    answer_of,
+    check_names,
+    listed,
+    note_of,
+    says,
+    says_yes,
+    tells,
+)
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
@@ -112,8 +122,6 @@ class Reviewed(NamedTuple):
 class Reviewing:
     """The turn policy of `Review`."""
 
-    ends = True
-
     def __init__(
         self,
         author: str,
@@ -125,6 +133,12 @@ class Reviewing:
     ) -> None:
         self.author, self.stages = author, tuple(tuple(stage) for stage in stages if stage)
         self.checks, self.rounds, self.moderator = tuple(checks), rounds, moderator
+
+    @property
+    def most(self) -> Most:
+        """The most that a run of it takes."""
+        reviewers = sum(map(len, self.stages))
+        return Most(self.rounds * (1 + len(self.stages)), self.rounds * (1 + 2 * reviewers))
 
     def begin(self) -> Reviewed:
         return Reviewed()

@@ -9,7 +9,17 @@ from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.messages import BaseChatMessage
 from quorate.chat.patterns.forms import Ballot, Dissent, Draft, Ranking, VoteResult
-from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, note_of, numbers_in, same, says, tells
+from quorate.chat.patterns.moderated import (
+    MODERATOR,
+    Most,
+    answer_of,
+    check_names,
+    note_of,
+    numbers_in,
+    same,
+    says,
+    tells,
+)
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
@@ -38,7 +48,6 @@ class Voting:
     """The turn policy of `IndependentVote`."""
 
     pure = True
-    ends = True
 
     def __init__(
         self,
@@ -56,6 +65,11 @@ class Voting:
         self.agree = len(self.drafters) // 2 + 1 if agree is None else agree
         self.quorum = len(self.voters) // 2 + 1 if quorum is None else quorum
         self.key, self.moderator = key, moderator
+
+    @property
+    def most(self) -> Most:
+        """The most that a run of it takes."""
+        return Most(2, len(self.drafters) + 2 * len(self.voters))
 
     def begin(self) -> Votes:
         return Votes()
