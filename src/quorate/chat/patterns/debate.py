@@ -9,7 +9,7 @@ from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
 from quorate.chat.patterns.forms import DebateResult, Ruling
-from quorate.chat.patterns.moderated import MODERATOR, Most, answer_of, check_names, listed, note_of, says, tells
+from quorate.chat.patterns.moderated import MODERATOR, Most, answer_of, check_names, note_of, says, tells
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
@@ -17,7 +17,7 @@ from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits
 
-OPEN = "{sides} debate in {rounds} rounds; {judge} decides in the end. Make your case, and answer what the others said."
+OPEN = "Make your case, and answer what the others say. There are {rounds} rounds."
 JUDGE = (
     "{judge}, you have heard all sides. Say who made the better case ({sides}, or draw), why, and what to hold true."
 )
@@ -71,7 +71,7 @@ class Debating:
         at, sides = memory.spoken, self.sides
         if at < self.rounds * len(sides):
             said = () if at else says(
-                OPEN.format(sides=listed(sides), rounds=self.rounds, judge=self.judge), self.moderator
+                OPEN.format(rounds=self.rounds), self.moderator
             )  # fmt: skip
             speakers = sides if self.parallel else (sides[at % len(sides)],)
             return Speak(speakers, f"round {at // len(sides) + 1} of {self.rounds}", said, {"phase": "argue"})
