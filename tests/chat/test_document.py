@@ -20,6 +20,7 @@ from quorate.chat.conditions import Condition, MaxMessageTermination, TextMentio
 from quorate.chat.document import dump, kind, load_team, team_from_document, team_registry, team_schema
 from quorate.chat.facts import Fact
 from quorate.chat.messages import TextMessage
+from quorate.chat.patterns.kinds import PATTERNS
 from quorate.chat.selector import PROMPT, SelectorGroupChat
 from quorate.chat.speech import Turn
 from quorate.chat.team import RoundRobinGroupChat, Team
@@ -461,13 +462,13 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
-FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime"}
+FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime", "key"}
 FUNCTIONS |= {"tool_call_summary_formatter", "workbench"}
 # None or empty there, said in full here
-OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata"}
+OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata", "reviewers", "checks"}
 
 
-@pytest.mark.parametrize("type", [*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS], ids=lambda type: type.id)
+@pytest.mark.parametrize("type", [*TEAMS, *PATTERNS, *AGENTS, *CONDITIONS, *CONTEXTS], ids=lambda type: type.id)
 def test_fields_are_the_parameters_with_their_defaults(type: Kind) -> None:
     parameters = {p.name: p.default for p in inspect.signature(type.cls).parameters.values() if p.name not in FUNCTIONS}
     fields = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from quorate.chat.conditions import Condition
 from quorate.chat.forms import Known, form_of
+from quorate.chat.patterns.kinds import PATTERNS
 from quorate.chat.team import Team
 from quorate.chat.vocabulary import AGENTS, CONDITIONS, CONTEXTS, MEMORIES, TEAMS, check_team
 from quorate.core.config import Document, Kind, Registry, nothing
@@ -32,7 +33,7 @@ C = TypeVar("C", bound=type[Any])
 Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[..., Any] | Callable[..., Any]"]
 
 _MARK = "__quorate_type__"
-_BUILT_IN = Registry([*TEAMS, *AGENTS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES])
+_BUILT_IN = Registry([*TEAMS, *PATTERNS, *AGENTS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES])
 _ROLES = {"agent": "speak", "model": "stream", "model_context": "view", "cache_store": "get", "memory": "query"}
 """By which method the other roles are known."""
 MORE = "load_team takes more: tools=[…], registry=team_registry(…)."

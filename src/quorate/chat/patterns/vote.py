@@ -204,7 +204,7 @@ class IndependentVote(Team):
         self,
         participants: Sequence[Speaker],
         *,
-        voters: Sequence[Speaker] | None = None,
+        voters: Sequence[Speaker | str] | None = None,
         method: Method = "vote",
         agree: int | None = None,
         quorum: int | None = None,
@@ -222,7 +222,7 @@ class IndependentVote(Team):
         if method not in ASK:
             raise ConfigError(f"IndependentVote: method={method!r} is neither 'vote' nor 'ranking'.")
         drafters = [p.name for p in participants]
-        choosing = list(participants if voters is None else voters)
+        choosing = list(participants) if voters is None else [_found(voter, participants) for voter in voters]
         _check_share("agree", agree, len(drafters), least=2)
         _check_share("quorum", quorum, len(choosing), least=1)
         policy = Voting(
@@ -235,9 +235,18 @@ class IndependentVote(Team):
             everybody, turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name,
             description=description,
         )  # fmt: skip
-        self.drafters, self.voters = tuple(participants), None if voters is None else tuple(voters)
+        self.drafters, self.voters = tuple(participants), None if voters is None else tuple(choosing)
         self.method, self.agree, self.quorum, self.key = method, agree, quorum, key
         self.moderator = moderator
+
+
+def _found(voter: Speaker | str, participants: Sequence[Speaker]) -> Speaker:
+    if not isinstance(voter, str):
+        return voter
+    found = next((p for p in participants if p.name == voter), None)
+    if found is None:
+        raise ConfigError(f"IndependentVote: no participant is named {voter!r}, who is to vote.")
+    return found
 
 
 def _check_share(what: str, given: Any, of: int, *, least: int) -> None:
