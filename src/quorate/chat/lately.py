@@ -6,9 +6,9 @@ import re
 from collections import Counter, deque
 from collections.abc import Hashable
 
-from quorate.chat.stock import all_joints, all_stock, joints, plain, stock
+from quorate.chat.stock import all_joints, all_stock, feelings, joints, plain, stock
 from quorate.chat.tongues import HINTS
-from quorate.chat.wording import ALIKE, FEW, Wording, is_filled_in, is_near, shape, steady, wording
+from quorate.chat.wording import ALIKE, FEW, Wording, is_filled_in, is_near, shape, split, steady, wording
 
 LATELY = 8
 """How many different texts of a speaker are compared with the next."""
@@ -26,8 +26,19 @@ SHORT = 40
 """A text of more words is no courtesy."""
 FRAME = 6
 """Among so many texts, words that one in three of them has are a frame."""
+FELT = 120
+"""In a text of more words nobody tells how they feel."""
+SATELLITE = 4
+"""Where somebody tells how they feel, one word in so many may be any."""
+ODD, ODD_AMONG = 2, 5
+"""So many new words, and one in so many, may be a turn of phrase."""
+THING = 3
+"""A word that comes fewer words after an article is the name of a thing."""
+SLOTS = 32
+"""With how many such sentences the next is compared."""
 _APART = re.compile(r"[?\uff1f=<>|\\]")
 """What is in questions and in code is no courtesy."""
+_ARTICLES = frozenset(["the", "every", "each", "another", "next"])
 _ELISIONS = str.maketrans("'\u2019", "  ")
 
 
@@ -57,10 +68,10 @@ class _Text:
 class Room:
     """What all who speak share: their language, and what was said lately."""
 
-    __slots__ = ("abroad", "heard", "joints", "names", "plain", "recent", "stock")
+    __slots__ = ("abroad", "feelings", "heard", "joints", "names", "plain", "recent", "stock")
 
     def __init__(self) -> None:
-        self.stock, self.joints, self.plain = stock(), joints(), plain()
+        self.stock, self.joints, self.plain, self.feelings = stock(), joints(), plain(), feelings()
         self.names: set[str] = set()
         self.abroad = False
         self.heard = 0
@@ -109,23 +120,27 @@ class Voice:
         alike: How large a share of their words two of its texts have in common that say the same.
     """
 
-    __slots__ = ("_alike", "_before", "_empty", "_heard", "_known", "_name", "_room", "_texts")
+    __slots__ = ("_alike", "_before", "_empty", "_heard", "_known", "_name", "_room", "_slots", "_texts")
 
     def __init__(self, name: tuple[str, str], room: Room, alike: float = ALIKE) -> None:
         self._name, self._room, self._alike = name, room, alike
         self._empty = (*name, "")
         self._texts: dict[str, _Text] = {}
+        self._slots: dict[tuple[str, ...], set[str]] = {}
         self._known: set[str] = set()
         self._before: set[str] = set()
         self._heard = 0
 
-    def hear(self, text: str) -> tuple[Hashable, bool, bool]:
-        """Return the sign of a text, equal for texts that repeat each other, whether it is new, and whether hollow."""
+    def hear(self, text: str) -> tuple[Hashable, bool, bool, bool]:
+        """Return the sign of a text, equal for texts that repeat each other, and whether it is new, hollow or odd.
+
+        An odd one repeats another but for a word or two. Now and then that is a turn of phrase, each time an item.
+        """
         texts = self._texts
         known = texts.pop(text, None)
         if known is not None:
             texts[text] = known
-            return known.sign, False, known.hollow
+            return known.sign, False, known.hollow, False
         room, whole = self._room, text
         if room.abroad:
             text = room.apart(text)
@@ -137,12 +152,19 @@ class Voice:
         digits = "0" in shaped
         if digits:
             seen = {word for word in seen if "0" not in word}
-        unknown = len(seen - self._known - self._before)
+        felt = set[str]()
+        if seen and not room.abroad and len(words) <= FELT and not room.feelings.isdisjoint(words):
+            felt = self._felt(text, seen)
+            if felt:
+                seen = seen - felt
+                text = "".join(word for word in re.split(r"(\W+)", text) if word.lower() not in felt)
+        fresh = seen - self._known - self._before
+        unknown = len(fresh)
         self._heard += 1
         if self._heard % LATELY:
-            self._known |= seen
+            self._known |= seen | felt
         else:
-            self._before, self._known = self._known, set(seen)
+            self._before, self._known = self._known, seen | felt
         said = sign = None
         if texts and unknown * FEW <= len(seen):
             near = [t for t in texts.values() if is_near(seen, t.seen)]
@@ -155,14 +177,50 @@ class Voice:
                 said = said or wording(text, room.stock)
             if said is None or said.numbers <= room.names:
                 sign, hollow = self._empty, True
-        room.recent.append(seen)
-        new = sign is None
+        room.recent.append(seen | felt)
+        odd = sign is None and unknown <= ODD and unknown * ODD_AMONG <= len(words) >= 2 * len(seen)
+        if odd and (felt or unknown) and not room.abroad and self._alike < 1.0 and not _are_things(words, fresh):
+            said = said or wording(text, room.stock)
+            sign = self._nearly(said)
+            hollow = sign == self._empty
+        new, odd = sign is None, odd and sign is not None
         if sign is None:
             sign = (self._name, self._heard)
         texts[whole] = _Text(text, sign, seen, said, hollow)
         if len(texts) > LATELY:
             del texts[next(iter(texts))]
-        return sign, new, hollow
+        return sign, new, hollow, odd
+
+    def _nearly(self, said: Wording) -> Hashable:
+        """Return the sign of the latest text that has half of the words, and all of the numbers."""
+        common = self._room.stock
+        for text in reversed(self._texts.values()):
+            like = text.wording(common)
+            both = len(said.all & like.all)
+            if said.numbers <= like.numbers and 2 * both >= max(len(said.all), len(like.all)):
+                return text.sign
+        return None
+
+    def _felt(self, text: str, seen: set[str]) -> set[str]:
+        """Return the words that are no news: one in a sentence that tells how its speaker feels.
+
+        What stands where another word stood in such a sentence is an item, and news.
+        """
+        felt = set[str]()
+        for sentence in split(text):
+            words = shape(sentence).split()
+            odd = seen.intersection(words)
+            if not odd or len(odd) * SATELLITE > len(words) or self._room.feelings.isdisjoint(words):
+                continue
+            if _are_things(words, odd):
+                continue
+            frame = tuple("" if word in odd else word for word in words)
+            known = self._slots.setdefault(frame, odd)
+            if len(self._slots) > SLOTS:
+                del self._slots[next(iter(self._slots))]
+            if known == odd and not _APART.search(sentence):
+                felt |= odd
+        return felt
 
     def _like(self, said: Wording, near: list[_Text]) -> Hashable:
         """Return the sign of the latest text that this one says again, None if it says something else."""
@@ -183,6 +241,16 @@ class Voice:
             return set()
         count = Counter(word for text in texts for word in text.seen)
         return {word for word, times in count.items() if times * 3 >= len(texts)}
+
+
+def _are_things(words: list[str], odd: set[str]) -> bool:
+    """Return whether some of these words name a thing: they come soon after an article."""
+    since = THING
+    for word in words:
+        since = 0 if word in _ARTICLES else since + 1
+        if since < THING and word in odd:
+            return True
+    return False
 
 
 class Answers:

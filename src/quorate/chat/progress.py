@@ -29,6 +29,8 @@ SENTENCE, SENTENCES = 24, 400
 """Between so many letters the arguments of a call may be sentences."""
 FEW = 3
 """So many have to come `patience` times each where they do not repeat themselves word by word."""
+ODD = 3
+"""One act in so many of a speaker may be odd."""
 ROUNDS = 12
 """The longest loop that is seen, in acts."""
 
@@ -44,6 +46,7 @@ class Act(NamedTuple):
         hollow: Whether it is nothing but courtesy.
         voice: The same for acts of one kind.
         new: Whether nothing lately was the same.
+        odd: Whether it has a word or two that were not there before.
     """
 
     sign: Hashable
@@ -53,6 +56,7 @@ class Act(NamedTuple):
     hollow: bool = False
     voice: Hashable = None
     new: bool = False
+    odd: bool = False
 
 
 class Progress:
@@ -89,8 +93,8 @@ class Progress:
                 self._fresh()
                 return
             text = message.to_text()
-            sign, new, hollow = self._voice(who).hear(text)
-            self._see_act(Act(sign, who, text, None, hollow, who, new))
+            sign, new, hollow, odd = self._voice(who).hear(text)
+            self._see_act(Act(sign, who, text, None, hollow, who, new, odd))
         elif fact.event is not None:
             kind = getattr(fact.event, "type", "")
             if kind == "ToolCallRequestEvent":
@@ -112,20 +116,20 @@ class Progress:
             if call.name in self._polls:
                 self._fresh()
                 continue
-            sign, hollow = self._sign_of(who, call.name, call.arguments, result)
+            sign, hollow, odd = self._sign_of(who, call.name, call.arguments, result)
             voice, new = (who, call.name), not any(sign == act.sign for act in self._acts)
-            done[sign] = Act(sign, who, f"{call.name}({call.arguments})", result.content, hollow, voice, new)
+            done[sign] = Act(sign, who, f"{call.name}({call.arguments})", result.content, hollow, voice, new, odd)
         for act in done.values():
             self._see_act(act)
 
-    def _sign_of(self, who: str, name: str, arguments: str, result: Any) -> tuple[Hashable, bool]:
+    def _sign_of(self, who: str, name: str, arguments: str, result: Any) -> tuple[Hashable, bool, bool]:
         if result.is_error:  # asking in other words for what fails is no progress
-            return self._voice(who, "!", 1.0).hear(f"{name} {arguments} {result.content}")[0], False
+            return self._voice(who, "!", 1.0).hear(f"{name} {arguments} {result.content}")[0], False, False
         arguments = _unescaped(arguments)
         if self._is_talk(arguments):  # such as a task for somebody, or why one hands over
-            sign, _, hollow = self._voice(who, name).hear(arguments)
-            return self._answers.sign((who, name, sign), result.content), hollow
-        return self._answers.sign((who, name, arguments), result.content), False
+            sign, _, hollow, odd = self._voice(who, name).hear(arguments)
+            return self._answers.sign((who, name, sign), result.content), hollow, odd
+        return self._answers.sign((who, name, arguments), result.content), False, False
 
     def _is_talk(self, arguments: str) -> bool:
         """Return whether arguments are sentences, and not data, code or a long work."""
@@ -178,7 +182,10 @@ class Progress:
 class _Count:
     """How often the acts of a while came."""
 
-    __slots__ = ("_acts", "_differ", "_hollow", "_most", "_others", "_patience", "_rare", "_signs", "_texts", "_varied")
+    __slots__ = (
+        "_acts", "_differ", "_hollow", "_most", "_odd", "_others", "_patience", "_rare", "_signs", "_texts", "_varied",
+        "_voices",
+    )  # fmt: skip
 
     def __init__(self, patience: int) -> None:
         self._patience, self._others = patience, max(2, patience - 1)
@@ -189,11 +196,16 @@ class _Count:
         self._varied: set[Hashable] = set()
         self._most: dict[Hashable, int] = {}
         self._hollow: dict[Hashable, int] = {}
+        self._odd: dict[Hashable, int] = {}
+        self._voices: dict[Hashable, int] = {}
 
     def add(self, act: Act) -> bool:
         """Count an act, the latest first; return whether there may be a loop with those before it."""
         self._acts += 1
         voice, sign = act.voice, act.sign
+        self._voices[voice] = self._voices.get(voice, 0) + 1
+        if act.odd:
+            self._odd[voice] = self._odd.get(voice, 0) + 1
         if act.hollow:
             self._hollow[voice] = self._hollow.get(voice, 0) + 1
             if self._texts.setdefault(voice, act.what) != act.what:
@@ -214,6 +226,8 @@ class _Count:
     def is_loop(self, act: Act) -> bool:
         """Return whether they are a loop that this act closes."""
         if self._rare or self.times(act) < self._patience or (self._varied and self._acts <= self._patience):
+            return False
+        if any(times * ODD > self._voices[voice] for voice, times in self._odd.items()):
             return False
         few = len(self._most.keys() | self._hollow.keys()) <= FEW
         least = self._patience if few else self._others

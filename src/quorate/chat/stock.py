@@ -14,10 +14,10 @@ _JOINTS = """
     back be because been before beforehand behind being below beside besides between beyond both but by can cannot
     cant could couldnt despite did didnt do does doesnt doing done dont down due during each either else enough etc
     even ever every everybody everyone everything everywhere except few for from further furthermore had hadnt has
-    hasnt have havent having he hence her here hereby hers herself hes him himself his how however i id if ill im in
-    inside instead into is isnt it itd itll its itself ive just least less let lets like likely likewise ll many may
+    hasnt have havent having he hence her here hereby heres hers herself hes him himself his how however i id if ill im
+    in inside instead into is isnt it itd itll its itself ive just least less let lets like likely likewise ll many may
     maybe me meanwhile might mine more moreover most mostly much must my myself near nearly neither never
-    nevertheless no nobody none nonetheless nor not nothing now nowhere of off often on once only onto or other
+    nevertheless no nobody none nonetheless nor not nothing now nowhere of off often on once one ones only onto or other
     otherwise our ours ourselves out outside over overall own per perhaps please plus quite rather re really same
     several shall she shes should shouldnt since so some somebody somehow someone something sometimes somewhat
     somewhere soon still such than that thats the their theirs them themselves then there thereby therefore theres
@@ -123,6 +123,26 @@ _MORE = """
     tentative thankfully tighten touché underline underscore unison upshot vibe watertight wavelength whatsoever
     wheelhouse whoa wholly wrongly yay yessir yikes zealous
 """
+_ABSTRACT = """
+    account action addition additional apparent applicable arrangement articulate articulation assessment atop
+    beneficial board brainstorm breakthrough calm checklist coherence cohesive collaboration collaborative
+    comfortable commitment communication comprehension concept confidence considerable consistency convenient
+    correspond critical critique cue dedicate dedicated definition deliberate deliberation delight dependable depth
+    designate determination development dialogue diligence diligent ease educated efficiency effortless empower
+    endeavor endeavour engage enlighten evaluation expression facilitate feasible followup formulate foster freely
+    fruitful functional fundamental grasp guidance hundred hypothesis illustrate impact implication impression
+    inclusive informative interaction interpretation intuitive invaluable investigation iterate job justify keypoint
+    learn lesson leverage logic maximise measurable merit mindful minimise momentum motivate mutual navigate
+    necessity negotiate noteworthy notion nuance nuanced observation ongoing openness orient outlook outset
+    overarching overhead percent perception persist persistent pinpoint plausible ponder position potential
+    pragmatic preliminary presence proactive productive professional proficient progressive prominent prudent react
+    realise reality receptive reconcile reinforce reliability representation reproduce resonate responsive rethink
+    retrospective reveal rigorous rigour self sidetrack significant skilled softly steer stimulate strategic
+    strength struggle subtlety summarise supplement supportive sustain synthesis synthesize systematic tackle
+    teamwork thoughtfulness threshold transition transparent turnaround unfold unity unpack unresolved usability
+    utilise utilize validation verdict versatile viability viable visible warrant waypoint weakness whiteboard
+    whiteboarding willingness wisdom workstream
+"""
 _COURTESY = """
     absolutely acceptable acknowledge admire advice afraid again agree agreeable agreement ah aha aim align amaze
     anytime apologetic apologise apologize apology appreciate appreciation appreciative approval approve ashamed
@@ -149,6 +169,16 @@ _COURTESY = """
     wholehearted whoops wise wonderful worry wow wrong yeah yep yes yup
 """
 """Of all those, the ones that make a text courtesy."""
+_FEELING = """
+    absolutely admire agree aligned amaze amuse apology apologies apologize apologise appreciate appreciative awesome
+    beautiful beautifully brilliant certainly congratulations congrats courtesy cheers delight delighted enjoy
+    enthusiastic excellent excite exceptional excuse fabulous fantastic feedback forgive frustrate gladly glad grateful
+    gratitude great happy helpful honor honour impress impressive incredible inconvenience insightful kindly kudos
+    love lovely marvelous marvellous nice nicely nod oversight outstanding patience patient perfect phenomenal pleased
+    pleasure praise regret respectfully salute sincere sorry splendid superb terrific thank thankful thoughtful
+    thrilled tremendous understood welcome wholehearted wonderful
+"""
+"""The ones by which somebody tells how they feel: what else is in such a sentence is hardly a fact."""
 
 
 def _forms(word: str) -> Iterator[str]:
@@ -170,7 +200,15 @@ def _all_forms(words: str) -> Iterator[str]:
 @cache
 def stock() -> frozenset[str]:
     """Return the words that a text can be full of and say nothing: joints of sentences, courtesy, talk about talk."""
-    return joints().union(_all_forms(_STOCK), _all_forms(_COURTESY), _all_forms(_MORE), [COURTEOUS])
+    return joints().union(
+        _all_forms(_STOCK), _all_forms(_COURTESY), _all_forms(_MORE), _all_forms(_ABSTRACT), [COURTEOUS]
+    )
+
+
+@cache
+def feelings() -> frozenset[str]:
+    """Return the words by which somebody tells how they feel about what another said."""
+    return frozenset(_all_forms(_FEELING))
 
 
 @cache

@@ -23,6 +23,8 @@ ALIKE = 0.6
 """How large a share of the words that carry something two texts have in common that say the same."""
 ALIKE_STOCK = 0.3
 """The same for texts in which no word carries anything and that ask nothing, of all their words."""
+ENOUGH = 4
+"""So many words make a text of which another may have all."""
 NEAR = 0.4
 """How alike two texts look at first sight, by fewer of their words, that may be alike."""
 
@@ -90,7 +92,10 @@ class Wording(NamedTuple):
             return False
         if self.words or other.words:
             return len(self.words & other.words) >= share * max(len(self.words), len(other.words))
-        return len(self.all & other.all) >= (ALIKE if self.asks else ALIKE_STOCK) * max(len(self.all), len(other.all))
+        both, most = len(self.all & other.all), max(len(self.all), len(other.all))
+        if ENOUGH <= both == min(len(self.all), len(other.all)):
+            return True  # one says all that the other says, and courtesy
+        return both >= (ALIKE if self.asks else ALIKE_STOCK) * most
 
     def _figures(self) -> list[str]:
         return [word for word in self.order if word in self.numbers]
@@ -147,6 +152,11 @@ def wording(text: str, common: frozenset[str]) -> Wording:
     numbers = frozenset(word for word in said if _digit.search(word))
     words = said - common - numbers
     return Wording(frozenset(words), frozenset(sentences), numbers, frozenset(said), tuple(order), asks)
+
+
+def split(text: str) -> list[str]:
+    """Return the sentences and lines of a text."""
+    return _sentence.split(text)
 
 
 def shape(text: str) -> str:
