@@ -9,7 +9,7 @@ from quorate.compat import autogen
 
 @pytest.fixture
 def autogen_core() -> Iterator[None]:
-    """Make `autogen_core` importable."""
+    """Make `autogen_core`, `autogen_agentchat` and `autogen_ext` importable."""
     autogen.install()
     yield
     autogen.uninstall()

@@ -287,7 +287,7 @@ def test_what_a_configuration_names_is_never_imported(tmp_path: Path, monkeypatc
     assert "mean_module" not in sys.modules
 
 
-@pytest.mark.parametrize("provider", ["OpenAIChatCompletionClient", "autogen_ext.models.openai.Any", "os.system"])
+@pytest.mark.parametrize("provider", ["AzureOpenAIChatCompletionClient", "autogen_ext.models.openai.Any", "os.system"])
 def test_a_provider_that_is_not_here_is_refused(provider: str) -> None:
     with pytest.raises(ConfigError, match="is known"):
         ComponentLoader.load_component({"provider": provider, "config": {}})

@@ -18,6 +18,8 @@ LINES = (Path(__file__).parent / "signatures.txt").read_text().splitlines()
 WIDER = {
     "AgentProxy.send_message": "(message, *, sender=None, cancellation_token=None, message_id=None)",
     "AgentRuntime.try_get_underlying_agent_instance": "(id, type=Ellipsis)",
+    "MemoryContent": "(*, content, mime_type=..., metadata=None)",
+    "FunctionExecutionResult": "(content, name, call_id, is_error=None)",
     "FunctionWithRequirements": "(func, python_packages=(), global_imports=())",
 }
 
@@ -41,7 +43,8 @@ class Default:
 
     def __init__(self, value: Any) -> None:
         made_anew = "factory" in repr(value).lower() or "<" in repr(value)
-        self.text = "..." if made_anew else repr(value)
+        in_words = isinstance(value, str) and len(value) > 50  # ours
+        self.text = "..." if made_anew or in_words else repr(value)
 
     def __repr__(self) -> str:
         return self.text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat import messages
 from quorate.chat.coding import RUN_CODE, ran_block, read_decision, result_of, told_of
-from quorate.chat.facts import Fact
+from quorate.chat.facts import SHOWN, Fact
 from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
 from quorate.chat.speech import Item, Made
@@ -39,6 +39,9 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
     ref = f"{run.number}:{path}"
     if kind == "json":
         return _loaded(n, name, ref)
+    if kind in {"told", "shown"}:
+        told = _loaded(n, name, ref)
+        return Fact(event=told.message or told.event, speaker=name, at=told.at, ref=SHOWN if kind == "shown" else "")
     make = _KINDS.get(kind)
     if make is None:
         raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
@@ -132,7 +135,7 @@ def _handoff(steps: dict[int, Made], n: int, id: str, name: str, ref: str, targe
     atom, last = answered(steps, n)
     said = next(content for _, tool, content, error in atom.results if tool == tools[0] and not error)
     calls = [asdict(call) for call in _calls(atom) if call.name not in tools]
-    results = [asdict(result) for result in _said(atom) if result.name not in tools]
+    results = [result.model_dump() for result in _said(atom) if result.name not in tools]
     context: list[dict[str, Any]] = []
     if calls:
         context.append({"type": "AssistantMessage", "content": calls, "source": name})

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from quorate.models.client import Usage
 
 
+SHOWN = "#shown"
+"""The `ref` of what was only shown to who watches."""
+
+
 class Choice(NamedTuple):
     """Who was chosen to speak, and why."""
 
@@ -25,7 +29,7 @@ class Fact:
 
     Attributes:
         message: What was said, if it is that.
-        event: What an agent did on the way, if it is that.
+        event: What an agent did on the way, if it is that; also what was said to it alone.
         choice: Who was chosen, if it is that.
         stop: Why somebody outside asks to stop, if it is that.
         speaker: Whose it is; empty for the task and for what nobody said.
@@ -42,7 +46,7 @@ class Fact:
     def __init__(
         self,
         message: BaseChatMessage | None = None,
-        event: BaseAgentEvent | None = None,
+        event: BaseAgentEvent | BaseChatMessage | None = None,
         choice: Choice | None = None,
         stop: str = "",
         speaker: str = "",

@@ -57,14 +57,16 @@ class FunctionCall:
     name: str
 
 
-@dataclass(slots=True)
-class FunctionExecutionResult:
+class FunctionExecutionResult(BaseModel):
     """What a tool call came to."""
 
     content: str
     name: str
     call_id: str
-    is_error: bool = False
+    is_error: bool | None = None
+
+    def __init__(self, content: str, name: str, call_id: str, is_error: bool | None = None) -> None:
+        super().__init__(content=content, name=name, call_id=call_id, is_error=is_error)
 
 
 def at(microseconds: int) -> datetime:
@@ -72,7 +74,8 @@ def at(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1e6, UTC)
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """Return an id for something made here: in a run from its path."""
     scope = current.get()
     if scope is not None:
         return scope.new_id()
@@ -90,7 +93,7 @@ class BaseMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
     registry: ClassVar[dict[str, type[BaseMessage]]] = {}
 
-    id: str = Field(default_factory=_new_id)
+    id: str = Field(default_factory=new_id)
     source: str
     models_usage: RequestUsage | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
@@ -167,16 +170,17 @@ class HandoffMessage(BaseTextChatMessage):
     """Gives the next turn to `target`.
 
     `context` has what goes with it: the tool calls of the same reply and their results, as messages to a model in plain
-    data.
+    data, or as models that dump as it.
     """
 
     target: str
-    context: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    context: list[Any] = Field(default_factory=list[Any])
     type: Literal["HandoffMessage"] = "HandoffMessage"
 
     def to_model_text(self) -> str:
         """Return the content, with the results of the other tool calls of the reply."""
-        results = [r for m in self.context if m.get("type") == RESULTS for r in m["content"]]
+        plain: list[dict[str, Any]] = [m if isinstance(m, dict) else m.model_dump() for m in self.context]
+        results = [r for m in plain if m.get("type") == RESULTS for r in m["content"]]
         return "\n".join([self.content, *(f"{r['name']}: {r['content']}" for r in results)])
 
 
@@ -295,6 +299,16 @@ ChatMessage = BaseChatMessage
 AgentEvent = BaseAgentEvent
 
 
+class _GoOn(tuple["BaseChatMessage", ...]):
+    """A task without messages."""
+
+    __slots__ = ()
+
+
+GO_ON = _GoOn()
+"""The task of a run that goes on with the conversation as it is, with nothing new."""
+
+
 class TaskResult(BaseModel):
     """What a run came to.
 
@@ -349,7 +363,7 @@ def load(data: dict[str, Any]) -> BaseMessage:
 def as_task(
     task: str | BaseChatMessage | Sequence[BaseChatMessage], *, run_id: str, at_us: int
 ) -> list[BaseChatMessage]:
-    """Return the messages of a task; the one made of a text gets its id and time from the run.
+    """Return the messages of a task, none for `GO_ON`; the one made of a text gets its id and time from the run.
 
     Raises:
         ConfigError: It is empty, or none of the three.
@@ -359,6 +373,8 @@ def as_task(
         return [TextMessage.__pydantic_validator__.validate_python(said)]
     if isinstance(task, BaseChatMessage):
         return [task]
+    if task is GO_ON:
+        return []
     found = list(task) if isinstance(task, Sequence) else []  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
     if not found or not all(isinstance(m, BaseChatMessage) for m in found):  # pyright: ignore[reportUnnecessaryIsInstance]: as above
         raise ConfigError("A task is a text, a message, or a list of at least one message.")

@@ -6,10 +6,10 @@ of the reply of step 1 whenever it is needed, live and when folding, by the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quorate.chat.facts import Fact, Thread
+from quorate.chat.facts import SHOWN, Fact, Thread
 from quorate.chat.feed import Feed
 from quorate.chat.progress import Progress
 from quorate.core.lazy import lazy
@@ -36,7 +36,8 @@ Item = tuple[Any, ...]
 steps after it; `("memory", n)`, what a memory found, and `("changed", n)`, what an intervention said instead, in step
 n; `("generated", n, attempt, languages…)` (code to run), `("decision", n)` (whether to try again), `("ran", n,
 attempt)` and `("output", n)` (what running code in step n came to), or `("json", data)`, a message or event dumped
-whole."""
+whole; `("told", data)`, a message that only this agent was told, and `("shown", data)`, what was only shown to who
+watches."""
 
 INNER = "inner"
 """The item `("inner", place, own)`: what was said at a place in the conversation of a team that speaks, as the team's
@@ -127,10 +128,24 @@ class Turn:
         """Show a chunk to who looks on. It is not kept."""
         self._emit.push(item)
 
-    def emit(self, event: BaseAgentEvent) -> None:
-        """Tell an event on the way; it is kept with the speech."""
-        self._keep(("json", event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
+    def emit(self, event: BaseAgentEvent | BaseChatMessage) -> None:
+        """Tell an event on the way, or what somebody said to this agent alone; it is kept with the speech."""
+        kind = "told" if hasattr(event, "origin") else "json"
+        self._keep((kind, event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
         self._emit.happens(event)
+
+    def only_shown(self, kept: Collection[str]) -> None:
+        """Take what was told of the speech so far for shown only to who watches, but what has one of these ids."""
+        for at, (item, fact) in enumerate(zip(self.items, self.facts, strict=True)):
+            if item[0] in {"json", "told"} and fact.event is not None and fact.event.id not in kept:
+                self.items[at] = ("shown", *item[1:])
+                fact.ref = SHOWN
+
+    def pass_on(self, message: BaseChatMessage) -> None:
+        """Say something before the last word: a team that speaks passes on what its members have said."""
+        ref = f"{self.run.number}:{self.scope.path}"
+        self._keep(("json", message.dump()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
+        self._emit.happens(message)
 
     def derive(self, kind: str, step: Any, *more: Any) -> Fact:
         """Tell what a step came to, as an event or as the message; kept by reference."""

@@ -24,7 +24,13 @@ M = TypeVar("M")
 
 
 class Condition(Component, ABC, Generic[M]):
-    """Says when a run is done."""
+    """Says when a run is done.
+
+    Attributes:
+        sees_choices: Whether it is also told who was chosen to speak; only the whole condition of a team is.
+    """
+
+    sees_choices = False
 
     @property
     def most_usd(self) -> float | None:

@@ -166,6 +166,7 @@ class Talk:
         self._see_policy = cast.turns.see
         self._patience = cast.patience
         self._see_condition = None if cast.condition is NEVER else cast.condition.see
+        self._asks_of_choices = getattr(cast.condition, "sees_choices", False)
         self.begin()
 
     def begin(self) -> None:
@@ -406,7 +407,10 @@ class Talk:
         said = entry.payload
         choice = filled(Choice, (tuple(said["speakers"]), said["reason"], said.get("note")))
         self.turn += 1
-        self.policy = self._see_policy(self.policy, Fact(None, None, choice, "", "", entry.at))
+        fact = Fact(None, None, choice, "", "", entry.at)
+        self.policy = self._see_policy(self.policy, fact)
+        if self._asks_of_choices and self._see_condition is not None:
+            self.condition = self._see_condition(self.condition, fact)
         if "say" in said:
             for fact in facts_said(entry):
                 self.see(fact)

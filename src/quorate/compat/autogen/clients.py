@@ -46,14 +46,14 @@ from quorate.models.client import (
 from quorate.models.json_schema import schema_to_pydantic_model
 from quorate.models.registry import open_model
 
-_FINISH: dict[FinishReasons, Finish] = {
+FINISH: dict[FinishReasons, Finish] = {
     "stop": "stop",
     "length": "length",
     "function_calls": "tool_calls",
     "content_filter": "content_filter",
     "unknown": "unknown",
 }
-_REASONS: dict[Finish, FinishReasons] = {finish: reason for reason, finish in _FINISH.items()}
+REASONS: dict[Finish, FinishReasons] = {finish: reason for reason, finish in FINISH.items()}
 _WINDOW = 100_000
 """Tokens of a model whose window is not known."""
 
@@ -125,6 +125,11 @@ class QuorateChatCompletionClient(ChatCompletionClient):
         self._used = self._used.plus(answer.usage or Usage())
         yield _result(answer)
 
+    @property
+    def info(self) -> Any:
+        """What Quorate knows of the model, its price among it."""
+        return self._client.info
+
     async def close(self) -> None:
         await self._client.close()
 
@@ -186,7 +191,7 @@ async def asked_of(client: ChatCompletionClient, request: ModelRequest) -> Async
         for index, call in enumerate(result.content):
             yield CallDelta(index, call.id, call.name, call.arguments)
     usage = Usage(result.usage.prompt_tokens, result.usage.completion_tokens)
-    yield Finished(usage, _FINISH[result.finish_reason])
+    yield Finished(usage, FINISH[result.finish_reason])
 
 
 async def _asked(
@@ -280,7 +285,7 @@ def _request(
     if json_output:
         schema = json.dumps({"type": "object"} if json_output is True else json_output.model_json_schema())
     return ModelRequest(
-        blocks=Blocks(_blocks(messages)),
+        blocks=Blocks(blocks_of(messages)),
         system="\n\n".join(m.content for m in messages if isinstance(m, SystemMessage)) or None,
         tools=tuple(_spec(tool) for tool in tools),
         tool_choice=tool_choice if isinstance(tool_choice, str) else tool_choice.name,
@@ -289,7 +294,12 @@ def _request(
     )
 
 
-def _blocks(messages: Sequence[LLMMessage]) -> list[Block]:
+def blocks_of(messages: Sequence[LLMMessage]) -> list[Block]:
+    """Return messages as Quorate's blocks; instructions are none.
+
+    Raises:
+        ConfigError: Results of calls do not follow their calls, or there is an image.
+    """
     found: list[Block] = []
     for message in messages:
         if isinstance(message, UserMessage):
@@ -342,7 +352,7 @@ def _result(answer: Answer) -> CreateResult:
     thought = "".join(one.text for one in reply.reasoning) or None
     calls = [FunctionCall(id=call.id, arguments=call.arguments, name=call.name) for call in reply.calls]
     return CreateResult(
-        finish_reason=_REASONS[answer.finish],
+        finish_reason=REASONS[answer.finish],
         content=calls or reply.text,
         usage=RequestUsage(usage.prompt_tokens, usage.completion_tokens),
         cached=False,

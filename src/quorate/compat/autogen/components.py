@@ -23,7 +23,27 @@ T = TypeVar("T")
 ComponentType = Literal["model", "agent", "tool", "termination", "token_provider", "workbench"] | str
 
 _HERE = "quorate.compat.autogen.core"
+_CHAT = {
+    "agents": ("AssistantAgent", "MessageFilterAgent", "SocietyOfMindAgent", "UserProxyAgent"),
+    "base": ("AndTerminationCondition", "OrTerminationCondition"),
+    "conditions": (
+        "ExternalTermination", "FunctionCallTermination", "HandoffTermination", "MaxMessageTermination",
+        "SourceMatchTermination", "StopMessageTermination", "TextMentionTermination", "TextMessageTermination",
+        "TimeoutTermination", "TokenUsageTermination",
+    ),
+    "messages": ("StructuredMessageFactory",),
+    "teams": ("RoundRobinGroupChat", "SelectorGroupChat", "Swarm"),
+    "tools": ("AgentTool", "TeamTool"),
+}  # fmt: skip
 _OURS = {
+    **{
+        f"autogen_agentchat.{home}.{name}": f"quorate.compat.autogen.agentchat.{home}"
+        for home, names in _CHAT.items()
+        for name in names
+    },
+    "autogen_ext.code_executors.local.LocalCommandLineCodeExecutor": "quorate.compat.autogen.ext.code_executors.local",
+    "autogen_ext.models.openai.OpenAIChatCompletionClient": "quorate.compat.autogen.ext.models.openai",
+    "autogen_ext.models.replay.ReplayChatCompletionClient": "quorate.compat.autogen.ext.models.replay",
     "autogen_core.InMemoryStore": _HERE,
     "autogen_core.memory.ListMemory": f"{_HERE}.memory",
     "autogen_core.model_context.BufferedChatCompletionContext": f"{_HERE}.model_context",

@@ -23,7 +23,19 @@ _SUBMODULES = (
     "utils",
 )
 
-VIEWS = {"autogen_core": _HOME} | {f"autogen_core.{name}": f"{_HOME}.{name}" for name in _SUBMODULES}
+_CHAT = "quorate.compat.autogen.agentchat"
+_CHAT_SUBMODULES = ("agents", "base", "conditions", "messages", "state", "teams", "tools", "ui", "utils")
+_EXT = "quorate.compat.autogen.ext"
+_EXT_SUBMODULES = ("models", "models.openai", "models.replay", "code_executors", "code_executors.local")
+
+VIEWS = {
+    "autogen_core": _HOME,
+    **{f"autogen_core.{name}": f"{_HOME}.{name}" for name in _SUBMODULES},
+    "autogen_agentchat": _CHAT,
+    **{f"autogen_agentchat.{name}": f"{_CHAT}.{name}" for name in _CHAT_SUBMODULES},
+    "autogen_ext": _EXT,
+    **{f"autogen_ext.{name}": f"{_EXT}.{name}" for name in _EXT_SUBMODULES},
+}
 """Each module of AutoGen with ours."""
 INSTEAD_OF = ("autogen_core", "autogen_agentchat", "autogen_ext")
 """What must not be installed: these know one another's insides, so half of them cannot be replaced."""
@@ -37,7 +49,7 @@ class ViewFinder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         if fullname not in VIEWS:
             return None
-        return spec_from_loader(fullname, self, is_package=fullname == "autogen_core")
+        return spec_from_loader(fullname, self, is_package=any(name.startswith(f"{fullname}.") for name in VIEWS))
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let an empty module be made; it is replaced at once."""

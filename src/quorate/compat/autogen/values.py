@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from quorate.chat.messages import FunctionCall
 from quorate.models import image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-
-@dataclass
-class FunctionCall:
-    """A call that a model asks for; `arguments` is JSON text."""
-
-    id: str
-    arguments: str
-    name: str
+__all__ = ["FunctionCall", "Image"]
 
 
 class Image(image.Image):

@@ -177,7 +177,7 @@ class StaticWorkbench(Workbench, Component[StaticWorkbenchConfig]):
         cancellation_token: CancellationToken | None = None,
         call_id: str | None = None,
     ) -> ToolResult:
-        tool = self._find(name)
+        tool = self.find(name)
         if tool is None:
             return _not_found(name)
         token = cancellation_token or CancellationToken()
@@ -205,7 +205,8 @@ class StaticWorkbench(Workbench, Component[StaticWorkbenchConfig]):
             if tool.name in kept:
                 await tool.load_state_json(kept[tool.name])
 
-    def _find(self, name: str) -> Tool | None:
+    def find(self, name: str) -> Tool | None:
+        """Return the tool that is shown under a name."""
         return self._tools.get(self._own_names.get(name, name))
 
     def _shown(self, tool: Tool) -> ToolSchema:
@@ -240,7 +241,7 @@ class StaticStreamWorkbench(StaticWorkbench, StreamWorkbench):
         call_id: str | None = None,
     ) -> AsyncGenerator[Any | ToolResult, None]:
         """Call a tool, yield what comes, and a `ToolResult` last."""
-        tool = self._find(name)
+        tool = self.find(name)
         if not isinstance(tool, StreamTool):
             yield await self.call_tool(name, arguments, cancellation_token, call_id)
             return

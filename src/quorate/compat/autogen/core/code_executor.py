@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -19,6 +18,7 @@ from quorate.compat.autogen.code import (
 )
 from quorate.compat.autogen.components import ComponentBase
 from quorate.core.cancellation import CancellationToken
+from quorate.executors.code import CodeBlock, CodeResult
 
 __all__ = [
     "Alias",
@@ -31,22 +31,6 @@ __all__ = [
     "ImportFromModule",
     "with_requirements",
 ]
-
-
-@dataclass
-class CodeBlock:
-    """A piece of code in a language."""
-
-    code: str
-    language: str
-
-
-@dataclass
-class CodeResult:
-    """What running code came to."""
-
-    exit_code: int
-    output: str
 
 
 class CodeExecutor(ABC, ComponentBase[BaseModel]):

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, field_serializer
+from pydantic import BaseModel
 
 from quorate.compat.autogen.components import Component, ComponentBase
 from quorate.compat.autogen.core.model_context import ChatCompletionContext
 from quorate.compat.autogen.core.models import SystemMessage
-from quorate.compat.autogen.values import Image
 from quorate.core.cancellation import CancellationToken
+from quorate.memory.content import MemoryContent, MemoryMimeType
 
 __all__ = ["ListMemory", "Memory", "MemoryContent", "MemoryMimeType", "MemoryQueryResult", "UpdateContextResult"]
-
-
-class MemoryMimeType(Enum):
-    """The kinds of content that have a name."""
-
-    TEXT = "text/plain"
-    JSON = "application/json"
-    MARKDOWN = "text/markdown"
-    IMAGE = "image/*"
-    BINARY = "application/octet-stream"
-
-
-class MemoryContent(BaseModel):
-    """One thing that is remembered."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    content: str | bytes | dict[str, Any] | Image
-    mime_type: MemoryMimeType | str
-    metadata: dict[str, Any] | None = None
-
-    @field_serializer("mime_type")
-    def serialize_mime_type(self, mime_type: MemoryMimeType | str) -> str:
-        """Return the kind of content as text."""
-        return mime_type.value if isinstance(mime_type, MemoryMimeType) else mime_type
 
 
 class MemoryQueryResult(BaseModel):

@@ -6,10 +6,13 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Required, TypedDict
+from functools import cache
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
+from quorate.chat.messages import FunctionExecutionResult, RequestUsage
 from quorate.compat.autogen.components import ComponentBase
 from quorate.compat.autogen.families import ModelFamily
 from quorate.compat.autogen.values import FunctionCall, Image
@@ -61,15 +64,6 @@ class AssistantMessage(BaseModel):
     type: Literal["AssistantMessage"] = "AssistantMessage"
 
 
-class FunctionExecutionResult(BaseModel):
-    """What one call came to."""
-
-    content: str
-    name: str
-    call_id: str
-    is_error: bool | None = None
-
-
 class FunctionExecutionResultMessage(BaseModel):
     """What the calls of one reply came to."""
 
@@ -81,14 +75,6 @@ LLMMessage = Annotated[
     SystemMessage | UserMessage | AssistantMessage | FunctionExecutionResultMessage, Field(discriminator="type")
 ]
 FinishReasons = Literal["stop", "length", "function_calls", "content_filter", "unknown"]
-
-
-@dataclass
-class RequestUsage:
-    """Tokens of one call, or of several."""
-
-    prompt_tokens: int
-    completion_tokens: int
 
 
 @dataclass
@@ -149,6 +135,11 @@ def validate_model_info(model_info: ModelInfo) -> None:
             raise ValueError(f"Missing required field '{name}' in ModelInfo.")
     if "structured_output" not in model_info:
         warnings.warn("Missing required field 'structured_output' in ModelInfo; it will be needed.", stacklevel=2)
+
+
+@cache
+def _info_of(name: str) -> QuorateModelInfo:
+    return QuorateModelInfo(name=f"autogen:{name}")
 
 
 class ChatCompletionClient(ComponentBase[BaseModel], ABC):
@@ -213,7 +204,7 @@ class ChatCompletionClient(ComponentBase[BaseModel], ABC):
     @property
     def info(self) -> QuorateModelInfo:
         """What Quorate needs to know of the model; its name is that of the class, so no price is known for it."""
-        return QuorateModelInfo(name=f"autogen:{type(self).__name__}")
+        return _info_of(type(self).__name__)
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Answer a request of Quorate's by `create_stream`."""

@@ -1,0 +1,229 @@
+"""One call of a model of AutoGen's, made through Quorate's door: journaled, counted, and within the run's limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from quorate.chat.speech import Turn
+from quorate.compat.autogen.clients import FINISH, REASONS, blocks_of
+from quorate.compat.autogen.core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    RequestUsage,
+    SystemMessage,
+    UserMessage,
+)
+from quorate.compat.autogen.values import FunctionCall
+from quorate.core.cancellation import CancellationToken
+from quorate.errors import ModelError
+from quorate.models.blocks import Block, Blocks
+from quorate.models.calls import ask
+from quorate.models.client import (
+    Answer,
+    CallDelta,
+    Finished,
+    ModelEvent,
+    ModelInfo,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolSpec,
+    Usage,
+)
+from quorate.runs.scope import current
+
+Show = Callable[[str], None]
+"""Is told the pieces of a reply as they come."""
+
+
+class Asking:
+    """A model client for one call, which asks AutoGen's client in AutoGen's words.
+
+    Args:
+        client: AutoGen's.
+        messages: What it is sent.
+        options: The other arguments of its `create`.
+        show: Is told the pieces of the reply; None asks for the whole at once.
+
+    Attributes:
+        result: What the client returned, None where it was not asked.
+    """
+
+    __slots__ = ("_client", "_messages", "_options", "_show", "info", "result")
+
+    def __init__(
+        self, client: ChatCompletionClient, messages: Sequence[LLMMessage], options: dict[str, Any], show: Show | None
+    ) -> None:
+        self._client, self._messages, self._options, self._show = client, messages, options, show
+        self.info: ModelInfo = client.info
+        self.result: CreateResult | None = None
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Ask; the request says the same, for the journal and the limits."""
+        try:
+            if self._show is None:
+                result = await self._client.create(self._messages, **self._options)
+            else:
+                result = await self._streamed(self._show)
+        except ModelError:
+            raise
+        except Exception as error:
+            may_pass = isinstance(error, TimeoutError | ConnectionError)
+            raise ModelError(f"{type(self._client).__name__} failed: {error}", retryable=may_pass) from error
+        self.result = result
+        if result.thought:
+            yield ReasoningDelta(result.thought)
+        if isinstance(result.content, str):
+            yield TextDelta(result.content)
+        else:
+            for index, call in enumerate(result.content):
+                yield CallDelta(index, call.id, call.name, call.arguments)
+        usage = result.usage
+        yield Finished(Usage(usage.prompt_tokens, usage.completion_tokens), FINISH[result.finish_reason])
+
+    async def _streamed(self, show: Show) -> CreateResult:
+        async for item in self._client.create_stream(self._messages, **self._options):
+            if isinstance(item, str):
+                show(item)
+            else:
+                return item
+        raise ModelError(f"The stream of {type(self._client).__name__} ended without a CreateResult.", retryable=True)
+
+    async def close(self) -> None:
+        """Leave the client open: it is its user's."""
+
+
+class Transcript:
+    """The blocks of a list of messages that only grows, so that each turn costs what is new in it.
+
+    Attributes:
+        has_images: Whether a message has images.
+    """
+
+    def __init__(self) -> None:
+        self._blocks, self._count = Blocks(), 0
+        self._of: list[LLMMessage] | None = None
+        self.has_images = False
+
+    def follows(self, owner: list[LLMMessage]) -> bool:
+        """Whether it has the blocks of all that `owner` has now."""
+        return self._of is owner and self._count == len(owner)
+
+    def plus(self, block: Block) -> None:
+        """Take in the block of a message that is added to the list meanwhile."""
+        self._blocks = self._blocks.plus_one(block)
+        self._count += 1
+
+    def of(self, messages: list[LLMMessage], owner: list[LLMMessage] | None) -> Blocks:
+        """Return the blocks of `messages`; `owner` is the list that grows, None where there is none."""
+        if self._of is owner and self._count == len(messages) and owner is not None:
+            return self._blocks
+        if owner is None or self._of is not owner or self._count > len(messages):
+            self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
+        new = messages[self._count :]
+        if new:
+            for at, message in enumerate(new):
+                if isinstance(message, UserMessage) and isinstance(message.content, list):
+                    self.has_images = True
+                    new[at] = UserMessage(content=_without_images(message.content), source=message.source)
+            if len(new) == 1 and not isinstance(new[0], FunctionExecutionResultMessage):
+                found = blocks_of(new)
+                self._blocks = self._blocks.plus_one(found[0]) if found else self._blocks
+            else:
+                self._blocks = self._joined(new)
+            self._count = len(messages)
+        return self._blocks
+
+    def _joined(self, new: list[LLMMessage]) -> Blocks:
+        if not isinstance(new[0], FunctionExecutionResultMessage) or not len(self._blocks):
+            return self._blocks.plus(*blocks_of(new))
+        last: Any = self._blocks[-1]  # results follow calls
+        calls = AssistantMessage(
+            content=[FunctionCall(id=c.id, name=c.name, arguments=c.arguments) for c in last.calls],
+            source="",
+        )
+        before = Blocks(self._blocks[: len(self._blocks) - 1])
+        return before.plus(*blocks_of([calls, *new]))
+
+
+def _without_images(content: list[Any]) -> str:
+    return "\n".join(part if isinstance(part, str) else "<image>" for part in content)
+
+
+async def asked(
+    client: ChatCompletionClient,
+    messages: Sequence[LLMMessage],
+    *,
+    blocks: Blocks,
+    specs: tuple[ToolSpec, ...] = (),
+    tools: Sequence[Any] = (),
+    tool_choice: str = "auto",
+    json_output: bool | type[BaseModel] | None = None,
+    token: CancellationToken | None = None,
+    show: Show | None = None,
+    turn: Turn | None = None,
+) -> tuple[CreateResult, Answer]:
+    """Ask a client of AutoGen's through the door.
+
+    Args:
+        client: Whom.
+        messages: What it is sent.
+        blocks: The same, as the journal has it.
+        specs: The tools, as the journal has them.
+        tools: The tools, as the client is given them.
+        tool_choice: `none` keeps it from calling any.
+        json_output: What the reply must be.
+        token: Cancels the call.
+        show: Is told the pieces of the reply as they come.
+        turn: The turn in which it is asked, if it is in one.
+
+    Raises:
+        Exception: What the client raised; in a run as the cause of a `ModelError`.
+    """
+    options: dict[str, Any] = {"tools": tools, "json_output": json_output, "cancellation_token": token}
+    if tool_choice != "auto":
+        options["tool_choice"] = tool_choice
+    asking = Asking(client, messages, options, show)
+    request = ModelRequest(
+        blocks, _system(messages), specs, tool_choice, _schema(json_output), asking.info.max_output, None, None
+    )
+    try:
+        answer, here = await ask(asking, request, after=turn.asked if turn is not None else None)
+    except ModelError as error:
+        if current.get() is None and error.__cause__ is not None:
+            raise error.__cause__ from None
+        raise
+    if turn is not None:
+        turn.asked = here
+    return asking.result or result_of(answer), answer
+
+
+def _system(messages: Sequence[LLMMessage]) -> str | None:
+    """Return the instruction that the messages begin with."""
+    return messages[0].content if messages and isinstance(messages[0], SystemMessage) else None
+
+
+def _schema(json_output: bool | type[BaseModel] | None) -> str | None:
+    if not json_output:
+        return None
+    return json.dumps({"type": "object"} if json_output is True else json_output.model_json_schema())
+
+
+def result_of(answer: Answer) -> CreateResult:
+    """Return what the journal has of an answer as AutoGen has it."""
+    reply, usage = answer.reply, answer.usage or Usage()
+    thought = "".join(one.text for one in reply.reasoning) or None
+    return CreateResult(
+        finish_reason=REASONS[answer.finish],
+        content=[FunctionCall(c.id, c.arguments, c.name) for c in reply.calls] or reply.text,
+        usage=RequestUsage(usage.prompt_tokens, usage.completion_tokens),
+        cached=False,
+        thought=(reply.text or thought) if reply.calls else thought,
+    )

@@ -1,0 +1,153 @@
+"""The calls of an assistant's tools: found in its workbenches, made through the door."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from typing import Any, cast
+
+from quorate.compat.autogen.agentchat.base import Handoff
+from quorate.compat.autogen.core.models import FunctionExecutionResult
+from quorate.compat.autogen.speaking import pumped
+from quorate.compat.autogen.toolbase import StreamTool, ToolSchema
+from quorate.compat.autogen.values import FunctionCall
+from quorate.compat.autogen.workbench import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
+from quorate.core.cancellation import CancellationToken
+from quorate.errors import ToolError
+from quorate.models.blocks import ToolCall
+from quorate.models.blocks import ToolResult as NativeResult
+from quorate.models.client import ToolSpec
+from quorate.runs.scope import current
+from quorate.tools.calls import call_tools
+from quorate.tools.tool import Tool
+
+
+class Calls:
+    """Knows which tool is where, and makes the calls of a reply side by side.
+
+    Args:
+        benches: Where tools are looked for, in order.
+        handoffs: Those that hand over, by name.
+    """
+
+    def __init__(self, benches: Sequence[Workbench], handoffs: Mapping[str, Handoff]) -> None:
+        self._benches, self._handoffs = benches, handoffs
+        self._static = all(type(bench).__module__.startswith("quorate.") for bench in benches)
+        self._found: tuple[list[Any], tuple[ToolSpec, ...], dict[str, Workbench]] | None = None
+
+    async def offered(self) -> tuple[list[Any], tuple[ToolSpec, ...]]:
+        """Return what a model is offered: schemas of tools, then the tools that hand over; and the same as specs."""
+        tools, specs, _ = await self._listed()
+        return tools, specs
+
+    async def _listed(self) -> tuple[list[Any], tuple[ToolSpec, ...], dict[str, Workbench]]:
+        if self._found is not None:
+            return self._found
+        tools: list[Any] = []
+        places: dict[str, Workbench] = {}
+        for bench in self._benches:
+            for schema in await bench.list_tools():
+                tools.append(schema)
+                places.setdefault(schema["name"], bench)
+        handing = [handoff.handoff_tool for handoff in self._handoffs.values()]
+        specs = tuple([_spec(schema) for schema in [*tools, *(tool.schema for tool in handing)]])
+        found = [*tools, *handing], specs, places
+        if self._static:  # tools that stay the same are looked at once
+            self._found = found
+        return found
+
+    async def make(self, calls: Sequence[FunctionCall], token: CancellationToken) -> AsyncGenerator[Any, None]:
+        """Make calls; yield what streaming tools tell as they run, and the list of all results last."""
+        _, _, places = await self._listed()
+        told: asyncio.Queue[Any] = asyncio.Queue()
+        tools: dict[str, Tool[..., Any]] = {}
+        streams = False
+        for call in calls:
+            place = places.get(call.name)
+            streams = streams or _may_stream(place, call.name)
+            tools[call.name] = Bound(call.name, place, self._handoffs.get(call.name), told, token)
+        asked = [ToolCall(call.id, call.name, call.arguments) for call in calls]
+        if streams:
+            done: Any = None
+            async for item in pumped(_lent(tools, asked), told):
+                if isinstance(item, tuple):
+                    done = cast("Any", item)[0]  # what it came to
+                else:
+                    yield item
+        else:
+            done = await call_tools(tools, asked)
+        yield [
+            FunctionExecutionResult(content=r.content, name=r.name, call_id=r.call_id, is_error=r.is_error)
+            for r in cast("Sequence[NativeResult]", done)
+        ]
+
+
+async def _lent(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCall]) -> Any:
+    scope = current.get()
+    if scope is None or scope.leaf:
+        return await call_tools(tools, calls)
+    with scope.lent():
+        return await call_tools(tools, calls)
+
+
+def _may_stream(bench: Workbench | None, name: str) -> bool:
+    if not isinstance(bench, StreamWorkbench):
+        return False
+    if isinstance(bench, StaticWorkbench):
+        return isinstance(bench.find(name), StreamTool)
+    return True
+
+
+def _spec(schema: ToolSchema) -> ToolSpec:
+    parameters: Any = schema.get("parameters") or {"type": "object", "properties": {}}
+    return ToolSpec(schema["name"], schema.get("description", ""), json.dumps(parameters))
+
+
+class Bound(Tool[..., Any]):
+    """A tool in a workbench, a handoff, or what is in neither, as Quorate's calls take it."""
+
+    def __init__(
+        self,
+        name: str,
+        bench: Workbench | None,
+        handoff: Handoff | None,
+        told: asyncio.Queue[Any],
+        token: CancellationToken,
+    ) -> None:
+        self.name, self.description, self.parameters = name, "", ()
+        self.effect = "read" if bench is None else "unsafe"
+        self.timeout_s = None  # AutoGen's tools have no limit but their run's
+        self.reconcile, self.scope, self.polls, self.attempts = None, False, False, 1
+        self.approval, self.is_async = None, True
+        self._bench, self._handoff, self._told, self._token = bench, handoff, told, token
+
+    def read(self, text: str) -> tuple[dict[str, Any], str]:
+        if self._bench is None and self._handoff is None:
+            raise ToolError(f"Error: tool '{self.name}' not found in any workbench")
+        try:
+            return json.loads(text), text
+        except ValueError as error:
+            raise ToolError(f"Error: {error}") from error
+
+    def run(self, values: dict[str, Any], key: str, late: Any = None) -> Coroutine[Any, Any, Any]:
+        return self._run(values)
+
+    async def _run(self, values: dict[str, Any]) -> str:
+        if self._handoff is not None:
+            return self._handoff.message
+        bench = self._bench
+        assert bench is not None
+        result: Any = None
+        if _may_stream(bench, self.name):
+            assert isinstance(bench, StreamWorkbench)
+            async for result in bench.call_tool_stream(self.name, values, self._token):
+                if not isinstance(result, ToolResult):
+                    self._told.put_nowait(result)
+        else:
+            result = await bench.call_tool(self.name, values, self._token)
+        assert isinstance(result, ToolResult)
+        text = result.to_text()
+        if result.is_error:
+            raise ToolError(text)
+        return text

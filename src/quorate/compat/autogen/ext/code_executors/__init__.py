@@ -1,0 +1,1 @@
+"""Executors of code, under the names of AutoGen's extensions."""

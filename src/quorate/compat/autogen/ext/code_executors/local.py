@@ -1,0 +1,160 @@
+"""Running code on this machine, under AutoGen's name: on Quorate's executor, in limited processes."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel
+
+from quorate.compat.autogen.code import FunctionWithRequirements, FunctionWithRequirementsStr
+from quorate.compat.autogen.components import Component
+from quorate.compat.autogen.core.code_executor import CodeBlock, CodeExecutor, CodeResult
+from quorate.core.cancellation import CancellationToken
+from quorate.errors import ConfigError
+from quorate.executors.local import SUFFIXES, TIMED_OUT
+from quorate.executors.local import LocalCommandLineCodeExecutor as QuorateExecutor
+
+__all__ = ["CommandLineCodeResult", "LocalCommandLineCodeExecutor"]
+
+CANCELLED = 125
+Function = FunctionWithRequirements[Any, ...] | FunctionWithRequirementsStr | Callable[..., Any]
+
+
+@dataclass
+class CommandLineCodeResult(CodeResult):
+    """What running code came to, and the file that it was in."""
+
+    code_file: str | None = None
+
+
+class LocalCommandLineCodeExecutorConfig(BaseModel):
+    """A `LocalCommandLineCodeExecutor` as configuration."""
+
+    timeout: int = 60
+    work_dir: str | None = None
+    functions_module: str = "functions"
+    cleanup_temp_files: bool = True
+
+
+class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeExecutorConfig]):
+    """Runs Python and shell code in processes of this machine, as this user, each limited and killed as a whole.
+
+    Args:
+        timeout: Seconds that a block may take.
+        work_dir: Where code works; by default a folder of its own, that is removed after.
+        functions: Must be empty: write the functions into a module in `work_dir`.
+        functions_module: The name of that module.
+        cleanup_temp_files: Kept with the configuration; blocks lie in the working folder.
+        virtual_env_context: Of `venv.EnvBuilder`: its Python runs the code.
+
+    Raises:
+        ConfigError: The time is less than a second, the module has no name, or there are functions.
+    """
+
+    component_provider_override: ClassVar[str | None] = "autogen_ext.code_executors.local.LocalCommandLineCodeExecutor"
+    component_config_schema: ClassVar[type[Any]] = LocalCommandLineCodeExecutorConfig
+
+    def __init__(
+        self,
+        timeout: int = 60,
+        work_dir: Path | str | None = None,
+        functions: Sequence[Function] = [],
+        functions_module: str = "functions",
+        cleanup_temp_files: bool = True,
+        virtual_env_context: SimpleNamespace | None = None,
+    ) -> None:
+        if timeout < 1:
+            raise ConfigError("Timeout must be greater than or equal to 1.")
+        if not functions_module.isidentifier():
+            raise ConfigError("Module name must be a valid Python identifier")
+        if functions:
+            raise ConfigError(
+                f"functions: Quorate writes no functions for code to import. Put them into {functions_module}.py in "
+                "work_dir."
+            )
+        warnings.warn(
+            "Using LocalCommandLineCodeExecutor may execute code on the local machine, with the files and the network "
+            "of this user. Use an executor of a higher isolation level where the code is not trusted.",
+            stacklevel=2,
+        )
+        self._timeout, self._functions_module, self._cleanup = timeout, functions_module, cleanup_temp_files
+        self._work_dir = None if work_dir is None else Path(work_dir)
+        if self._work_dir is not None:
+            self._work_dir.mkdir(parents=True, exist_ok=True)
+        python: dict[str, Any] = {} if virtual_env_context is None else {"python": virtual_env_context.env_exe}
+        self._executor = QuorateExecutor(timeout_s=timeout, work_dir=self._work_dir, **python)
+
+    @property
+    def timeout(self) -> int:
+        """Seconds that a block may take."""
+        return self._timeout
+
+    @property
+    def functions_module(self) -> str:
+        """The name of the module with functions."""
+        return self._functions_module
+
+    @property
+    def cleanup_temp_files(self) -> bool:
+        """As it was given."""
+        return self._cleanup
+
+    async def execute_code_blocks(
+        self, code_blocks: list[CodeBlock], cancellation_token: CancellationToken
+    ) -> CommandLineCodeResult:
+        """Run blocks in their order until one fails."""
+        for at, block in enumerate(code_blocks):
+            if block.language.lower() not in SUFFIXES:
+                before = await self._run(code_blocks[:at], cancellation_token) if at else None
+                if before is not None and before.exit_code:
+                    return before
+                said = "" if before is None else before.output
+                return CommandLineCodeResult(exit_code=1, output=f"{said}\nunknown language {block.language}")
+        return await self._run(code_blocks, cancellation_token)
+
+    async def _run(self, blocks: list[CodeBlock], token: CancellationToken) -> CommandLineCodeResult:
+        running = asyncio.get_running_loop().create_task(self._executor.execute_code_blocks(blocks))
+        token.link_future(running)
+        try:
+            result = await running
+        except asyncio.CancelledError:
+            if not token.is_cancelled():
+                raise
+            return CommandLineCodeResult(exit_code=CANCELLED, output="\nCancelled")
+        output = None
+        if result.exit_code == TIMED_OUT:
+            output = f"{result.output.rpartition('[stopped')[0].rstrip()}\nTimeout"
+        return CommandLineCodeResult(result.exit_code, result.output if output is None else output)
+
+    async def start(self) -> None:
+        await self._executor.start()
+
+    async def stop(self) -> None:
+        await self._executor.stop()
+
+    async def restart(self) -> None:
+        """Do nothing but warn: each block has a process of its own."""
+        warnings.warn("Restarting local command line code executor is not supported. No action is taken.", stacklevel=2)
+
+    def _to_config(self) -> LocalCommandLineCodeExecutorConfig:
+        return LocalCommandLineCodeExecutorConfig(
+            timeout=self._timeout,
+            work_dir=None if self._work_dir is None else str(self._work_dir),
+            functions_module=self._functions_module,
+            cleanup_temp_files=self._cleanup,
+        )
+
+    @classmethod
+    def _from_config(cls, config: LocalCommandLineCodeExecutorConfig) -> Self:
+        return cls(
+            timeout=config.timeout,
+            work_dir=config.work_dir,
+            functions_module=config.functions_module,
+            cleanup_temp_files=config.cleanup_temp_files,
+        )

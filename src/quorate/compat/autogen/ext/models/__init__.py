@@ -1,0 +1,1 @@
+"""Model clients, under the names of AutoGen's extensions."""

@@ -1,0 +1,470 @@
+"""AutoGen's teams: objects that own their state and run one task at a time, on Quorate's team engine."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from functools import cached_property
+from typing import Any, ClassVar, cast
+
+from quorate.chat import messages as quorate_messages
+from quorate.chat.facts import SHOWN, Fact
+from quorate.chat.messages import (
+    BaseChatMessage,
+    BaseMessage,
+    ModelClientStreamingChunkEvent,
+    SelectSpeakerEvent,
+    TaskResult,
+)
+from quorate.chat.speech import Turn
+from quorate.chat.stopping import Condition
+from quorate.chat.talk import Talk
+from quorate.chat.team import Team as QuorateTeam
+from quorate.chat.turns import TurnPolicy
+from quorate.compat.autogen import profile
+from quorate.compat.autogen.agentchat.base import ChatAgent, Task, Team, TerminationCondition
+from quorate.compat.autogen.agentchat.messages import MessageFactory
+from quorate.compat.autogen.agentchat.state import ChatAgentContainerState, TeamState
+from quorate.compat.autogen.speaking import BaseChatAgent, cause_of, pumped, task_messages, token_of_run
+from quorate.compat.autogen.stopping import Calling
+from quorate.core.cancellation import CancellationToken
+from quorate.core.hosting import AgentRuntime
+from quorate.errors import ConfigError, RunFailed, WrongState
+from quorate.runs.scope import Scope, current
+from quorate.runs.steps import step
+
+
+class BaseGroupChat(Team, ABC):
+    """A base for teams: a subclass says who speaks next.
+
+    Args:
+        name: Of the team.
+        description: What it is for.
+        participants: Agents and teams, each with a name of its own.
+        group_chat_manager_name: Under which name the team's own state is saved, and its events are told.
+        group_chat_manager_class: Not used: who speaks next is a turn policy's to say, see `turns`.
+        termination_condition: When to stop.
+        max_turns: The most turns of a run.
+        runtime: Where members speak, as actors; by default where the team runs. It has to be started.
+        custom_message_types: Types of messages besides AutoGen's. Every type that is defined is known anyway.
+        emit_team_events: Whether it is told who was chosen to speak.
+
+    Raises:
+        ConfigError: Nobody takes part, or a name is there twice.
+    """
+
+    component_type: ClassVar[str] = "team"
+    states: ClassVar[type[Any]]
+    """The class of the manager's state."""
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        participants: Sequence[ChatAgent | Team],
+        group_chat_manager_name: str,
+        group_chat_manager_class: type[Any] | None = None,
+        termination_condition: TerminationCondition | None = None,
+        max_turns: int | None = None,
+        runtime: AgentRuntime | None = None,
+        custom_message_types: list[type[BaseMessage]] | None = None,
+        emit_team_events: bool = False,
+    ) -> None:
+        if not participants:
+            raise ConfigError("At least one participant is required.")
+        if len({participant.name for participant in participants}) < len(participants):
+            raise ConfigError("The participant names must be unique.")
+        self._name, self._description = name, description
+        self.members = list(participants)
+        self.manager_name = group_chat_manager_name
+        self.condition, self.most_turns = termination_condition, max_turns
+        self._runtime, self.tells_team_events = runtime, emit_team_events
+        self._message_factory = MessageFactory()
+        for kind in custom_message_types or ():
+            if not self._message_factory.is_registered(kind):
+                self._message_factory.register(kind)
+        self._is_running = self._has_run = self._was_inside = False
+        self._engine: QuorateTeam | None = None
+        self._talk: Talk | None = None
+        self._where = ""
+        self._before: list[dict[str, Any]] = []
+        self._loaded: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    # -- what a kind of team says --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def turns(self) -> TurnPolicy[Any]:
+        """Return who speaks next, as it is when a conversation begins or was loaded."""
+
+    @abstractmethod
+    def manager_state(self, memory: Any) -> dict[str, Any]:
+        """Return what its turn policy remembers as AutoGen saves it; of a team that never ran the memory is None."""
+
+    @abstractmethod
+    def load_manager(self, state: Any) -> None:
+        """Begin with what `manager_state` returned; None for nothing."""
+
+    def check_start(self, task: Sequence[BaseChatMessage]) -> None:
+        """Refuse a task that this team cannot begin with."""
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> TaskResult:
+        found: TaskResult | None = None
+        stream = self._run(task, cancellation_token, output_task_messages, watched=False)
+        async with aclosing(stream):
+            async for item in stream:
+                found = cast("TaskResult", item)
+        assert found is not None  # it ends with one
+        return found
+
+    async def run_stream(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> AsyncGenerator[Any, None]:
+        """Work on a task, and yield messages and events as they come, the `TaskResult` last.
+
+        Raises:
+            ConfigError: It runs already, or the task is none.
+            RuntimeError: An agent or a condition raised; the text has the type, the message and the traceback.
+        """
+        stream = self._run(task, cancellation_token, output_task_messages, watched=True)
+        async with aclosing(stream):
+            async for item in stream:
+                yield item
+
+    async def _run(
+        self, task: Task, token: CancellationToken | None, output_task_messages: bool, *, watched: bool
+    ) -> AsyncGenerator[Any, None]:
+        scope = current.get()
+        if scope is not None and not scope.leaf:
+            async for item in inside(scope, self._name, self._run, task, token, output_task_messages, watched=watched):
+                yield item
+            return
+        given = task_messages(task)
+        if self._is_running:
+            raise ConfigError(profile.RUNNING)
+        if self.most_turns is not None and self.most_turns <= 0:
+            raise ConfigError("The maximum number of turns must be greater than 0.")
+        condition = self.condition
+        if isinstance(condition, TerminationCondition) and condition.terminated:
+            yield TaskResult(messages=[], stop_reason=profile.TERMINATED)
+            return
+        if self._talk is not None and (current.get() is not None or self._was_inside):
+            self._carry_over(self._talk)
+        self._was_inside = current.get() is not None
+        self.check_start(given)
+        self._is_running = self._has_run = True
+        token = token or CancellationToken()
+        reset = token_of_run.set(token)
+        try:
+            work = self._working(given, token, output_task_messages, watched=watched)
+            async with aclosing(work):
+                async for item in work:
+                    yield item
+            if isinstance(condition, TerminationCondition):
+                await condition.reset()
+        finally:
+            token_of_run.reset(reset)
+            self._is_running = False
+
+    async def _working(
+        self, given: list[BaseChatMessage], token: CancellationToken, output_task_messages: bool, *, watched: bool
+    ) -> AsyncGenerator[Any, None]:
+        silent = set[str]() if output_task_messages else {message.id for message in given}
+        definition = None if self._loaded is None else {"loaded_state": self._loaded}
+        async with self._team().start(given or quorate_messages.GO_ON, definition=definition) as live:
+            self._talk, self._loaded, self._where = live.talk, None, live.run.journal.conversation
+            forget = token.add_callback(live.cancel)
+            try:
+                if watched:
+                    async with aclosing(live.events()) as items:
+                        async for item in items:
+                            if item.id not in silent:
+                                yield item
+                result = await live.result()
+            except RunFailed as error:
+                raise _told(error) from error.__cause__
+            finally:
+                forget()
+                self._talk = live.talk
+        if silent:
+            kept = [message for message in result.messages if message.id not in silent]
+            result = result.model_copy(update={"messages": kept})
+        yield result
+
+    def _carry_over(self, talk: Talk) -> None:
+        """Begin a conversation with what was said in another: one inside a step ends with it."""
+        waiting = {p.name: self._buffer(p, talk) for p in self.members}
+        state = self.states(
+            message_thread=[*self._before, *(item.dump() for item in self._thread(talk))],
+            **self.manager_state(talk.policy),
+        )
+        self._begin_anew(state.message_thread, self._loaded)
+        self.load_manager(state)
+        for participant in self.members:
+            if isinstance(participant, BaseChatAgent):
+                participant.view_hand(waiting[participant.name])
+
+    def _team(self) -> QuorateTeam:
+        """Return the team of Quorate's that this one is, in the conversation that goes on from run to run."""
+        if self._engine is None:
+            self._engine = QuorateTeam(
+                [self._seat(participant) for participant in self.members],
+                turns=self.turns(),
+                termination_condition=self._ending(),
+                limits=profile.LIMITS,
+                patience=profile.PATIENCE,
+                runtime=self._runtime,
+                name=self._name,
+                description=self._description,
+            )
+        return self._engine
+
+    def _seat(self, participant: Any) -> Any:
+        if isinstance(participant, Team):
+            participant = TeamSeat(participant)
+        return Announced(participant, self.manager_name, self.announced) if self.tells_team_events else participant
+
+    def announced(self) -> Sequence[Any]:
+        """Return the events that tell how the speaker was chosen, before who it is."""
+        return ()
+
+    def _ending(self) -> Condition[Any]:
+        condition: Any = self.condition
+        if condition is None:
+            return profile.Ending(None, self.most_turns)
+        if isinstance(condition, TerminationCondition):
+            question = condition.question()
+            if question is not None:
+                return profile.Ending(question, self.most_turns, (condition,))
+            condition = Calling(condition)
+        return (
+            condition if self.most_turns is None else profile.Either(condition, profile.Ending(None, self.most_turns))
+        )
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    async def reset(self) -> None:
+        """Be as it was when it was made, with all members.
+
+        Raises:
+            WrongState: It is running.
+        """
+        if self._is_running:
+            raise WrongState("The group chat is currently running. It must be stopped before it can be reset.")
+        for participant in self.members:
+            if isinstance(participant, Team):
+                await participant.reset()
+            else:
+                await participant.on_reset(CancellationToken())
+        self.load_manager(None)
+        self._begin_anew([], None)
+        if isinstance(self.condition, TerminationCondition):
+            await self.condition.reset()
+
+    def _begin_anew(self, before: list[dict[str, Any]], loaded: Mapping[str, Any] | None) -> None:
+        self._engine = self._talk = None
+        self._before, self._loaded = before, loaded
+        for participant in self.members:
+            if isinstance(participant, BaseChatAgent):
+                participant.view_forget()  # the view's own class
+
+    async def pause(self) -> None:
+        """Tell the members to pause.
+
+        Raises:
+            WrongState: It has never run.
+        """
+        await self._tell_all("paused", "on_pause", "pause")
+
+    async def resume(self) -> None:
+        """Tell the members to go on.
+
+        Raises:
+            WrongState: It has never run.
+        """
+        await self._tell_all("resumed", "on_resume", "resume")
+
+    async def _tell_all(self, done: str, of_agents: str, of_teams: str) -> None:
+        if not self._has_run:
+            raise WrongState(f"The group chat has not been initialized. It must be run before it can be {done}.")
+        for participant in self.members:
+            if isinstance(participant, ChatAgent):
+                await getattr(participant, of_agents)(CancellationToken())
+            else:
+                await getattr(participant, of_teams)()
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Return what the team and its members remember, as data for JSON.
+
+        Raises:
+            WrongState: It is running.
+        """
+        if self._is_running:
+            raise WrongState("The team cannot be saved while it is running. Save it when the run has ended.")
+        talk = self._talk
+        dumped = {} if talk is None else {id(item): item.dump() for item in self._thread(talk)}
+        states: dict[str, Any] = {}
+        for participant in self.members:
+            states[participant.name] = ChatAgentContainerState(
+                agent_state=await participant.save_state(),
+                message_buffer=[dumped.get(id(m)) or m.dump() for m in self._buffer(participant, talk)],
+            ).model_dump()
+        thread = [*self._before, *dumped.values()]
+        manager = self.manager_state(None if talk is None else talk.policy)
+        states[self.manager_name] = self.states(message_thread=thread, **manager).model_dump()
+        return TeamState(agent_states=states).model_dump()
+
+    def _thread(self, talk: Talk) -> list[BaseMessage]:
+        found = [fact.message or fact.event for fact in talk.facts if fact.ref != SHOWN]
+        return [item for item in found if item is not None and getattr(item, "type", "") not in profile.UNSEEN]
+
+    def _buffer(self, participant: Any, talk: Talk | None) -> list[BaseChatMessage]:
+        if isinstance(participant, BaseChatAgent):
+            facts: list[Fact] = [] if talk is None else talk.remembered(talk.members[participant.name])
+            return participant.view_unheard(self._where, facts)
+        if talk is None:
+            return []
+        return talk.messages[talk.members[participant.name].heard :]
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what `save_state` returned; the journal of the next run has it.
+
+        Raises:
+            ConfigError: A member's state is missing in it.
+            WrongState: It is running.
+        """
+        if self._is_running:
+            raise WrongState("The team cannot be loaded while it is running. Load it when the run has ended.")
+        found = TeamState.model_validate(state).agent_states
+        for name in [*(participant.name for participant in self.members), self.manager_name]:
+            if name not in found:
+                raise ConfigError(f"Agent state for {name} not found in the saved state.")
+        manager = self.states.model_validate(found[self.manager_name])
+        self._begin_anew(list(manager.message_thread), state)
+        self.load_manager(manager)
+        for participant in self.members:
+            kept = ChatAgentContainerState.model_validate(found[participant.name])
+            await participant.load_state(kept.agent_state)
+            if isinstance(participant, BaseChatAgent):
+                waiting = [self._message_factory.create(m) for m in kept.message_buffer]
+                participant.view_hand(cast("list[BaseChatMessage]", waiting))
+
+
+class TeamSeat:
+    """A team as a member: what is new is its task, and all that its members say is heard by the others."""
+
+    limits = None
+
+    def __init__(self, team: Team) -> None:
+        self.name, self.description, self._inner = team.name, team.description, team
+        self._waiting: list[BaseChatMessage] = []
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Let the team work on what is new, and say the last that it says."""
+        new, self._waiting = [*self._waiting, *(m for m in turn.new if m.id not in self._own)], []
+        held: BaseChatMessage | None = None
+        token = token_of_run.get() or CancellationToken()
+        async for item in self._inner.run_stream(task=new, cancellation_token=token, output_task_messages=False):
+            if isinstance(item, TaskResult):
+                continue
+            if held is not None:
+                turn.pass_on(held)
+                held = None
+            if isinstance(item, BaseChatMessage):
+                held = item
+                self._own.add(item.id)
+            elif isinstance(item, ModelClientStreamingChunkEvent):
+                turn.show(item)
+            else:
+                turn.emit(item)
+        if held is None:
+            raise ConfigError(f"The team {self.name} said nothing. Give it a condition that lets somebody speak.")
+        return held
+
+    @cached_property
+    def _own(self) -> set[str]:
+        return set()
+
+
+class Announced:
+    """A member whose turns begin with the event that it was chosen."""
+
+    limits = None
+
+    def __init__(self, participant: Any, manager: str, before: Any) -> None:
+        self.name, self.description = participant.name, participant.description
+        self._participant, self._manager, self._before = participant, manager, before
+
+    def begin(self) -> Any:
+        return self._participant.begin()
+
+    def see(self, memory: Any, fact: Fact) -> Any:
+        return self._participant.see(memory, fact)
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Tell of the choice, and speak."""
+        for event in self._before():
+            turn.emit(event)
+        turn.emit(SelectSpeakerEvent(content=[self.name], source=self._manager))
+        return await self._participant.speak(turn)
+
+
+async def inside(
+    scope: Scope, name: str, run: Any, task: Task, token: CancellationToken | None, told: bool, *, watched: bool
+) -> AsyncGenerator[Any, None]:
+    """Run a team as one step of the speech around, and yield what comes, the `TaskResult` last."""
+    items: asyncio.Queue[Any] = asyncio.Queue()
+    result: TaskResult | None = None
+
+    async def working() -> dict[str, Any]:
+        nonlocal result
+        async for item in run(task, token, told, watched=watched):
+            if isinstance(item, TaskResult):
+                result = item
+            else:
+                items.put_nowait(item)
+        assert result is not None  # it ends with one
+        return {"messages": [message.dump() for message in result.messages], "stop_reason": result.stop_reason}
+
+    async def stepping() -> Any:
+        with scope.lent():
+            return await step(name, working)
+
+    async for item in pumped(stepping(), items):
+        if not isinstance(item, tuple):
+            yield item
+        elif result is not None:
+            yield result
+        else:  # it was made before, and the journal has it
+            value: dict[str, Any] = cast("Any", item)[0]
+            found = [quorate_messages.load(message) for message in value["messages"]]
+            yield TaskResult(messages=found, stop_reason=value["stop_reason"])
+
+
+def _told(error: RunFailed) -> RunFailed:
+    """Return the error of a team that failed: its text has the type, the message and the traceback of the cause."""
+    cause = cause_of(error)
+    lines = "".join(traceback.format_exception(cause))
+    return RunFailed(f"{type(cause).__name__}: {cause}\nTraceback:\n{lines}", result=error.result)

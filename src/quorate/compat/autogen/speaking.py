@@ -1,0 +1,323 @@
+"""An agent written for AutoGen, as a speaker in Quorate's teams: it is told what is new, and keeps its own state."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from quorate.chat import messages as quorate_messages
+from quorate.chat.facts import Fact
+from quorate.chat.live import Runnable
+from quorate.chat.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    ModelClientStreamingChunkEvent,
+    TaskResult,
+    TextMessage,
+)
+from quorate.chat.speech import Turn
+from quorate.chat.talk import Cast
+from quorate.chat.turns import RoundRobin
+from quorate.compat.autogen import profile
+from quorate.compat.autogen.agentchat.base import ChatAgent, Response, Task
+from quorate.compat.autogen.agentchat.state import BaseState
+from quorate.compat.autogen.components import ComponentBase
+from quorate.compat.autogen.spans import trace_create_agent_span, trace_invoke_agent_span
+from quorate.core.cancellation import CancellationToken
+from quorate.errors import ConfigError, ModelError, RunFailed
+from quorate.runs.scope import current
+
+MOST_CONVERSATIONS = 64
+"""Of so many conversations an agent knows how far it has heard."""
+
+token_of_run: ContextVar[CancellationToken | None] = ContextVar("quorate_autogen_token", default=None)
+"""The token that the run was given, for the agents in it."""
+turn_here: ContextVar[Turn | None] = ContextVar("quorate_autogen_turn", default=None)
+"""The turn of the agent that speaks here."""
+
+
+class BaseChatAgent(ChatAgent, ABC, ComponentBase[BaseModel]):
+    """A base for agents: `on_messages` is given what is new and returns the answer.
+
+    An agent keeps its own state and answers one call at a time.
+
+    Args:
+        name: Who it is; an identifier.
+        description: What it is for, as others are told.
+
+    Raises:
+        ConfigError: The name is no identifier.
+    """
+
+    component_type: ClassVar[str] = "agent"
+    limits = None
+    """As Quorate's agents: what it may use in one run; the run's own."""
+    _waiting: Sequence[BaseChatMessage] = ()
+    """What it was handed with a state, and hears with its next turn."""
+    _said_by: Mapping[str, Fact] = MappingProxyType({})
+    """What is new to it in the turn that it has, by the ids of the messages."""
+
+    def __init__(self, name: str, description: str) -> None:
+        with trace_create_agent_span(agent_name=name, agent_id=None, agent_description=description):
+            if not name.isidentifier():
+                raise ConfigError(f"The agent name must be a valid Python identifier, and {name!r} is none.")
+            self._name, self._description = name, description
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    @property
+    @abstractmethod
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        """The types of messages it answers with."""
+
+    @abstractmethod
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        """Answer what is new."""
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[Any, None]:
+        """Answer what is new, and yield what comes, the `Response` last."""
+        response = await self.on_messages(messages, cancellation_token)
+        for item in response.inner_messages or ():
+            yield item
+        yield response
+
+    @abstractmethod
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Be as it was when it was made."""
+
+    async def on_pause(self, cancellation_token: CancellationToken) -> None:
+        """Do nothing."""
+
+    async def on_resume(self, cancellation_token: CancellationToken) -> None:
+        """Do nothing."""
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return BaseState().model_dump()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        BaseState.model_validate(state)
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+    # -- by itself ----------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> TaskResult:
+        found: TaskResult | None = None
+        stream = self.run_stream(
+            task=task, cancellation_token=cancellation_token, output_task_messages=output_task_messages
+        )
+        async for item in stream:
+            if isinstance(item, TaskResult):
+                found = item
+        assert found is not None  # the last item is one
+        return found
+
+    async def run_stream(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> AsyncGenerator[Any, None]:
+        """Answer a task in a run of its own, or in the run around; yield what comes, the `TaskResult` last."""
+        given = task_messages(task)
+        silent = set[str]() if output_task_messages else {message.id for message in given}
+        token = cancellation_token or CancellationToken()
+        with trace_invoke_agent_span(agent_name=self.name, agent_description=self.description):
+            stream = self._run_alone(given, token) if current.get() is None else self._run_inside(given, token)
+            async with aclosing(stream):
+                async for item in stream:
+                    if isinstance(item, TaskResult):
+                        kept = item.messages if output_task_messages else item.messages[len(given) :]
+                        yield item.model_copy(update={"messages": kept})
+                    elif item.id not in silent:
+                        yield item
+
+    async def _run_inside(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
+        """Answer as a part of the step or speech around: what is asked of models there counts there."""
+        told: list[Any] = list(given)
+        for message in given:
+            yield message
+        async for item in self.on_messages_stream(given, token):
+            if isinstance(item, Response):
+                told.append(item.chat_message)
+                yield item.chat_message
+                yield TaskResult(messages=told)
+                return
+            if not isinstance(item, ModelClientStreamingChunkEvent):
+                told.append(item)
+            yield item
+        raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
+
+    async def _run_alone(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
+        """Answer in a run of its own, a turn long, within the limits of the profile."""
+        reset = token_of_run.set(token)
+        try:
+            starting = Alone(self).start(given or quorate_messages.GO_ON)
+            async with starting as run:
+                token.add_callback(run.cancel)
+                try:
+                    async with aclosing(run.events()) as items:
+                        async for item in items:
+                            yield item
+                    result = await run.result()
+                except RunFailed as error:
+                    raise cause_of(error) from error
+        finally:
+            token_of_run.reset(reset)
+        yield result.model_copy(update={"stop_reason": None})
+
+    # -- in teams -----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> list[Fact]:
+        """Return what was said to it and by it before anything was."""
+        return []
+
+    def see(self, memory: list[Fact], fact: Fact) -> list[Fact]:
+        """Return what was said, with a fact more; the list is shared and only grows."""
+        if fact.message is not None or fact.speaker == self._name:
+            memory.append(fact)
+        return memory
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Answer what others have said since it spoke last."""
+        facts: list[Fact] = turn.memory
+        new = self.view_unheard(turn.run.journal.conversation, facts)
+        here = turn_here.set(turn)
+        token = token_of_run.get() or CancellationToken()
+        try:
+            response = await self._spoken(turn, new, token)
+        finally:
+            turn_here.reset(here)
+        self.view_has_heard(turn.run.journal.conversation, len(facts))
+        return response.chat_message
+
+    async def _spoken(self, turn: Turn, new: list[BaseChatMessage], token: CancellationToken) -> Response:
+        response: Response | None = None
+        async for item in self.on_messages_stream(new, token):
+            if isinstance(item, Response):
+                response = item
+            elif isinstance(item, ModelClientStreamingChunkEvent):
+                turn.show(item)
+            elif isinstance(item, BaseAgentEvent | BaseChatMessage):
+                turn.emit(item)
+            else:
+                raise ConfigError(f"{self.name}.on_messages_stream() yielded {item!r}, which is no message or event.")
+        if response is None:
+            raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
+        if turn.facts:
+            turn.only_shown({item.id for item in response.inner_messages or ()})
+        return response
+
+    def view_unheard(self, conversation: str, facts: list[Fact]) -> list[BaseChatMessage]:
+        """Return what is new to it: what it was handed with a state, then what others have said since."""
+        since = self.view_heard_of.get(conversation, 0)
+        name = self._name
+        new = [f for f in facts[since:] if f.message is not None and f.speaker != name]
+        said = [f.message for f in new if f.message is not None]
+        self._said_by = {message.id: fact for message, fact in zip(said, new, strict=True)}
+        return [*self._waiting, *said] if self._waiting else said
+
+    def view_has_heard(self, conversation: str, count: int) -> None:
+        heard = self.view_heard_of
+        heard[conversation] = count
+        if len(heard) > MOST_CONVERSATIONS:
+            del heard[next(iter(heard))]
+        self._waiting = []
+
+    @property
+    def view_heard_of(self) -> dict[str, int]:
+        """How many facts of each conversation it has been told; made when needed, not all call `super().__init__`."""
+        found: dict[str, int] | None = self.__dict__.get("_heard")
+        if found is None:
+            found = self._heard = {}
+        return found
+
+    def view_hand(self, waiting: list[BaseChatMessage]) -> None:
+        """Keep messages that it will be told when it speaks next."""
+        self._waiting = waiting
+
+    def view_forget(self) -> None:
+        """Know nothing of conversations any more."""
+        self._waiting = []
+        self.view_heard_of.clear()
+
+
+class Alone(Runnable):
+    """One agent of the view, for one turn."""
+
+    def __init__(self, agent: BaseChatAgent) -> None:
+        self._agent = agent
+
+    def cast(self) -> Cast:
+        return Cast(
+            self._agent.name, (self._agent,), RoundRobin(), profile.Ending(None, 1), profile.LIMITS, None,
+            profile.PATIENCE,
+        )  # fmt: skip
+
+
+def cause_of(error: RunFailed) -> BaseException:
+    """Return what the user's code raised that a run failed of."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ModelError) and cause.__cause__ is not None:
+        return cause.__cause__
+    return cause
+
+
+def task_messages(task: Task) -> list[BaseChatMessage]:
+    """Return the messages of a task.
+
+    Raises:
+        ConfigError: It is empty, or has something else than chat messages.
+    """
+    if task is None:
+        return []
+    if isinstance(task, str):
+        return [TextMessage(content=task, source="user")]
+    if isinstance(task, BaseChatMessage):
+        return [task]
+    found = list(task) if isinstance(task, Sequence) else []  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+    if not found:
+        raise ConfigError("Task list cannot be empty: a task is a text, a message or a list of messages.")
+    if not all(isinstance(message, BaseChatMessage) for message in found):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError("All messages in task list must be valid BaseChatMessage types.")
+    return found
+
+
+async def pumped(working: Any, items: asyncio.Queue[Any]) -> AsyncGenerator[Any, None]:
+    """Yield what work in a task of its own puts into a queue, and what it came to last, in a one-tuple."""
+    task = asyncio.get_running_loop().create_task(working)
+    task.add_done_callback(lambda _: items.put_nowait(_END))
+    try:
+        while (item := await items.get()) is not _END:
+            yield item
+        yield (task.result(),)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+
+_END = object()
