@@ -24,7 +24,7 @@ ComponentType = Literal["model", "agent", "tool", "termination", "token_provider
 
 _HERE = "quorate.compat.autogen.core"
 _CHAT = {
-    "agents": ("AssistantAgent", "MessageFilterAgent", "SocietyOfMindAgent", "UserProxyAgent"),
+    "agents": ("AssistantAgent", "CodeExecutorAgent", "MessageFilterAgent", "SocietyOfMindAgent", "UserProxyAgent"),
     "base": ("AndTerminationCondition", "OrTerminationCondition"),
     "conditions": (
         "ExternalTermination", "FunctionCallTermination", "HandoffTermination", "MaxMessageTermination",
