@@ -7,7 +7,7 @@ import inspect
 import re
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel
 
@@ -111,14 +111,16 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
 
     component_config_schema: ClassVar[type[Any]] = CodeExecutorAgentConfig
     component_provider_override: ClassVar[str | None] = "autogen_agentchat.agents.CodeExecutorAgent"
-    DEFAULT_TERMINAL_DESCRIPTION = "Runs the code that others write (in ```python or ```sh blocks), and does nothing else."
+    DEFAULT_TERMINAL_DESCRIPTION = "Runs the code that others write, in ```python or ```sh blocks, and nothing else."
     DEFAULT_AGENT_DESCRIPTION = "Writes code, runs it, and answers from what it prints."
     DEFAULT_SYSTEM_MESSAGE = (
-        "You solve tasks by code. Write it in fenced blocks, ```python or ```sh; they are run in order, and you are told "
-        "what they print, so print what you need. Nobody can type anything in. Where no code is needed, answer in words."
+        "You solve tasks by code. Write it in fenced blocks, ```python or ```sh; they are run in order, and you are "
+        "told what they print, so print what you need. Nobody can type anything in. Where no code is needed, answer in "
+        "words."
     )
     NO_CODE_BLOCKS_FOUND_MESSAGE = (
-        "There is no code here that could be run. Write at least one fenced block, with its language: ```python or ```sh."
+        "There is no code here that could be run. Write at least one fenced block, with its language: ```python or "
+        "```sh."
     )
     DEFAULT_SUPPORTED_LANGUAGES: ClassVar[list[str]] = ["python", "sh"]
 
@@ -179,7 +181,9 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
         if client is None:
             blocks = await self.extract_code_blocks_from_messages(messages)
             text = (await self.execute_code_block(blocks, cancellation_token)).output if blocks else None
-            yield Response(chat_message=TextMessage(content=text or self.NO_CODE_BLOCKS_FOUND_MESSAGE, source=self.name))
+            yield Response(
+                chat_message=TextMessage(content=text or self.NO_CODE_BLOCKS_FOUND_MESSAGE, source=self.name)
+            )
             return
         await self._hear(messages)
         for attempt in range(self._retries + 1):
@@ -198,9 +202,7 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
                 usage = result.usage  # pyright: ignore[reportPossiblyUnboundVariable]: as above
                 yield self._answer(text, usage, inner)
                 return
-            inner.append(
-                CodeGenerationEvent(retry_attempt=attempt, content=text, code_blocks=blocks, source=self.name)
-            )
+            inner.append(CodeGenerationEvent(retry_attempt=attempt, content=text, code_blocks=blocks, source=self.name))
             yield inner[-1]
             ran = await self.execute_code_block(blocks, cancellation_token)
             await self._model_context.add_message(UserMessage(content=ran.output, source=self.name))
@@ -240,7 +242,7 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
             id = quorate_messages.new_id()
             async for item in pumped(self._lent(client, shown, None, token, items.put_nowait), items):
                 if isinstance(item, tuple):
-                    (found,) = item  # pyright: ignore[reportUnknownVariableType]: what it came to
+                    found = cast("Any", item)[0]  # what it came to
                 else:
                     yield ModelClientStreamingChunkEvent(content=item, source=self.name, full_message_id=id)
         else:
@@ -274,12 +276,10 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
         )
         return result
 
-    async def _decided(
-        self, client: ChatCompletionClient, ran: CodeResult, token: CancellationToken
-    ) -> RetryDecision:
+    async def _decided(self, client: ChatCompletionClient, ran: CodeResult, token: CancellationToken) -> RetryDecision:
         question = (
-            f"The code failed:\n{ran.output}\n\nSay whether it is worth writing it again (`retry`), and why, or what to "
-            "mend (`reason`)."
+            f"The code failed:\n{ran.output}\n\nSay whether it is worth writing it again (`retry`), and why, or what "
+            "to mend (`reason`)."
         )
         shown = [*await self._model_context.get_messages(), UserMessage(content=question, source=self.name)]
         result = await self._ask(client, shown, RetryDecision, token, None)
