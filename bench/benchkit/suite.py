@@ -27,10 +27,12 @@ def turn_memory() -> Case:
     for size in _SIZES:
         ours = Script("cases/turn_memory.py", OURS, size=size)
         turn = Reading(ours, "turn_us")
+        view = Reading(Script("cases/turn_view.py", OURS, size=size), "turn_us")
         label = f"turn of {size} bytes"
         autogen = Script("peers/autogen_turn_memory.py", PEERS, size=size)
         rows += [
             Row(label, "us", turn, "AutoGen", Reading(autogen, "turn_us"), at_most=1 / 10),
+            Row(f"{label}, AutoGen view", "us", view, "AutoGen", Reading(autogen, "turn_us"), at_most=1 / 10),
             *(Row(label, "us", turn, name, Reading(script, "turn_us")) for name, script in _memory_peers(size)),
             Row(f"1,000th turn to 10th, {size} bytes", "x", Reading(ours, "growth"), at_most=1.2),
         ]

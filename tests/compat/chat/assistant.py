@@ -4,12 +4,14 @@ import asyncio
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import Handoff
-from autogen_agentchat.messages import TextMessage
+from autogen_agentchat.messages import MultiModalMessage, TextMessage
+from autogen_core import Image
 from autogen_core.memory import ListMemory, MemoryContent
 from autogen_core.model_context import BufferedChatCompletionContext
 from autogen_core.models import ModelInfo, UserMessage
 from autogen_core.tools import FunctionTool, StaticStreamWorkbench, StaticWorkbench
 from autogen_ext.models.replay import ReplayChatCompletionClient
+from PIL import Image as PillowImage
 from pydantic import BaseModel
 from scenes import ABLE, add, asked, calls, fail, model, refused, state, stream, tell, thinks
 
@@ -116,6 +118,11 @@ async def main() -> None:
     await play(
         "several messages", model("1"), [TextMessage(content="a", source="u"), TextMessage(content="b", source="v")]
     )
+    image = Image(PillowImage.new("RGB", (2, 2)))
+    await play("an image", model("seen"), MultiModalMessage(content=["look", image], source="user"))
+    shown = MultiModalMessage(content=["look", image, "here"], source="user")
+    print(shown.to_text(), "|", shown.to_model_text(), "|", shown.to_model_text(image_placeholder="(image)"))
+    print(len(shown.to_model_message().content))
     await play("no more answers", model(), "go")
 
     print("## an answer without the task")

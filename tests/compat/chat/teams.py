@@ -1,6 +1,7 @@
 """Teams: who speaks, what they hear, when it stops, what is saved."""
 
 import asyncio
+from typing import Literal
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import TaskResult
@@ -17,7 +18,7 @@ from autogen_agentchat.conditions import (
     TimeoutTermination,
     TokenUsageTermination,
 )
-from autogen_agentchat.messages import HandoffMessage, StopMessage, TextMessage
+from autogen_agentchat.messages import BaseTextChatMessage, HandoffMessage, StopMessage, TextMessage
 from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat, Swarm
 from autogen_core import CancellationToken, SingleThreadedAgentRuntime
 from autogen_core.model_context import BufferedChatCompletionContext
@@ -276,11 +277,28 @@ async def on_a_runtime() -> None:
     runtime.start()
     await stream(pair(max_turns=2, runtime=runtime), "go", None)
     await stream(Swarm([Passes("ann", [("bob",)]), Echo("bob")], max_turns=2, runtime=runtime), "go")
+    choosing = SelectorGroupChat([Echo("ann"), Echo("bob")], model("bob", "ann"), max_turns=2, runtime=runtime)
+    await stream(choosing, "go")
     await runtime.stop_when_idle()
 
 
+class Note(BaseTextChatMessage):
+    """A type of this program's own."""
+
+    type: Literal["Note"] = "Note"
+
+
+async def own_types() -> None:
+    print("## types of messages")
+    known = {"max_turns": 2, "custom_message_types": [Note]}
+    members = [Echo("ann", kind=Note), Echo("bob")]
+    await stream(RoundRobinGroupChat(members, **known), "go", Note(content="n", source="user"))
+    await stream(SelectorGroupChat(members, model("ann", "bob"), **known), "go")
+    await stream(Swarm([Passes("ann", [("bob",)]), Echo("bob", kind=Note)], **known), "go")
+
+
 async def main() -> None:
-    for part in (round_robin, conditions, selector, swarm, nested, trouble, on_a_runtime):
+    for part in (round_robin, conditions, selector, swarm, nested, trouble, on_a_runtime, own_types):
         numbers.clear()
         await part()
 

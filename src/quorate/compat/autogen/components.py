@@ -32,7 +32,7 @@ _CHAT = {
         "TimeoutTermination", "TokenUsageTermination",
     ),
     "messages": ("StructuredMessageFactory",),
-    "teams": ("RoundRobinGroupChat", "SelectorGroupChat", "Swarm"),
+    "teams": ("GraphFlow", "RoundRobinGroupChat", "SelectorGroupChat", "Swarm"),
     "tools": ("AgentTool", "TeamTool"),
 }  # fmt: skip
 _OURS = {

@@ -41,6 +41,7 @@ ASSISTANT_DESCRIPTION = "An agent that provides assistance with ability to use t
 TEAM_DESCRIPTION = "A team of agents."
 INPUT_PROMPT = "Enter your response: "
 
+GRAPH_DONE = "Digraph execution is complete"
 MAX_TURNS = "Maximum number of turns {} reached."
 TERMINATED = "The group chat has already terminated."
 RUNNING = "The team is already running, it cannot run again until it is stopped."

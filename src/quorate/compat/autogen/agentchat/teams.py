@@ -1,7 +1,18 @@
 """AutoGen's teams."""
 
 from quorate.compat.autogen.choosing import SelectorGroupChat
+from quorate.compat.autogen.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow
 from quorate.compat.autogen.groupchat import BaseGroupChat
 from quorate.compat.autogen.teams import RoundRobinGroupChat, Swarm
 
-__all__ = ["BaseGroupChat", "RoundRobinGroupChat", "SelectorGroupChat", "Swarm"]
+__all__ = [
+    "BaseGroupChat",
+    "DiGraph",
+    "DiGraphBuilder",
+    "DiGraphEdge",
+    "DiGraphNode",
+    "GraphFlow",
+    "RoundRobinGroupChat",
+    "SelectorGroupChat",
+    "Swarm",
+]
