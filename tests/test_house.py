@@ -45,6 +45,7 @@ PUBLIC = [
     "HandoffTermination",
     "IndependentVote",
     "Limits",
+    "MagenticOneGroupChat",
     "MaxMessageTermination",
     "NoProgressTermination",
     "OperationKey",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from quorate.chat.fork import fork
     from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
     from quorate.chat.handoff import Handoff
+    from quorate.chat.magentic import MagenticOneGroupChat
     from quorate.chat.messages import HandoffMessage, StopMessage, TaskResult, TextMessage
     from quorate.chat.patterns.consensus import Consensus
     from quorate.chat.patterns.debate import Debate
@@ -83,6 +84,7 @@ _HOMES = {
     "quorate.chat.fork": ["fork"],
     "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
     "quorate.chat.handoff": ["Handoff"],
+    "quorate.chat.magentic": ["MagenticOneGroupChat"],
     "quorate.chat.messages": ["HandoffMessage", "StopMessage", "TaskResult", "TextMessage"],
     "quorate.chat.patterns.consensus": ["Consensus"],
     "quorate.chat.patterns.debate": ["Debate"],
@@ -135,6 +137,7 @@ __all__ = [
     "HandoffTermination",
     "IndependentVote",
     "Limits",
+    "MagenticOneGroupChat",
     "MaxMessageTermination",
     "NoProgressTermination",
     "OperationKey",

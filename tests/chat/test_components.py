@@ -27,6 +27,7 @@ from quorate import (
     HandoffTermination,
     IndependentVote,
     Limits,
+    MagenticOneGroupChat,
     MaxMessageTermination,
     NoProgressTermination,
     Price,
@@ -114,6 +115,7 @@ SAMPLES: Mapping[str, Any] = {
             }
         ),
     ),
+    "magentic_one": lambda: MagenticOneGroupChat([agent(), UserProxyAgent("ben")], "embedded", max_stalls=2),
     "handoff": lambda: HandoffTermination("ben"),
     "text_message": lambda: TextMessageTermination("ann"),
     "debate": lambda: Debate([agent(), UserProxyAgent("ben")], UserProxyAgent("eve"), rounds=3, parallel=True),

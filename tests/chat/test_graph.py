@@ -397,3 +397,30 @@ def test_team_file_with_a_graph_that_cannot_work_names_the_rule() -> None:
 def test_graph_with_a_function_is_no_document() -> None:
     with pytest.raises(ConfigError, match="The condition of a → b is a function"):
         dump(flow(("a", "b", lambda message: True), agents={name: AssistantAgent(name, "embedded") for name in "ab"}))
+
+
+# -- bounded, as every run --------------------------------------------------------------------------------------------
+
+
+async def test_loop_of_a_graph_that_gets_nowhere_is_stalled() -> None:
+    agents = {"a": says("a", *["After you."] * 99), "b": says("b", *["No, after you!"] * 99)}
+
+    result = await flow(("a", "b"), ("b", "a", "after", BACK), start="a", agents=agents, max_turns=90).run(task="Go.")
+
+    assert result.outcome is not None
+    assert result.outcome.kind == "stalled"
+    assert result.turns <= 8
+
+
+@pytest.mark.parametrize("limits", [Limits(turns=2), Limits(model_calls=4)])
+async def test_limits_hold_in_a_graph_and_it_goes_on_with_wider_ones(limits: Limits) -> None:
+    talk = conversation("talk")
+    edges = [("a", n) for n in "bcd"] + [(n, "e") for n in "bcd"]
+    team = flow(*edges, agents={"e": says("e", "joined")})
+
+    first = await team.run(task="Go.", conversation=talk, limits=limits)
+    second = await team.continue_run("talk", store=talk.store, limits=Limits(turns=9, model_calls=9))
+
+    assert first.outcome is not None
+    assert first.outcome.kind == "limit"
+    assert spoke(second) == ["user", "a", "b", "c", "d", "e"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from quorate.chat import selector
+from quorate.chat import ledgers, magentic, selector
 from quorate.chat.assistant import DEFAULT_DESCRIPTION, DEFAULT_SYSTEM, AssistantAgent
 from quorate.chat.conditions import (
     AllOf,
@@ -402,6 +402,25 @@ class GraphFlowFields(TeamFields):
     race: bool = Field(True, description="Whether those are cancelled who could only come late for a join.")
 
 
+class MagenticFields(TeamFields):
+    """A model plans, tells one participant after the other what to do, plans anew when stuck, and gives the answer."""
+
+    name: str = Field("MagenticOneGroupChat", min_length=1, description="Of the team.")
+    model_client: ModelPart = Field(description="The model that plans.")
+    max_turns: Count | None = Field(20, description="After so many rounds the answer is given with what there is.")
+    max_stalls: Count = Field(3, description="After so many rounds that led nowhere there is a new plan.")
+    final_answer_prompt: str = Field(
+        ledgers.FINAL, min_length=1, description="Asks for the answer, with {task} where it wants the task."
+    )
+    patience: int | None = Field(
+        magentic.PATIENCE, ge=2, description="How often the same may come with nothing new between, new plans included."
+    )
+
+    @model_validator(mode="after")
+    def _one_limit_of_turns(self) -> Self:
+        return self  # here `max_turns` is no limit
+
+
 class SelectorFields(TeamFields):
     """The next speaker is selected from what was said."""
 
@@ -450,6 +469,11 @@ def _of_team(team: Team) -> Mapping[str, Any]:
 
 def _of_graph(team: GraphFlow) -> Mapping[str, Any]:
     return {**_of_team(team), "graph": team.graph, "hear_all": team.hear_all, "race": team.race}
+
+
+def _of_magentic(team: magentic.MagenticOneGroupChat) -> Mapping[str, Any]:
+    names = ("model_client", "max_turns", "max_stalls", "final_answer_prompt")
+    return {**_of_team(team), **{name: getattr(team, name) for name in names}}
 
 
 def _of_selector(team: selector.SelectorGroupChat) -> Mapping[str, Any]:
@@ -510,5 +534,6 @@ TEAMS = (
     Kind("round_robin", "team", RoundRobinGroupChat, RoundRobinFields, values=_of_team, check=check_team),
     Kind("swarm", "team", Swarm, SwarmFields, values=_of_team, check=check_team),
     Kind("graph_flow", "team", GraphFlow, GraphFlowFields, values=_of_graph, check=check_team),
+    Kind("magentic_one", "team", magentic.MagenticOneGroupChat, MagenticFields, values=_of_magentic, check=check_team),
     Kind("selector", "team", selector.SelectorGroupChat, SelectorFields, values=_of_selector, check=check_team),
 )

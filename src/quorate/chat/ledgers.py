@@ -1,0 +1,154 @@
+"""The ledgers of a planner, in words and as data: what is known, the plan, and how it goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from quorate.errors import ModelError
+from quorate.models.extract import extract_objects
+
+FACTS = """A team is going to work on this:
+
+{task}
+
+Before it begins, write down what there is to go by, as short points under four headings:
+GIVEN: what the task itself says.
+TO LOOK UP: what has to be found somewhere, and where that may be.
+TO WORK OUT: what follows from the rest, by reasoning or computing.
+GUESSES: what you believe without being sure.
+Write nothing else, and plan nothing yet."""
+
+PLAN = """These can work on it together:
+{team}
+
+Write a short plan as points: who does what, in which order. Not everybody has to take part."""
+
+LEDGER = """The task:
+{task}
+
+Who works on it:
+{team}
+
+What there is to go by:
+{facts}
+
+The plan:
+{plan}"""
+
+PROGRESS = """This is still the task:
+
+{task}
+
+These work on it:
+{team}
+
+Look at the conversation and judge it. Answer with a JSON object of five fields, each with a `reason` and an `answer`:
+- is_request_satisfied: is the whole task done, and done right? (true or false)
+- is_in_loop: does the conversation go round in circles, the same said or tried again? (true or false)
+- is_progress_being_made: did the latest messages bring the task forward? (true or false)
+- next_speaker: who should speak next? (one of {names})
+- instruction_or_question: what exactly to tell or ask them, with all that they need to know. (text)"""
+
+AGAIN = "That cannot be used: {why} Answer again, with the JSON object only."
+
+NEW_FACTS = """It does not get on. The task is:
+
+{task}
+
+Write down anew what there is to go by, under the same four headings. Before, it was this:
+
+{facts}
+
+Put in what was learned since, what turned out wrong, and at least one guess that is new."""
+
+NEW_PLAN = """Write a new plan, as short points, for the same team:
+{team}
+
+Say first, in a sentence, why the last plan did not work; then avoid it."""
+
+FINAL = """The work on this task is over:
+
+{task}
+
+Write the answer for whoever asked, from what is said in the conversation. They have not read it."""
+
+FIELDS = ("is_request_satisfied", "is_in_loop", "is_progress_being_made", "next_speaker", "instruction_or_question")
+
+
+class Progress(NamedTuple):
+    """How it goes, as a model judges it; `why` is its reason for whether the task is done."""
+
+    done: bool
+    loops: bool
+    moves: bool
+    speaker: str
+    instruction: str
+    why: str
+    why_speaker: str
+
+
+@lru_cache(maxsize=64)
+def progress_schema(members: tuple[str, ...]) -> str:
+    """Return the JSON schema of a progress ledger, as text."""
+
+    def entry(answer: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": {"reason": {"type": "string"}, "answer": answer},
+            "required": ["reason", "answer"],
+            "additionalProperties": False,
+        }
+
+    yes_or_no: dict[str, Any] = {"type": "boolean"}
+    answers = (yes_or_no, yes_or_no, yes_or_no, {"type": "string", "enum": list(members)}, {"type": "string"})
+    return json.dumps(
+        {
+            "type": "object",
+            "properties": {name: entry(answer) for name, answer in zip(FIELDS, answers, strict=True)},
+            "required": list(FIELDS),
+            "additionalProperties": False,
+        },
+        ensure_ascii=False,
+    )
+
+
+def read_progress(text: str, members: Sequence[str]) -> Progress:
+    """Return the progress ledger that a model wrote.
+
+    Raises:
+        ModelError: It is none; the text says what is wrong, for the model to mend.
+    """
+    found = extract_objects(text)[0]
+    missing = [name for name in FIELDS if not isinstance(found.get(name), dict) or "answer" not in found[name]]
+    if missing:
+        raise ModelError(f"{missing[0]} is missing, or has no answer.")
+    answers = [found[name]["answer"] for name in FIELDS]
+    wrong = [name for name, answer in zip(FIELDS[:3], answers[:3], strict=True) if not isinstance(answer, bool)]
+    if wrong:
+        raise ModelError(f"The answer of {wrong[0]} is neither true nor false.")
+    speaker = _named(str(answers[3]), members)
+    if speaker is None and not answers[0]:
+        raise ModelError(f"next_speaker names nobody of the team. It must be one of {', '.join(members)}.")
+    why, why_speaker = str(found[FIELDS[0]].get("reason", "")), str(found[FIELDS[3]].get("reason", ""))
+    done, loops, moves = answers[:3]
+    return Progress(done, loops, moves, speaker or members[0], str(answers[4]), why, why_speaker)
+
+
+def _named(text: str, members: Sequence[str]) -> str | None:
+    if text in members:
+        return text
+    same = [name for name in members if name.casefold() == text.strip().casefold()]
+    return same[0] if len(same) == 1 else None
+
+
+def filled_in(template: str, **words: str) -> str:
+    """Return a template with words in their places; braces in the words stay as they are."""
+    parts = template.split("{")
+    found = [parts[0]]
+    for part in parts[1:]:
+        name, brace, rest = part.partition("}")
+        found.append(f"{words[name]}{rest}" if brace and name in words else f"{{{part}")
+    return "".join(found)
