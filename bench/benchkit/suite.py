@@ -11,6 +11,8 @@ def cases() -> list[Case]:
         turn_memory(),
         turn_sqlite(),
         turn_postgres(),
+        presets(),
+        graph_fan(),
         tool_run(),
         stream_chunks(),
         concurrent(),
@@ -108,6 +110,46 @@ def turn_postgres() -> Case:
             Row("2,000 turns to 1,000, disk a turn", "x", Reading(ours, "disk_growth"), at_most=1.1),
         ]
     return Case("turn_postgres", tuple(rows))
+
+
+def presets() -> Case:
+    """A turn of each preset in conversations of 10, 100 and 1,000 turns."""
+    rows: list[Row] = []
+    for label, variant in (
+        ("selector, by a function", "selector"),
+        ("swarm", "swarm"),
+        ("graph, a loop of two", "graph"),
+        ("Magentic-One, with its ledger", "magentic"),
+    ):
+        ours = Script("cases/presets.py", OURS, size=60, variant=variant, rounds=3)
+        autogen = Script("peers/autogen_presets.py", PEERS, size=60, variant=variant, rounds=2)
+        for turns in (10, 100, 1000):
+            key = f"turn_{turns}_us"
+            theirs = Reading(autogen, key)
+            rows.append(Row(f"{label}, {turns} turns", "us", Reading(ours, key), "AutoGen", theirs, at_most=1 / 10))
+        rows.append(Row(f"{label}, 1,000 turns to 100", "x", Reading(ours, "growth"), at_most=1.2))
+    return Case("presets", tuple(rows))
+
+
+def graph_fan() -> Case:
+    """A graph that fans out to 98 and joins, and three speakers of a second each."""
+    rows: list[Row] = []
+    ours = Script("cases/graph_fan.py", OURS, size=60, rounds=3)
+    for name, script, at_most in (
+        ("LangGraph, best", Script("peers/langgraph_graph_fan.py", PEERS, size=60, rounds=3), 1.0),
+        (
+            "LangGraph, default",
+            Script("peers/langgraph_graph_fan.py", PEERS, size=60, variant="default", rounds=2),
+            1.0,
+        ),
+        ("AutoGen", Script("peers/autogen_graph_fan.py", PEERS, size=60, rounds=2), 1 / 10),
+    ):
+        for key, more in (("fan_ms", ""), ("fan_wall_ms", ", wall")):
+            rows.append(
+                Row(f"1 to 98 to 1{more}", "ms", Reading(ours, key), name, Reading(script, key), at_most=at_most)
+            )
+    rows.append(Row("3 speakers of 1 s side by side, wall", "s", Reading(ours, "parallel_wall_s"), at_most=1.1))
+    return Case("graph_fan", tuple(rows))
 
 
 def tool_run() -> Case:

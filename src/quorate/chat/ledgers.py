@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from quorate.errors import ModelError
 from quorate.models.extract import extract_objects
@@ -38,14 +38,15 @@ What there is to go by:
 The plan:
 {plan}"""
 
-PROGRESS = """This is still the task:
+PROGRESS = """You lead a team. This is its task:
 
 {task}
 
 These work on it:
 {team}
 
-Look at the conversation and judge it. Answer with a JSON object of five fields, each with a `reason` and an `answer`:
+Read the conversation and judge how it goes now. Answer with a JSON object of five fields, each with a `reason` and an
+`answer`:
 - is_request_satisfied: is the whole task done, and done right? (true or false)
 - is_in_loop: does the conversation go round in circles, the same said or tried again? (true or false)
 - is_progress_being_made: did the latest messages bring the task forward? (true or false)
@@ -91,6 +92,12 @@ class Progress(NamedTuple):
 
 
 @lru_cache(maxsize=64)
+def progress_prompt(task: str, team: str, members: tuple[str, ...]) -> str:
+    """Return what asks for a progress ledger."""
+    return filled_in(PROGRESS, task=task, team=team, names=", ".join(members))
+
+
+@lru_cache(maxsize=64)
 def progress_schema(members: tuple[str, ...]) -> str:
     """Return the JSON schema of a progress ledger, as text."""
 
@@ -121,7 +128,7 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
     Raises:
         ModelError: It is none; the text says what is wrong, for the model to mend.
     """
-    found = extract_objects(text)[0]
+    found = _object(text)
     missing = [name for name in FIELDS if not isinstance(found.get(name), dict) or "answer" not in found[name]]
     if missing:
         raise ModelError(f"{missing[0]} is missing, or has no answer.")
@@ -135,6 +142,16 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
     why, why_speaker = str(found[FIELDS[0]].get("reason", "")), str(found[FIELDS[3]].get("reason", ""))
     done, loops, moves = answers[:3]
     return Progress(done, loops, moves, speaker or members[0], str(answers[4]), why, why_speaker)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)  # what a model writes that is held to a schema
+        if isinstance(found, dict):
+            return cast("dict[str, Any]", found)
+    except (ValueError, RecursionError):
+        pass
+    return extract_objects(text)[0]
 
 
 def _named(text: str, members: Sequence[str]) -> str | None:

@@ -16,7 +16,7 @@ from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, ModelError
 from quorate.models import registry
-from quorate.models.blocks import Blocks, Said
+from quorate.models.blocks import Blocks, Reply, Said
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelRequest
 from quorate.runs.outcome import Limits
@@ -30,14 +30,19 @@ else:
 PLANNER = "MagenticOneOrchestrator"
 """Who plans and instructs, in the thread."""
 RECENT = 40
-"""How many messages the planner is shown beside its ledger: so a round costs the same, however long it goes on."""
+"""Beside its ledger the planner is shown at least so many of the latest messages, and at most twice as many: so a round
+costs the same, however long it goes on."""
 ATTEMPTS = 3
 """How often a progress ledger may be answered before the next in order just goes on."""
+LAST = "the planner's last question"
 WORDS, JUDGEMENT = 2048, 1024
 """The most tokens of facts, a plan, a final answer; and of a progress ledger."""
 ROUNDS_OVER = "Max rounds reached."
 PATIENCE = 8
 """A loop is first answered by a new plan; only if that leads to the same, the run ends as stalled."""
+
+
+NOTHING = Blocks()
 
 
 class State(NamedTuple):
@@ -49,7 +54,7 @@ class State(NamedTuple):
         plan: The plan.
         rounds: How often somebody was to be told to speak, on this task.
         stalls: How often lately it did not get on.
-        recent: The ledger, and the latest messages after it, as models read them.
+        recent: The ledger, and messages after it, as models read them.
         spoke: Who has spoken, the latest last, each once.
     """
 
@@ -58,7 +63,7 @@ class State(NamedTuple):
     plan: str = ""
     rounds: int = 0
     stalls: int = 0
-    recent: tuple[Said, ...] = ()
+    recent: Blocks = NOTHING
     spoke: tuple[str, ...] = ()
 
 
@@ -89,6 +94,7 @@ class MagenticOne:
                 raise ConfigError(f"{name}={value!r} must be at least 1.")
         self.model_client, self.roles = client, roles
         self.max_turns, self.max_stalls, self.final_answer_prompt = max_turns, max_stalls, final_answer_prompt
+        self.team = "\n".join(f"{name}: {' '.join(about.split())}" for name, about in roles.items())
 
     def begin(self) -> State:
         return State()
@@ -102,14 +108,15 @@ class MagenticOne:
             planned = {name: note[name] for name in ("facts", "plan") if name in note}
             return memory._replace(
                 **planned, rounds=note.get("rounds", memory.rounds + 1), stalls=note.get("stalls", 0),
-                recent=() if planned else memory.recent,
+                recent=NOTHING if planned else memory.recent,
                 spoke=(*(name for name in memory.spoke if name not in spoke), *spoke),
             )  # fmt: skip
         if fact.message is None:
             return memory
         said = fact.said()
-        recent = memory.recent
-        recent = (*recent, said) if len(recent) <= RECENT else (recent[0], *recent[2:], said)
+        recent = memory.recent.plus_one(said)
+        if len(recent) > 1 + 2 * RECENT:
+            recent = Blocks([recent[0], *recent.since(len(recent) - RECENT)])
         if fact.speaker:
             return memory._replace(recent=recent)
         if memory.plan and fact.is_task:  # the run before did not come to its end
@@ -138,11 +145,6 @@ class MagenticOne:
             round.stalls = max(0, round.stalls - 1)
         return round.speak(progress)
 
-    @property
-    def team(self) -> str:
-        """Who there is, a line each."""
-        return "\n".join(f"{name}: {' '.join(about.split())}" for name, about in self.roles.items())
-
 
 class _Round:
     """What a planner does before somebody speaks."""
@@ -158,22 +160,21 @@ class _Round:
         memory, policy, first = self._memory, self._policy, not self._memory.plan
         words = {"task": memory.task, "team": policy.team, "facts": memory.facts}
         asked = Said(filled_in(ledgers.FACTS if first else ledgers.NEW_FACTS, **words))
-        blocks = Blocks([*self._recent, asked])
+        blocks = self._recent.plus(asked)
         facts = await self._ask(blocks, WORDS)
         blocks = blocks.plus(facts, Said(filled_in(ledgers.PLAN if first else ledgers.NEW_PLAN, **words)))
         plan = await self._ask(blocks, WORDS)
         self._planned = {"facts": facts.text, "plan": plan.text}
         ledger = filled_in(ledgers.LEDGER, **words | self._planned)
         self._say.append(messages.TextMessage(content=ledger, source=PLANNER))
-        self._recent, self.stalls = (Said(ledger, PLANNER),), 0
+        self._recent, self.stalls = Blocks([Said(ledger, PLANNER)]), 0
 
     async def judge(self) -> Progress | None:
         """Return how it goes, None where the model finds no answer that can be used."""
-        names, policy = self._members, self._policy
-        words = {"task": self._memory.task, "team": policy.team, "names": ", ".join(names)}
-        blocks = Blocks([*self._recent, Said(filled_in(ledgers.PROGRESS, **words))])
+        names, blocks = self._members, self._recent
+        asked = ledgers.progress_prompt(self._memory.task, self._policy.team, names)
         for _ in range(ATTEMPTS):
-            answer = await self._ask(blocks, JUDGEMENT, ledgers.progress_schema(names))
+            answer = await self._ask(blocks, JUDGEMENT, ledgers.progress_schema(names), asked, kept=LAST)
             try:
                 return ledgers.read_progress(answer.text, names)
             except ModelError as error:
@@ -198,13 +199,20 @@ class _Round:
     async def end(self, reason: str) -> Stop:
         """Give the final answer."""
         prompt = filled_in(self._policy.final_answer_prompt, task=self._memory.task)
-        answer = await self._ask(Blocks([*self._recent, Said(prompt)]), WORDS)
+        answer = await self._ask(self._recent.plus(Said(prompt)), WORDS)
         self._say.append(messages.TextMessage(content=answer.text, source=PLANNER))
         return Stop(reason, say=tuple(self._say), note={"rounds": self._memory.rounds, "stalls": self.stalls})
 
-    async def _ask(self, blocks: Blocks, most: int, schema: str | None = None) -> Any:
-        most = min(most, self._client.info.max_output)
-        answer, _ = await ask(self._client, ModelRequest(blocks, output_schema=schema, max_tokens=most))
+    async def _ask(
+        self, blocks: Blocks, most: int, schema: str | None = None, system: str | None = None, *, kept: str = ""
+    ) -> Reply:
+        """Ask the model; what is `kept` is only told the journal where it differs from the last time."""
+        request = ModelRequest(blocks, system, output_schema=schema, max_tokens=min(most, self._client.info.max_output))
+        scope = current.get()
+        if scope is None or not kept:
+            return (await ask(self._client, request))[0].reply
+        resources = scope.run.resources
+        answer, resources[kept] = await ask(self._client, request, after=resources.get(kept))
         return answer.reply
 
 

@@ -6,11 +6,11 @@ memory is folded from those notes, so going on never asks a condition again abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat.facts import Choice, Fact, Thread
-from quorate.chat.graph.shape import DiGraph, Way
+from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Speak, Stop
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class State(NamedTuple):
     Args:
         active: Who speaks now, empty before the first and after the last wave.
         said: What they have said, the latest first: `(before, who, message)`, or None.
-        fired: By target and group, the edges that have fired since it last started their target.
+        fired: By target and group, the edges that have fired since it last started their target; for joins that wait
+            for more than one.
         times: How often edges with a bound have fired.
         asked: Whether the last thing that happened is that somebody outside said something.
     """
@@ -38,12 +39,28 @@ class State(NamedTuple):
     asked: bool = False
 
 
-class Verdict(NamedTuple):
-    """Whether an edge fired after its source had spoken, and why."""
+class Road(NamedTuple):
+    """What is known of an edge beforehand.
+
+    Args:
+        way: The edge.
+        edge: What it says.
+        key: Target and name of its group.
+        need: How many of that group start the target.
+        shown: As people read it.
+        why: What is noted where its condition holds, and where it does not.
+    """
 
     way: Way
-    fired: bool
-    why: str = ""
+    edge: DiGraphEdge
+    key: Key
+    need: int
+    shown: str
+    why: tuple[str, str]
+
+
+Row = tuple[str, int, str, int, str]
+"""What an edge came to, in a note: source, number, target, whether it fired, and why."""
 
 
 class Graph:
@@ -62,100 +79,116 @@ class Graph:
         graph.graph_validate()
         self.graph, self.hear_all, self.race = graph, hear_all, race
         self.hears = None if hear_all else self._hears
+        self._roads = {name: tuple(self._road(way) for way in _ways(graph, name)) for name in graph.nodes}
         late = {way for group in graph.groups.values() if group.need < len(group.ways) for way in group.ways}
         self._may_lose = {
-            name
-            for name, node in graph.nodes.items()
-            if node.edges and all(Way(name, i) in late for i in range(len(node.edges)))
+            name for name, roads in self._roads.items() if roads and all(road.way in late for road in roads)
         }
         self.enough: Callable[[State, Mapping[str, BaseChatMessage]], bool] | None = None
         if race and len(self._may_lose) > 1:
             self.enough = self._enough
 
+    def _road(self, way: Way) -> Road:
+        edge = self.graph.edge(way)
+        key = (edge.target, edge.activation_group or edge.target)
+        why = (f"{edge.words}: yes", f"{edge.words}: no") if edge.words else ("", "")
+        return Road(way, edge, key, self.graph.groups[key].need, self.graph.shown(way), why)
+
     def begin(self) -> State:
         return State()
 
     def see(self, memory: State, fact: Fact) -> State:
-        if fact.choice is not None:
-            return self._chosen(memory, fact.choice)
-        if fact.message is None:
-            return memory
+        message = fact.message
+        if message is None:
+            return memory if fact.choice is None else self._chosen(memory, fact.choice)
+        active, said, fired, times, asked = memory
         if not fact.speaker:
-            return memory if memory.asked else memory._replace(asked=True)
-        if fact.speaker not in memory.active:
+            return memory if asked else State(active, said, fired, times, True)
+        if fact.speaker not in active:
             return memory
-        return memory._replace(said=(memory.said, fact.speaker, fact.message), asked=False)
+        return State(active, (said, fact.speaker, message), fired, times)
 
     async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-        graph, said = self.graph, _said(memory)
-        if not memory.active:
+        graph, active = self.graph, memory.active
+        if not active:
             return Speak(graph.starts, "it begins")
-        verdicts = list(self._verdicts(memory, [(name, said[name]) for name in memory.active if name in said]))
-        fired = self._after(memory.fired, verdicts)
-        ready = {target for target, _ in self._ready(fired)}
-        note = {"edges": [[*v.way, graph.edge(v.way).target, int(v.fired), v.why] for v in verdicts]}
+        said = _said(memory)
+        rows, ready, fired = self._asked(memory, said)
+        note: dict[str, Any] = {"edges": rows}
         if memory.asked and not self._have_lost(memory, said):
-            ready |= {name for name in memory.active if name not in said}  # a person interrupted them
+            ready |= {name for name in active if name not in said}  # a person interrupted them
         if ready:
-            speakers = tuple(name for name in graph.nodes if name in ready) if len(ready) > 1 else tuple(ready)
-            return Speak(speakers, self._reason(verdicts), note=note)
+            speakers = tuple(ready) if len(ready) == 1 else tuple([name for name in graph.nodes if name in ready])
+            return Speak(speakers, self._reason(rows), (), note)
         if memory.asked:
-            return Speak(graph.starts, "it was done, and begins anew", note=note | {"anew": True})
-        return Stop(self._end(fired), note=note)
+            return Speak(graph.starts, "it was done, and begins anew", (), note | {"anew": True})
+        return Stop(self._end(fired), (), note)
 
-    # -- what an edge comes to ----------------------------------------------------------------------------------------
+    # -- what edges come to -------------------------------------------------------------------------------------------
 
-    def _verdicts(self, memory: State, said: Sequence[tuple[str, BaseChatMessage]]) -> Iterator[Verdict]:
-        """Yield what the edges of those come to who have spoken."""
-        for name, message in said:
-            for number, edge in enumerate(self.graph.nodes[name].edges):
-                way = Way(name, number)
+    def _asked(
+        self, memory: State, said: Mapping[str, BaseChatMessage]
+    ) -> tuple[list[Row], set[str], Mapping[Key, frozenset[Way]]]:
+        """Ask the edges of those who have spoken.
+
+        Returns:
+            What each came to, who is ready to speak, and what has fired for joins that have not all yet.
+        """
+        rows: list[Row] = []
+        ready: set[str] = set()
+        more: dict[Key, frozenset[Way]] = {}
+        for name in memory.active:
+            message = said.get(name)
+            if message is None:
+                continue
+            for way, edge, key, need, _, (yes, no) in self._roads[name]:
                 if edge.at_most is not None and memory.times.get(way, 0) >= edge.at_most:
-                    yield Verdict(way, False, f"it has fired {edge.at_most} times, its bound")
-                elif edge.condition is None:
-                    yield Verdict(way, True)
+                    rows.append((name, way.number, edge.target, 0, f"it has fired {edge.at_most} times, its bound"))
+                elif edge.condition is None or edge.check_condition(message):
+                    rows.append((name, way.number, edge.target, 1, yes))
+                    if need == 1 or self._joined(way, key, need, memory.fired, more):
+                        ready.add(edge.target)
                 else:
-                    holds = edge.check_condition(message)
-                    yield Verdict(way, holds, f"{edge.words}: {'yes' if holds else 'no'}")
+                    rows.append((name, way.number, edge.target, 0, no))
+        return rows, ready, {**memory.fired, **more} if more else memory.fired
 
-    def _after(self, fired: Mapping[Key, frozenset[Way]], verdicts: Sequence[Verdict]) -> dict[Key, frozenset[Way]]:
-        more: dict[Key, set[Way]] = {}
-        for way, fires, _ in verdicts:
-            if fires:
-                edge = self.graph.edge(way)
-                more.setdefault((edge.target, edge.activation_group or edge.target), set()).add(way)
-        return {**fired, **{key: fired.get(key, frozenset()) | ways for key, ways in more.items()}}
-
-    def _ready(self, fired: Mapping[Key, frozenset[Way]]) -> Iterator[Key]:
-        """Yield the groups that start their target."""
-        groups = self.graph.groups
-        for key, ways in fired.items():
-            if len(ways) >= groups[key].need:
-                yield key
+    def _joined(
+        self, way: Way, key: Key, need: int, fired: Mapping[Key, frozenset[Way]], more: dict[Key, frozenset[Way]]
+    ) -> bool:
+        """Add an edge that has fired to what its group has, and return whether that is enough."""
+        before = more.get(key)
+        if before is None:
+            before = fired.get(key, frozenset())
+        more[key] = before | {way}
+        return len(more[key]) >= need
 
     # -- the memory ---------------------------------------------------------------------------------------------------
 
     def _chosen(self, memory: State, choice: Choice) -> State:
         """Return what is remembered once it was chosen who speaks: what fired, without what that used up."""
         note: Mapping[str, Any] = choice.note or {}
-        if not choice.speakers or note.get("anew"):
-            return State(active=choice.speakers)
-        verdicts = [Verdict(Way(source, number), bool(fires)) for source, number, _, fires, _ in note.get("edges", ())]
-        known = [v for v in verdicts if v.way.source in self.graph.nodes and v.way.number < len(self._edges(v.way))]
-        fired = self._after(memory.fired, known)
-        for key in list(self._ready(fired)):
-            del fired[key]
-        times = memory.times
-        bound = [v.way for v in known if v.fired and self.graph.edge(v.way).at_most is not None]
-        if bound:
-            times = {**times, **{way: times.get(way, 0) + 1 for way in bound}}
+        if not choice.speakers or "anew" in note:
+            return State(choice.speakers)
+        times, more = memory.times, dict[Key, frozenset[Way]]()
+        rows: Sequence[Row] = note.get("edges", ())
+        for source, number, _, fires, _ in rows:
+            roads = self._roads.get(source, ())
+            if not fires or number >= len(roads):  # the graph may have changed since
+                continue
+            way, edge, key, need, *_ = roads[number]
+            if edge.at_most is not None:
+                times = {**times, way: times.get(way, 0) + 1}
+            if need > 1:
+                self._joined(way, key, need, memory.fired, more)
+        if not more:
+            return State(choice.speakers, None, memory.fired, times)
+        left = {**memory.fired, **more}
+        fired = {key: ways for key, ways in left.items() if len(ways) < self.graph.groups[key].need}
         return State(choice.speakers, None, fired, times)
 
-    def _edges(self, way: Way) -> Sequence[Any]:
-        return self.graph.nodes[way.source].edges
-
     def _hears(self, member: str, fact: Fact) -> bool:
-        return not fact.speaker or fact.speaker == member or fact.speaker in self.graph.ancestors.get(member, ())
+        speaker = fact.speaker
+        return not speaker or speaker == member or speaker in self.graph.ancestors.get(member, ())
 
     # -- races --------------------------------------------------------------------------------------------------------
 
@@ -164,18 +197,23 @@ class Graph:
         left = [name for name in memory.active if name not in done]
         if not all(name in self._may_lose for name in left):
             return False
-        fired = self._after(memory.fired, list(self._verdicts(memory, list(done.items()))))
-        had = set(self._ready(fired))
-        edges = (edge for name in left for edge in self.graph.nodes[name].edges)
-        return all((edge.target, edge.activation_group or edge.target) in had for edge in edges)
+        rows, _, fired = self._asked(memory, done)
+        ones = {self._roads[row[0]][row[1]].key for row in rows if row[3]}
+        return all(
+            road.key in ones if road.need == 1 else len(fired.get(road.key, ())) >= road.need
+            for name in left
+            for road in self._roads[name]
+        )
 
     def _have_lost(self, memory: State, said: Mapping[str, BaseChatMessage]) -> bool:
         return self.enough is not None and len(said) < len(memory.active) and self.enough(memory, said)
 
     # -- in words -----------------------------------------------------------------------------------------------------
 
-    def _reason(self, verdicts: Sequence[Verdict]) -> str:
-        fired = [self.graph.shown(v.way) for v in verdicts if v.fired]
+    def _reason(self, rows: Sequence[Row]) -> str:
+        fired = [self._roads[source][number].shown for source, number, _, fires, _ in rows if fires]
+        if len(fired) == 1:
+            return fired[0]
         more = f", … ({len(fired)} edges)" if len(fired) > MOST_NAMED else ""
         return ", ".join(fired[:MOST_NAMED]) + more or "it was interrupted"
 
@@ -187,6 +225,10 @@ class Graph:
             missing = dict.fromkeys(way.source for way in group.ways if way not in ways)
             words += f" {group.target} waited for {', '.join(missing)} in vain."
         return words
+
+
+def _ways(graph: DiGraph, name: str) -> list[Way]:
+    return [Way(name, number) for number in range(len(graph.nodes[name].edges))]
 
 
 def _said(memory: State) -> dict[str, BaseChatMessage]:

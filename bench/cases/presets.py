@@ -1,0 +1,79 @@
+"""One turn of each preset with two assistant agents, in memory, in conversations of 10, 100 and 1,000 turns.
+
+Variants: `selector` (by a function), `swarm` (each hands over to the other), `graph` (a loop of two nodes with a
+condition), `magentic` (a progress ledger before each turn, a speech after it: both count as one turn).
+"""
+
+import asyncio
+
+from benchkit.planning import plan
+from benchkit.script import Watch, emit, expect, median, options
+from benchkit.words import texts
+from pair import TASK, WIDE
+from quorate import (
+    AssistantAgent,
+    DiGraphBuilder,
+    GraphFlow,
+    MagenticOneGroupChat,
+    MaxMessageTermination,
+    SelectorGroupChat,
+    Swarm,
+    Team,
+    conversation,
+)
+from quorate.models import ToolCall
+from quorate.testing import ScriptedModel
+
+NAMES = ("writer", "critic")
+LENGTHS = (10, 100, 1000)
+
+
+def team(variant: str, turns: int, size_bytes: int) -> Team:
+    """Return a team that ends after so many turns."""
+    said = texts(turns, size_bytes)
+    until = MaxMessageTermination(turns + 1)
+    if variant == "swarm":
+        calls = [ToolCall(f"c{n}", f"transfer_to_{NAMES[1 - n % 2]}", "{}") for n in range(turns)]
+        model = ScriptedModel(calls)
+        members = [AssistantAgent(name, model, handoffs=[NAMES[1 - i]]) for i, name in enumerate(NAMES)]
+        return Swarm(members, termination_condition=until, patience=10**6)  # they say nothing else, on purpose
+    model = ScriptedModel(said)
+    members = [AssistantAgent(name, model, system_message="You work on the text.") for name in NAMES]
+    if variant == "selector":
+
+        def other(messages: object) -> str:
+            return NAMES[messages[-1].source == NAMES[0]]  # type: ignore[index]
+
+        return SelectorGroupChat(members, model, selector_func=other, termination_condition=until)
+    if variant == "magentic":
+        planner = ScriptedModel(plan(turns, texts(turns, size_bytes, seed=2), NAMES))
+        return MagenticOneGroupChat(members, planner, max_turns=turns)
+    last = AssistantAgent("printer", model)
+    builder = DiGraphBuilder().add_node(members[0]).add_node(members[1]).add_node(last)
+    builder.set_entry_point("writer").add_edge("writer", "critic")
+    builder.add_edge("critic", "writer", ".").add_edge("critic", "printer", "APPROVE")
+    return GraphFlow(builder.get_participants(), builder.build(), termination_condition=until)
+
+
+async def turn_s(variant: str, turns: int, size_bytes: int) -> float:
+    """Hold one conversation and return its CPU seconds per turn."""
+    working = team(variant, turns, size_bytes)
+    with Watch() as watch:
+        result = await working.run(task=TASK, conversation=conversation(), limits=WIDE)
+    expect(result.turns == turns, f"{result.turns} turns, {result.stop_reason}")
+    return watch.cpu_s / turns
+
+
+async def main() -> None:
+    """Measure after a short conversation that warms everything up."""
+    given = options()
+    await turn_s(given.variant, 20, given.size_bytes)
+    figures: dict[str, float] = {}
+    for length in LENGTHS:
+        turns = length if length == LENGTHS[0] else given.scaled(length)
+        times = [await turn_s(given.variant, turns, given.size_bytes) for _ in range(3 if turns > 200 else 9)]
+        figures[f"turn_{length}_us"] = 1e6 * median(times)
+    emit(**figures, growth=figures["turn_1000_us"] / figures["turn_100_us"])
+
+
+asyncio.run(main())
