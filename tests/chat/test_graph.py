@@ -424,3 +424,14 @@ async def test_limits_hold_in_a_graph_and_it_goes_on_with_wider_ones(limits: Lim
     assert first.outcome is not None
     assert first.outcome.kind == "limit"
     assert spoke(second) == ["user", "a", "b", "c", "d", "e"]
+
+
+def test_check_warns_of_a_join_over_ways_of_which_only_one_may_be_taken() -> None:
+    joined = [("b", "d"), ("c", "d")]
+    warned = flow(("a", "b", "law"), ("a", "c", "tax"), *joined).check()
+    either = flow(("a", "b", "law"), ("a", "c", "tax"), joined[0], ("c", "d", None, {"activation_condition": "any"}))
+
+    assert [(f.rule, f.where) for f in warned.findings if f.rule == "may-starve"] == [("may-starve", "d")]
+    assert warned.ok
+    assert not any(f.rule == "may-starve" for f in flow(("a", "b"), ("a", "c"), *joined).check().findings)
+    assert not any(f.rule == "may-starve" for f in either.check().findings)

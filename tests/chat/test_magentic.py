@@ -286,3 +286,10 @@ def test_it_is_a_team_file_too() -> None:
     assert isinstance(again, MagenticOneGroupChat)
     assert (again.max_turns, again.max_stalls, again.limits.turns) == (7, 2, None)
     assert dump(again) == dump(working)
+
+
+def test_check_warns_of_members_that_the_planner_cannot_tell_apart() -> None:
+    alike = MagenticOneGroupChat([AssistantAgent(name, "embedded") for name in "ab"], "embedded").check()
+
+    assert [(f.rule, f.where) for f in alike.findings] == [("same-description", "b")]
+    assert MagenticOneGroupChat(workers(), "embedded").check().findings == ()

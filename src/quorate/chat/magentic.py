@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import ledgers
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.findings import Finding
 from quorate.chat.ledgers import Progress, filled_in
 from quorate.chat.stopping import Condition
 from quorate.chat.team import Team
@@ -144,6 +145,18 @@ class MagenticOne:
         elif not stuck:
             round.stalls = max(0, round.stalls - 1)
         return round.speak(progress)
+
+    def check(self, cast: Any) -> Iterator[Finding]:
+        """Yield whom the planner cannot tell from others."""
+        seen: dict[str, str] = {}
+        for name, about in self.roles.items():
+            first = seen.setdefault(" ".join(about.split()), name)
+            if first != name:
+                yield Finding(
+                    "same-description", "warning", name,
+                    f"It has the same description as {first}, and all that the planner knows of them are those.",
+                    "Say in each what it can do.",
+                )  # fmt: skip
 
 
 class _Round:

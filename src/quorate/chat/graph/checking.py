@@ -9,9 +9,9 @@ unbounded   it can go round for ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
-from quorate.chat.graph.shape import DiGraph, Group, cycle, reaching
+from quorate.chat.graph.shape import DiGraph, Group, Way, cycle, reaching
 from quorate.errors import GraphError
 
 MOST_NAMED = 6
@@ -165,14 +165,34 @@ def _starving(graph: DiGraph) -> Iterator[tuple[str, list[str], str]]:
         )
 
 
-def _can_run(graph: DiGraph) -> set[str]:
-    """Return who speaks at all if every condition holds."""
+def waits_in_vain(graph: DiGraph) -> Iterator[tuple[Group, str]]:
+    """Yield the joins that never have what they wait for if some node takes only one of its ways, and that node.
+
+    That is legal: conditions need not exclude each other.
+    """
+    for name, node in graph.nodes.items():
+        if len(node.edges) < 2 or node.edges[0].condition is None or name in graph.ancestors[name]:
+            continue
+        ways = {Way(name, number) for number in range(len(node.edges))}
+        could = [_can_run(graph, without=ways - {way}) for way in ways]
+        for group in graph.groups.values():
+            each = [_count(group, ran, ways - {way}) for way, ran in zip(ways, could, strict=True)]
+            if group.need > 1 and max(each) < group.need:
+                yield group, name
+
+
+def _count(group: Group, ran: set[str], without: Set[Way]) -> int:
+    return sum(way.source in ran and way not in without for way in group.ways)
+
+
+def _can_run(graph: DiGraph, *, without: Set[Way] = frozenset()) -> set[str]:
+    """Return who speaks at all if every condition holds, of those `without` alone none."""
     ran = set(graph.starts)
     while True:
         more = {
             group.target
             for group in graph.groups.values()
-            if group.target not in ran and sum(way.source in ran for way in group.ways) >= group.need
+            if group.target not in ran and _count(group, ran, without) >= group.need
         }
         if not more:
             return ran

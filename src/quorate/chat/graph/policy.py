@@ -6,10 +6,12 @@ memory is folded from those notes, so going on never asks a condition again abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat.facts import Choice, Fact, Thread
+from quorate.chat.findings import Finding
+from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Speak, Stop
 
@@ -123,6 +125,17 @@ class Graph:
         if memory.asked:
             return Speak(graph.starts, "it was done, and begins anew", (), note | {"anew": True})
         return Stop(self._end(fired), (), note)
+
+    def check(self, cast: Any) -> Iterator[Finding]:
+        """Yield the joins that may wait in vain."""
+        for group, name in waits_in_vain(self.graph):
+            of = ", ".join(dict.fromkeys(way.source for way in group.ways))
+            yield Finding(
+                "may-starve", "warning", group.target,
+                f"It waits for {group.need} of {of}, which are on different ways from {name}: if only one of those is "
+                "taken, it never speaks.",
+                'If they exclude each other, let one be enough: activation_condition="any".',
+            )  # fmt: skip
 
     # -- what edges come to -------------------------------------------------------------------------------------------
 
