@@ -30,6 +30,9 @@ import quorate.runs.sqlite
 import quorate.tools.schema
 from quorate import (
     AssistantAgent,
+    DiGraphBuilder,
+    GraphFlow,
+    MagenticOneGroupChat,
     MaxMessageTermination,
     OperationKey,
     RoundRobinGroupChat,
@@ -42,6 +45,7 @@ from quorate import (
     tool,
 )
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.ledgers import FIELDS
 from quorate.chat.live import Runnable
 from quorate.chat.turns import Speak
 from quorate.models import ModelRequest, Reply, ToolCall
@@ -70,6 +74,9 @@ def answer(request: ModelRequest, folder: Path) -> object:
     asked = f"{request.system}\n{last.content}\n{len(request.blocks)}"
     sign = hashlib.sha256(asked.encode()).hexdigest()[:8]
     note(folder / "calls", sign)
+    if request.output_schema and "next_speaker" in request.output_schema:
+        answers = (False, False, True, NAMES[len(request.blocks) % 3], f"Go on with {sign}.")
+        return json.dumps({name: {"reason": sign, "answer": a} for name, a in zip(FIELDS, answers, strict=True)})
     if request.output_schema:
         return json.dumps({"speaker": json.loads(request.output_schema)["properties"]["speaker"]["enum"][-1]})
     if isinstance(last, Reply) and last.results:
@@ -126,6 +133,16 @@ async def likeness(said: str, described: list[str]) -> list[float]:
     return [int(hashlib.sha256(f"{said}{one}".encode()).hexdigest()[:4], 16) / 65536 for one in described]
 
 
+def in_a_graph(members: list[Any]) -> GraphFlow:
+    """Let the writer go first, then the two others side by side, and both lead back."""
+    builder = DiGraphBuilder()
+    for member in members:
+        builder.add_node(member)
+    builder.set_entry_point("writer").add_edge("writer", "clerk").add_edge("writer", "critic")
+    builder.add_edge("clerk", "writer", " ").add_edge("critic", "writer", " ")
+    return GraphFlow(members, builder.build(), termination_condition=UNTIL)
+
+
 UNTIL = MaxMessageTermination(7)
 TEAMS: dict[str, Callable[[list[Any], Any], Runnable]] = {
     "agent": lambda members, model: members[1],
@@ -136,6 +153,8 @@ TEAMS: dict[str, Callable[[list[Any], Any], Runnable]] = {
         members, model, selector_func=by_function, termination_condition=UNTIL
     ),
     "likeness": lambda members, model: SelectorGroupChat(members, termination_condition=UNTIL),
+    "graph": lambda members, model: in_a_graph(members),
+    "magentic": lambda members, model: MagenticOneGroupChat(members, model, termination_condition=UNTIL),
     "swarm": lambda members, model: Swarm(members, termination_condition=UNTIL),
 }
 """Every preset of a team; `made` gives them a writer, a clerk with a tool, and a critic."""
