@@ -5,6 +5,7 @@ condition), `magentic` (a progress ledger before each turn, a speech after it: b
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from benchkit.planning import plan
 from benchkit.script import Watch, emit, expect, median, options
@@ -21,6 +22,7 @@ from quorate import (
     Team,
     conversation,
 )
+from quorate.chat.messages import BaseChatMessage
 from quorate.models import ToolCall
 from quorate.testing import ScriptedModel
 
@@ -41,8 +43,8 @@ def team(variant: str, turns: int, size_bytes: int) -> Team:
     members = [AssistantAgent(name, model, system_message="You work on the text.") for name in NAMES]
     if variant == "selector":
 
-        def other(messages: object) -> str:
-            return NAMES[messages[-1].source == NAMES[0]]  # type: ignore[index]
+        def other(messages: Sequence[BaseChatMessage]) -> str:
+            return NAMES[messages[-1].source == NAMES[0]]
 
         return SelectorGroupChat(members, model, selector_func=other, termination_condition=until)
     if variant == "magentic":

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed, viewers
@@ -410,9 +410,29 @@ def _close(run: Run, path: str, turn: Turn, member: Member, *, cut: bool) -> Non
 
 def _plain(what: str, value: Any) -> Any:
     try:
+        return _copied(value)
+    except TypeError:
+        pass
+    try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{what} must be plain JSON data: {error}.") from error
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of what is plain JSON data as it is: faster than through its text.
+
+    Raises:
+        TypeError: It is not; its text may be.
+    """
+    kind: object = cast("Any", type(value))
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is list or kind is tuple:
+        return [_copied(item) for item in value]
+    if kind is dict and all(type(name) is str for name in value):
+        return {name: _copied(item) for name, item in value.items()}
+    raise TypeError
 
 
 def _recalled(run: Run, path: str, name: str, talk: Talk) -> list[Fact] | None:

@@ -14,6 +14,7 @@ from quorate.chat.findings import Finding
 from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Speak, Stop
+from quorate.core.tuples import filled
 
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
@@ -104,11 +105,12 @@ class Graph:
         if message is None:
             return memory if fact.choice is None else self._chosen(memory, fact.choice)
         active, said, fired, times, asked = memory
-        if not fact.speaker:
-            return memory if asked else State(active, said, fired, times, True)
-        if fact.speaker not in active:
+        speaker = fact.speaker
+        if not speaker:
+            return memory if asked else filled(State, (active, said, fired, times, True))
+        if speaker not in active:
             return memory
-        return State(active, (said, fact.speaker, message), fired, times)
+        return filled(State, (active, (said, speaker, message), fired, times, False))
 
     async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         graph, active = self.graph, memory.active
@@ -194,7 +196,7 @@ class Graph:
             if need > 1:
                 self._joined(way, key, need, memory.fired, more)
         if not more:
-            return State(choice.speakers, None, memory.fired, times)
+            return filled(State, (choice.speakers, None, memory.fired, times, False))
         left = {**memory.fired, **more}
         fired = {key: ways for key, ways in left.items() if len(ways) < self.graph.groups[key].need}
         return State(choice.speakers, None, fired, times)
@@ -245,6 +247,7 @@ def _ways(graph: DiGraph, name: str) -> list[Way]:
 
 
 def _said(memory: State) -> dict[str, BaseChatMessage]:
+    """Return what those have said who spoke last."""
     found: dict[str, BaseChatMessage] = {}
     at = memory.said
     while at is not None:
