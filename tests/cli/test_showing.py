@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from quorate import Agent, AssistantAgent, DiGraphBuilder, GraphFlow, TextMessage, Turn, conversation
+from quorate.cli.transcript import told
+from quorate.runs.history import fold
 from quorate.runs.open import open_store
+from quorate.testing import ScriptedModel
 
 
 @pytest.fixture
@@ -186,3 +190,25 @@ def test_running_run_is_told_as_running(cli: Any, done: Any) -> None:
         f"quorate: Run {done.run_id} is going on in another living process. Wait for it, or stop it there. "
         "If it hangs: --take-over.\n"
     )
+
+
+async def test_race_and_the_last_words_of_a_policy_are_told_and_an_end_without_words_is_no_turn() -> None:
+    class Late(Agent):
+        async def speak(self, turn: Turn) -> TextMessage:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    def says(name: str) -> AssistantAgent:
+        return AssistantAgent(name, ScriptedModel([f"{name} spoke"]))
+
+    builder = DiGraphBuilder()
+    for member in (says("a"), says("b"), Late("c"), says("d")):
+        builder.add_node(member)
+    builder.add_edge("a", "b").add_edge("a", "c").add_edge("b", "d", activation_condition="any").add_edge("c", "d")
+    talk = conversation("talk")
+    await GraphFlow(builder.get_participants(), builder.build()).run(task="Go.", conversation=talk)
+
+    turns = told("talk", fold(await talk.entries())[1]).turns
+
+    assert [turn.speakers for turn in turns] == [("a",), ("b", "c"), ("d",)]
+    assert turns[1].reason == "a → b, a → c (a race, enough: b)"

@@ -95,9 +95,11 @@ def told(conversation: str, record: RunRecord) -> Told:
             cut[top] = entry
         elif entry.kind == "choice" and not rest:
             said = entry.payload
-            number = paths.elements(top)[0][0]
-            turns[top] = ToldTurn(number, tuple(said["speakers"]), said["reason"], said.get("note"))
-            turns[top].said += [loaded(data) for data in said.get("say", ())]
+            number, say = paths.elements(top)[0][0], [loaded(data) for data in said.get("say", ())]
+            who = tuple(said["speakers"]) or tuple(dict.fromkeys(m.source for m in say))
+            turns[top] = ToldTurn(number, who, said["reason"], said.get("note"), list[BaseMessage](say))
+        elif entry.kind == "won" and not rest:
+            turns[top].reason += f" (a race, enough: {', '.join(entry.payload['winners'])})"
         elif entry.kind == "turn" and not rest:
             given_up, interrupted = entry.payload.get("given_up"), entry.payload.get("interrupted")
             turns[top].state = "given up" if given_up else "interrupted" if interrupted else "closed"
@@ -118,7 +120,7 @@ def told(conversation: str, record: RunRecord) -> Told:
             turn.said += _unfinished(entries, speech, name)
     for top, entry in cut.items():
         turns[top].said += _heard(entry, conversation, record)
-    return Told(id, record, list(turns.values()))
+    return Told(id, record, [turn for turn in turns.values() if turn.speakers or turn.said])
 
 
 def _heard(entry: Entry, conversation: str, record: RunRecord) -> list[BaseMessage]:
