@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed, viewers
@@ -425,7 +425,7 @@ def _copied(value: Any) -> Any:
     Raises:
         TypeError: It is not; its text may be.
     """
-    kind: object = cast("Any", type(value))
+    kind = value.__class__
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if kind is list or kind is tuple:
