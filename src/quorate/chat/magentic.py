@@ -270,6 +270,7 @@ class MagenticOneGroupChat(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        share_all: bool = False,
     ) -> None:
         roles = {str(getattr(m, "name", "")): str(getattr(m, "description", "")) for m in participants}
         policy = MagenticOne(
@@ -277,7 +278,7 @@ class MagenticOneGroupChat(Team):
         )
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, limits=limits, patience=patience,
-            wrap_up=wrap_up, runtime=runtime, name=name, description=description,
+            wrap_up=wrap_up, runtime=runtime, name=name, description=description, share_all=share_all,
         )  # fmt: skip
         self.model_client, self.max_turns, self.max_stalls = model_client, max_turns, max_stalls
         self.final_answer_prompt = final_answer_prompt
