@@ -10,6 +10,7 @@ import pytest
 from quorate import (
     Agent,
     AssistantAgent,
+    RoundRobinGroupChat,
     Team,
     TextMessage,
     Turn,
@@ -360,3 +361,61 @@ async def test_what_losers_used_counts() -> None:
 
     assert result.usage.prompt_tokens + result.usage.completion_tokens == 0
     assert (await talk.entries())[-1].payload["unsettled_tokens"] > 0
+
+
+# -- teams inside -----------------------------------------------------------------------------------------------------
+
+
+def with_a_team_that_loses() -> Team:
+    """A team of slow ones in a race with a fast one, twice; what it hears is only what it had a word on."""
+    slow = race(Runner("x", 1, steps=1), Runner("y", 2, steps=1), need=2, rounds=40)
+    slow.name = "team"
+    return race(slow, Runner("fast", 40, steps=1), rounds=2)
+
+
+async def test_team_that_loses_a_race_leaves_no_word_live_and_when_going_on(killed: Any) -> None:
+    # ENGINE 1, 4
+    talk = conversation("talk", clock=FakeClock())
+    whole = await with_a_team_that_loses().run(task="Go.", conversation=talk)
+    entries = await talk.entries()
+    assert won(entries) == [("fast",)] * 2
+    assert said(whole)[1:] == ["fast after 1", "heard user, fast", "fast after 3", "heard judge, fast"]
+    assert sum(e.kind == "said" and "team/" in e.path for e in entries) > 2, "it came somewhere"
+    for after in range(1, len(entries), 3):
+        left = await killed(entries, after=after)
+
+        result = await with_a_team_that_loses().continue_run("talk", store=left.store)
+
+        assert [m.source for m in result.messages] == ["user", "fast", "judge", "fast", "judge"]
+        assert (await replay("talk", team=with_a_team_that_loses(), store=left.store)).identical
+
+
+async def test_race_and_words_of_a_policy_inside_a_team_are_passed_on_and_replayed(killed: Any) -> None:
+    # ENGINE 1, 4
+    class Chair(First):
+        async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+            chosen = await super().next(memory, thread, members)
+            if isinstance(chosen, Speak):
+                return chosen
+            return Stop("judged", say=(TextMessage(content="We are done.", source="chair"),))
+
+    def around(*waits: int) -> Team:
+        runners = [Runner(name, wait, steps=1) for name, wait in zip("abc", waits, strict=True)]
+        inner = Team([*runners, Judge("judge")], turns=Chair(2), patience=None, name="inner")
+        return RoundRobinGroupChat([inner, Judge("last")], max_turns=2)
+
+    talk = conversation("talk", clock=FakeClock())
+    whole = await around(3, 30, 1).run(task="Go.", conversation=talk)
+    entries = await talk.entries()
+    assert said(whole) == ["Go.", "We are done.", "heard user, inner"]
+    assert [(e.path, e.payload["winners"]) for e in entries if e.kind == "won"] == [
+        ("1 turn/1 inner/1 turn", ("c", "a"))
+    ]
+    assert (await replay("talk", team=around(0, 0, 9), store=talk.store)).identical
+    for after in range(1, len(entries), 2):
+        left = await killed(entries, after=after)
+
+        result = await around(9, 1, 30).continue_run("talk", store=left.store)
+
+        assert said(result) == said(whole)
+        assert (await replay("talk", team=around(0, 0, 0), store=left.store)).identical

@@ -49,6 +49,8 @@ class Rebuilding:
         elif entry.kind == "choice":
             for i, message in enumerate(entry.payload.get("say", ())):
                 self._see_message(message, "agent", f"{ref}#{i}")
+            if "say" in entry.payload and "/" in entry.path:
+                self._note(entry)  # a team may pass it on
         elif entry.kind in {"heard", "interrupt"}:
             self._hear(entry, ref)
         elif entry.kind in MAKES:

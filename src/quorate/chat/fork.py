@@ -83,7 +83,9 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
 def _inner_id(record: RunRecord, of: str, path: str, place: str) -> str:
     """Return the id of a message that a team passed on as what it was said in its conversation."""
     inside = [e for e in record.entries if paths.below(e.path, path)]
-    closing = next(e for e in inside if e.kind == "said" and e.path == f"{path}/{place}")
+    closing = next((e for e in inside if e.kind == "said" and e.path == f"{path}/{place}"), None)
+    if closing is None:  # the turn policy itself has said it
+        return f"{of}/{path}/{place}"
     kind, value, *_ = closing.payload["items"][-1]
     if kind == "json":
         return str(value["id"])

@@ -16,7 +16,7 @@ from quorate.core.lazy import lazy
 from quorate.models.blocks import Blocks, Origin
 from quorate.models.calls import Asked, answer_of
 from quorate.runs import paths
-from quorate.runs.entries import Entry
+from quorate.runs.entries import Entry, Payload
 from quorate.runs.inbox import Note
 from quorate.runs.run import Run, said_by
 from quorate.runs.scope import Scope
@@ -252,12 +252,23 @@ def made_of(closing: Entry, entries: Sequence[Entry], run: Any) -> dict[int, Mad
 
 def _inner(path: str, place: str, entries: Sequence[Entry], run: Any) -> Made:
     """Return what was said at a place in the conversation in the speech at `path`, with the figures of all of it."""
-    said = next(e for e in entries if e.kind == "said" and e.path == f"{path}/{place}")
+    said = next((e for e in entries if e.kind == "said" and e.path == f"{path}/{place}"), None)
     outcome = next((e for e in reversed(entries) if e.kind == "outcome" and e.path == path), None)
+    figures: Payload = {} if outcome is None else outcome.payload
+    if said is None:  # the turn policy itself has said it
+        choice, data = _own_word(f"{path}/{place}", entries)
+        return Made((deriving.derived(("json", data), {}, choice.path, data["source"], run), figures), choice.at)
     name = paths.names(said.path)[-1]
     last = tuple(said.payload["items"][-1])
     fact = deriving.derived(last, made_of(said, entries, run), said.path, name, run)
-    return Made((fact, {} if outcome is None else outcome.payload), said.at)
+    return Made((fact, figures), said.at)
+
+
+def _own_word(place: str, entries: Sequence[Entry]) -> tuple[Entry, Payload]:
+    """Return the choice with which a turn policy has said something, and what it said, dumped."""
+    path, _, number = place.rpartition("#")
+    choice = next(e for e in entries if e.kind == "choice" and e.path == path)
+    return choice, choice.payload["say"][int(number)]
 
 
 def steps_of(entries: Sequence[Entry], path: str) -> dict[int, Made]:

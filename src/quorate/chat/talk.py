@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -276,7 +276,7 @@ class Talk:
         """Make this run's facts again from its entries: whoever has its result may have changed the messages."""
         facts, steps = list[Fact](), list[Entry]()
         cut: Entry | None = None
-        for entry in sorted(entries, key=canonical_order):
+        for entry in _without_losers(sorted(entries, key=canonical_order)):
             if entry.kind == "run":
                 task = [messages.load(m) for m in entry.payload["task"]]
                 facts += [Fact(message=m, at=entry.at, ref=f"{entry.run}:#{i}") for i, m in enumerate(task)]  # pyright: ignore[reportArgumentType]: a task is messages
@@ -307,7 +307,7 @@ class Talk:
         deep = base.count("/") + 2 if base else 1
         named_at = 0
         cut: Entry | None = None
-        for entry in entries:
+        for entry in _without_losers(entries):
             kind = entry.kind
             if kind in INSIDE and (entry.path.count("/") > deep or kind in {"task", "outcome"}):
                 if entry.path != base:
@@ -432,6 +432,27 @@ class Talk:
             hears = self.cast.hears
             member.heard = named_at if hears is None else bisect_left(self._part_of(member, hears).places, named_at)
             member.state = closing.payload.get("state", member.state)
+
+
+def _without_losers(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries in canonical order, but none of a speech that lost a race, at any depth."""
+    winners: dict[str, Sequence[str]] = {}
+    for entry in entries:
+        if entry.kind == "won":
+            winners[entry.path] = entry.payload["winners"]
+        elif winners:
+            if entry.kind == "turn":
+                winners.pop(entry.path, None)
+            elif any(_lost(entry.path, turn, names) for turn, names in winners.items()):
+                continue
+        yield entry
+
+
+def _lost(path: str, turn: str, winners: Sequence[str]) -> bool:
+    if not paths.below(path, turn):
+        return False
+    place, name = paths.elements(path[len(turn) + 1 :])[0]
+    return bool(place) and name not in winners
 
 
 def facts_said(choice: Entry) -> Iterator[Fact]:

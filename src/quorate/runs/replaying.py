@@ -188,7 +188,8 @@ class ReplayRun(Run):
 
     def check_lost(self, path: str, *, closing: bool = False) -> None:
         for lost in self.lost:
-            if (path == lost or paths.below(path, lost)) and (closing or not self.has_any(lost)):
+            inside = path == lost or paths.below(path, lost)
+            if inside and ((closing and path == lost) or not self.has_any(lost)):
                 raise ReplayOver(f"The journal of {paths.shown(lost)} ends before {paths.shown(path)}: it lost a race.")
 
     def recorded_cap(self, path: str) -> int:
