@@ -125,8 +125,8 @@ class Output:
 
 @lru_cache(maxsize=256)
 def output_of(content: type[BaseModel]) -> Output:
-    """Return what an answer must be that a turn policy wants; made once."""
-    return Output("The turn policy", content)
+    """Return what an answer must be that a turn policy wants; made once. Its `shown` says how people read it."""
+    return Output("The turn policy", content, getattr(content, "shown", None))
 
 
 def _model(agent: str, content: Any) -> type[BaseModel]:

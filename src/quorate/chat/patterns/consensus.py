@@ -68,7 +68,7 @@ class Objecting:
     def see(self, memory: Proposal, fact: Fact) -> Proposal:
         if fact.choice is not None:
             phase = note_of(fact).get("phase", memory.phase)
-            if phase == "object" and fact.choice.speakers:
+            if phase == "object" and not note_of(fact).get("again"):
                 return memory._replace(phase=phase, rounds=memory.rounds + 1, positions=())
             return memory._replace(phase=phase)
         if fact.is_task:
@@ -96,6 +96,9 @@ class Objecting:
             return Speak((self.proposer,), "it proposes", says(text, self.moderator), {"phase": "propose"})
         if memory.phase == "proposed" or not memory.positions:
             return Speak(self.others, "do they object?", says(OBJECT, self.moderator), {"phase": "object"})
+        heard = {who for who, _ in memory.positions}
+        if left := tuple(who for who in self.others if who not in heard):  # somebody interrupted them
+            return Speak(left, "they have not answered yet", note={"phase": "object", "again": True})
         objectors = [who for who, objection in memory.positions if objection is not None]
         agreed = len(memory.positions) - len(objectors)
         if agreed >= self.quorum:

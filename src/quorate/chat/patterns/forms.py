@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,12 +12,17 @@ from quorate.chat.structured import StructuredMessage
 class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+    shown: ClassVar[str | None] = None
+    """How people read it; see `StructuredMessage`."""
+
 
 # -- answers of members -----------------------------------------------------------------------------------------------
 
 
 class Ballot(_Form):
     """A vote for one of the numbered answers."""
+
+    shown = "for answer {choice}: {why}"
 
     choice: int = Field(ge=1, description="The number of the best answer.")
     why: str = Field(description="In a sentence.")
@@ -26,12 +31,16 @@ class Ballot(_Form):
 class Ranking(_Form):
     """All numbered answers in order."""
 
+    shown = "{order}: {why}"
+
     order: list[int] = Field(min_length=1, description="The numbers of the answers, the best first.")
     why: str = Field(description="Why the first is best, in a sentence.")
 
 
 class Position(_Form):
     """Whether somebody can live with a proposal."""
+
+    shown = "agrees: {agrees}. {objection}"
 
     agrees: bool = Field(description="Whether you can live with the proposal as it is.")
     objection: str = Field(description="What has to change, and why; empty if you agree.")
@@ -40,12 +49,16 @@ class Position(_Form):
 class Verdict(_Form):
     """Whether a work passes."""
 
+    shown = "approved: {approved}. {comments}"
+
     approved: bool = Field(description="Whether the work is good as it is.")
     comments: str = Field(description="What has to change; empty if nothing has to.")
 
 
 class Ruling(_Form):
     """Who made the better case, and what follows."""
+
+    shown = "{winner}: {reason} {synthesis}"
 
     winner: str = Field(description="The name of the side that made the better case, or draw.")
     reason: str = Field(description="Why, in a few sentences.")

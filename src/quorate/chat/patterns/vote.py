@@ -102,10 +102,17 @@ class Voting:
         drafts = self._drafts(memory)
         if memory.phase == "draft":
             most = max(drafts, key=lambda draft: len(draft.by))
-            if len(most.by) >= self.agree or len(drafts) == 1:
+            drafted = {name for name, _ in memory.drafts}
+            if len(most.by) >= self.agree or (len(drafts) == 1 and drafted >= set(self.drafters)):
                 return self._agreed(memory, drafts, most)
+            if left := tuple(name for name in self.drafters if name not in drafted):  # somebody interrupted them
+                return Speak(left, "they have not answered yet", note={"phase": "draft"})
             text = "\n\n".join([ASK[self.method], *(f"Answer {draft.number}:\n{draft.text}" for draft in drafts)])
             return Speak(self.voters, f"{len(drafts)} answers", says(text, self.moderator), {"phase": "vote"})
+        voted = [name for name, _, _ in memory.ballots]
+        left = tuple(name for name in self.voters if name not in voted)
+        if left and not self._is_certain(drafts, memory.ballots):
+            return Speak(left, "they have not voted yet", note={"phase": "vote"})
         return self._counted(memory, drafts)
 
     def enough(self, memory: Votes, done: Mapping[str, BaseChatMessage]) -> bool:
@@ -113,8 +120,13 @@ class Voting:
             keys = [self.key(message.to_text()) for message in done.values()]
             return any(keys.count(key) >= self.agree for key in set(keys))
         drafts = self._drafts(memory)
-        valid = [ballot for name, message in done.items() if (ballot := self._ballot(name, message, memory))[1]]
-        left = (len(self.voters) - len(done)) * (1 if self.method == "vote" else len(drafts) - 1)
+        now = [self._ballot(name, message, memory) for name, message in done.items()]
+        return self._is_certain(drafts, [*memory.ballots, *now])
+
+    def _is_certain(self, drafts: Sequence[Draft], ballots: Sequence[tuple[str, tuple[int, ...], str]]) -> bool:
+        """Whether no ballot that is missing can change the result."""
+        valid = [ballot for ballot in ballots if ballot[1]]
+        left = (len(self.voters) - len(ballots)) * (1 if self.method == "vote" else len(drafts) - 1)
         points = sorted(self._tally(drafts, valid).values(), reverse=True)
         return len(valid) >= self.quorum and points[0] - points[1] > left
 
