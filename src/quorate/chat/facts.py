@@ -75,6 +75,16 @@ class Fact:
         return self._said
 
 
+class Given(Fact):
+    """What a conversation inside another was told: its task."""
+
+    __slots__ = ()
+
+    @property
+    def is_task(self) -> bool:
+        return True
+
+
 class Thread(Sequence["BaseChatMessage"]):
     """The messages so far, oldest first; a view that does not grow while it is looked at."""
 

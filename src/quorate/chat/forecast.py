@@ -143,6 +143,9 @@ def bounds(cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[
         (1 + getattr(m, "max_tool_iterations", 0) * bool(getattr(m, "offered", {})) for m in asking), default=0
     )
     calls = min(allowed["model_calls"], answers * per_turn + turns * selector)
+    if any(hasattr(member, "participants") for member in cast.members):  # what a team inside uses, only limits say
+        used = {name: Range(1, allowed[name]) for name in ("model_calls", "tokens")}
+        return {"turns": Range(1, turns), **used, "cost_usd": Range(0.0, allowed["cost_usd"])}
     if not asking:
         nothing = Range(0, 0)
         return {"turns": Range(1, turns), "model_calls": nothing, "tokens": nothing, "cost_usd": Range(0.0, 0.0)}

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent, Speaker
-from quorate.chat.facts import Choice, Fact, Thread
+from quorate.chat.facts import Choice, Fact, Given, Thread
 from quorate.chat.hearing import fact_heard
 from quorate.chat.progress import PATIENCE, Progress
 from quorate.chat.speech import MAKES, made_of
@@ -472,11 +472,11 @@ def _inside(item: str | Payload, known: Mapping[str, Fact], task: Entry, i: int)
             raise Conflict(f"{paths.shown(task.path)}: the journal refers to {item}, which is not in the thread.")
         before = known[item]
         assert before.message is not None
-        fact = Fact(before.message.model_copy(deep=True), at=before.at, ref=item)
+        fact = Given(before.message.model_copy(deep=True), at=before.at, ref=item)
         fact.origin = before.origin
     else:
         message: Any = messages.load(item)
-        fact = Fact(message, at=task.at, ref=f"{task.run}:{task.path}#{i}")
+        fact = Given(message, at=task.at, ref=f"{task.run}:{task.path}#{i}")
         fact.origin = "agent"
     return fact
 
