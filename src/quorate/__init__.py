@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from quorate.chat.agent import Agent
     from quorate.chat.agent_tool import AgentTool, TeamTool
     from quorate.chat.assistant import AssistantAgent
+    from quorate.chat.chats import Chat, NestedChats, Summary
     from quorate.chat.coder import CodeExecutorAgent
     from quorate.chat.compare import compare
     from quorate.chat.conditions import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         TokenUsageTermination,
     )
     from quorate.chat.console import Console
+    from quorate.chat.delegate import Delegate
     from quorate.chat.document import load_team
     from quorate.chat.fork import fork
     from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from quorate.chat.person import answering
     from quorate.chat.replay import replay
     from quorate.chat.selector import SelectorGroupChat
+    from quorate.chat.society import SocietyOfMindAgent
     from quorate.chat.speech import Turn
     from quorate.chat.stopping import Condition
     from quorate.chat.structured import StructuredMessage
@@ -61,6 +64,7 @@ _HOMES = {
     "quorate.chat.agent": ["Agent"],
     "quorate.chat.agent_tool": ["AgentTool", "TeamTool"],
     "quorate.chat.assistant": ["AssistantAgent"],
+    "quorate.chat.chats": ["Chat", "NestedChats", "Summary"],
     "quorate.chat.coder": ["CodeExecutorAgent"],
     "quorate.chat.compare": ["compare"],
     "quorate.chat.conditions": [
@@ -80,6 +84,7 @@ _HOMES = {
         "TokenUsageTermination",
     ],
     "quorate.chat.console": ["Console"],
+    "quorate.chat.delegate": ["Delegate"],
     "quorate.chat.document": ["load_team"],
     "quorate.chat.fork": ["fork"],
     "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
@@ -93,6 +98,7 @@ _HOMES = {
     "quorate.chat.person": ["answering"],
     "quorate.chat.replay": ["replay"],
     "quorate.chat.selector": ["SelectorGroupChat"],
+    "quorate.chat.society": ["SocietyOfMindAgent"],
     "quorate.chat.speech": ["Turn"],
     "quorate.chat.stopping": ["Condition"],
     "quorate.chat.structured": ["StructuredMessage"],
@@ -117,12 +123,14 @@ __all__ = [
     "Approval",
     "AssistantAgent",
     "Budget",
+    "Chat",
     "CodeExecutorAgent",
     "Condition",
     "Consensus",
     "Console",
     "CostTermination",
     "Debate",
+    "Delegate",
     "DiGraph",
     "DiGraphBuilder",
     "DiGraphEdge",
@@ -139,6 +147,7 @@ __all__ = [
     "Limits",
     "MagenticOneGroupChat",
     "MaxMessageTermination",
+    "NestedChats",
     "NoProgressTermination",
     "OperationKey",
     "Outcome",
@@ -148,10 +157,12 @@ __all__ = [
     "Review",
     "RoundRobinGroupChat",
     "SelectorGroupChat",
+    "SocietyOfMindAgent",
     "SourceMatchTermination",
     "StopMessage",
     "StopMessageTermination",
     "StructuredMessage",
+    "Summary",
     "Swarm",
     "TaskResult",
     "Team",

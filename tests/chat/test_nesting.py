@@ -13,6 +13,7 @@ from quorate import (
     Agent,
     AgentTool,
     AssistantAgent,
+    Console,
     Limits,
     MaxMessageTermination,
     RoundRobinGroupChat,
@@ -499,3 +500,23 @@ async def test_condition_that_stops_at_words_sees_those_of_a_team() -> None:
     result = await robin(agent("boss"), lab, termination_condition=TextMentionTermination("DONE")).run("Go.")
 
     assert result.stop_reason == "lab said 'DONE'"
+
+
+async def test_console_tells_who_speaks_inside_a_team_and_says_nothing_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    inner = robin(agent("ann", "Deep."), name="inner", max_turns=1)
+    outer = robin(inner, agent("bob", "Then this."), name="outer", max_turns=2)
+
+    await Console(robin(outer, agent("boss", "Well."), max_turns=2).run_stream("Go."))
+
+    lines = [line.partition("  ·")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:-3] == [
+        "outer/inner/ann: Deep.",
+        "outer/inner: limit: The limit of 1 turn is reached.",
+        "outer/inner: passes this on",
+        "outer/bob: Then this.",
+        "outer: limit: The limit of 2 turns is reached.",
+        "outer: passes this on",
+        "boss: Well.",
+    ]

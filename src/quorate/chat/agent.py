@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from quorate.chat.component import Component
 from quorate.chat.speech import Turn
 from quorate.core.code import caller
+from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from quorate.chat.messages import BaseChatMessage
+    from quorate.chat import chats
+    from quorate.chat.messages import BaseChatMessage, TaskResult
+    from quorate.chat.stopping import Condition
+    from quorate.runs.journal import Conversation
     from quorate.runs.outcome import Limits
+else:
+    chats = lazy("quorate.chat.chats")
 
 
 @runtime_checkable
@@ -54,6 +60,31 @@ class Agent(Component, ABC):
         Args:
             turn: What the agent sees, and where it reports what it does on the way.
         """
+
+    async def chat(
+        self,
+        other: Speaker,
+        task: str | BaseChatMessage,
+        *,
+        max_turns: int = 10,
+        termination_condition: Condition[Any] | None = None,
+        limits: Limits | None = None,
+        conversation: Conversation | None = None,
+    ) -> TaskResult:
+        """Talk with another agent: say it the task, hear its answer, and so on; see `quorate.chat.chats.chat`.
+
+        Args:
+            other: With whom.
+            task: What about.
+            max_turns: How often each of the two may speak after the task.
+            termination_condition: When it is completed before that.
+            limits: What it may use.
+            conversation: Where to keep it; by default a new one in memory. Inside a run it is a part of that.
+        """
+        return await chats.chat(
+            self, other, task, max_turns=max_turns, termination_condition=termination_condition, limits=limits,
+            conversation=conversation,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -26,6 +26,7 @@ from quorate.chat.messages import (
     ModelClientStreamingChunkEvent,
     SelectSpeakerEvent,
     TaskResult,
+    TeamOutcomeEvent,
     ThoughtEvent,
     ToolCallExecutionEvent,
     ToolCallRequestEvent,
@@ -140,6 +141,7 @@ class View(ABC):
         self.held = False
         self.words: dict[str, _Words] = {}
         self.calls: dict[tuple[str, str], tuple[FunctionCall, Line]] = {}
+        self._inner: dict[str, str] = {}  # what was said last in each team inside, by the names on the way
 
     @abstractmethod
     def put(self, source: str, lines: Sequence[Line]) -> None:
@@ -182,7 +184,10 @@ class View(ABC):
         self.tell([], *shown.ending(result, seconds, stats=self.output_stats))
 
     def see(self, item: BaseMessage) -> None:
-        """Take in the next message, event or chunk."""
+        """Take in the next message, event or chunk; what comes from inside a team has the names on the way to it."""
+        if "within" in item.metadata:
+            self._inner[item.metadata["within"]] = item.to_text() if isinstance(item, BaseChatMessage) else ""
+            item = _placed(item)
         if isinstance(item, ModelClientStreamingChunkEvent):
             id = item.full_message_id or item.source
             words = self.words.get(id) or self.words.setdefault(id, _Words(item.source))
@@ -211,7 +216,10 @@ class View(ABC):
         self.put(item.source, lines)
 
     def _message(self, item: BaseChatMessage) -> list[Line]:
-        lines = shown.paragraphs(item.to_text())
+        text = item.to_text()
+        lines = shown.paragraphs(text)
+        if self._inner.pop(item.source, "") == text:  # it was shown right above
+            lines = [[("passes this on", "dim")]]
         return [*lines[:-1], lines[-1] + self._note(item)]
 
     def _note(self, item: BaseMessage) -> Line:
@@ -228,12 +236,21 @@ class View(ABC):
             self.tell([(shown.inline(f"next: {', '.join(item.content)}{why}"), "dim")])
         elif isinstance(item, LimitWarningEvent):
             self.tell([(shown.inline(item.content), "yellow")])
+        elif isinstance(item, TeamOutcomeEvent):
+            self.put(item.source, [[(shown.inline(f"{item.outcome}: {item.content}"), "yellow")]])
         elif isinstance(item, UserInputRequestedEvent):
             self.put(item.source, [[("is asked for an answer", "bold")]])
         else:
             self.put(
                 item.source, [[(f"{type(item).__name__}: {shown.cut(item.to_text(), shown.RESULT_CHARS)}", "dim")]]
             )
+
+
+def _placed(item: BaseMessage) -> BaseMessage:
+    """Return a message from inside a team with the names on the way to who said it: `researchers/ann`."""
+    within = item.metadata["within"]
+    metadata = {name: value for name, value in item.metadata.items() if name != "within"}
+    return item.model_copy(update={"source": f"{within}/{item.source}", "metadata": metadata})
 
 
 def _dim(lines: list[Line]) -> list[Line]:

@@ -79,6 +79,8 @@ Name = Annotated[str, AfterValidator(checked_name)]
 ToolName = Annotated[str, AfterValidator(_known_tool), _ToolForm()]
 Names = Annotated[list[Name], AfterValidator(_each_once)]
 AgentPart = Annotated[Any, Part("agent")]
+MemberPart = Annotated[Any, Part("agent or team")]
+TeamPart = Annotated[Any, Part("team")]
 ConditionPart = Annotated[Any, Part("condition")]
 ContextPart = Annotated[Any, Part("model_context")]
 MemoryPart = Annotated[Any, Part("memory")]
@@ -152,4 +154,4 @@ def form_of(hint: Any) -> Any:
                 return form
     if hint is ModelContext:
         return ContextPart
-    return AgentPart if hint is Speaker else hint
+    return MemberPart if hint is Speaker else hint

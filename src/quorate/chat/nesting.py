@@ -59,7 +59,32 @@ async def run_inside(
     feed: Feed | None = None,
     owned: bool = False,
 ) -> TaskResult:
-    """Run a team or an agent in a scope of a run, as a part of it.
+    """Run a team or an agent in a scope of a run, as a part of it; see `converse_inside`.
+
+    Raises:
+        RunFailed: It failed.
+        Parked: A person has to answer first. Let it through.
+    """
+    try:
+        found = await converse_inside(scope, cast, task, limits=limits, remember=remember, feed=feed, owned=owned)
+    except (RunFailed, ConfigError, StoreError, Divergence, Halt, Parked):
+        raise
+    except Exception as error:
+        raise RunFailed(f"{cast.name} failed: {error}", result=None) from error
+    return _result(scope.run, found)
+
+
+async def converse_inside(
+    scope: Scope,
+    cast: Cast,
+    task: str | BaseChatMessage | Sequence[BaseChatMessage],
+    *,
+    limits: Limits | None = None,
+    remember: bool = False,
+    feed: Feed | None = None,
+    owned: bool = False,
+) -> Inside:
+    """Have a conversation in a scope of a run, as a part of it.
 
     Args:
         scope: Of the code that asks for it.
@@ -71,8 +96,8 @@ async def run_inside(
         owned: Whether the running task works for the one whose steps are numbered, which only waits for it.
 
     Raises:
-        RunFailed: It failed.
         Parked: A person has to answer first. Let it through.
+        Exception: What it failed with.
     """
     if owned and not scope.is_lent:
         with scope.lent():
@@ -84,16 +109,10 @@ async def run_inside(
     here = Scope(scope.run, path, scope.at)
     try:
         if not remember:
-            found = await _converse(here, cast, given, Talk(cast), limits, feed)
-        else:
-            found = await _in_order(here, cast, given, outer, paths.names(path, base), limits, feed)
-    except (RunFailed, ConfigError, StoreError, Divergence, Halt, Parked):
-        raise
-    except Exception as error:
-        raise RunFailed(f"{cast.name} failed: {error}", result=None) from error
+            return await _converse(here, cast, given, Talk(cast), limits, feed)
+        return await _in_order(here, cast, given, outer, paths.names(path, base), limits, feed)
     finally:
         scope.at = max(scope.at, here.at)
-    return _result(scope.run, found)
 
 
 async def speak(team: Any, turn: Turn, *, share_all: bool) -> BaseChatMessage:
@@ -421,4 +440,4 @@ class InnerFeed(Feed):
         return item.model_copy(update={"metadata": {**known, "within": within}})
 
 
-__all__ = ["InnerFeed", "Inside", "around", "recalled", "run_inside", "speak"]
+__all__ = ["InnerFeed", "Inside", "around", "converse_inside", "recalled", "run_inside", "speak"]

@@ -102,7 +102,8 @@ def _inner_of(member: Any) -> list[Any]:
     """Return what a member runs inside its speeches."""
     tools: Mapping[str, Any] = getattr(member, "tools", None) or {}
     own = None if hasattr(member, "model_client") else member  # else its cast is it alone
-    found = [own, getattr(member, "team", None), *(getattr(tool, "runs", None) for tool in tools.values())]
+    found = [own, getattr(member, "team", None), *getattr(member, "teams", ())]
+    found += [getattr(tool, "runs", None) for tool in tools.values()]
     return [inner for inner in found if callable(getattr(inner, "cast", None))]
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from quorate.chat import ledgers, magentic, selector
+from quorate.chat import ledgers, magentic, selector, society
 from quorate.chat.assistant import DEFAULT_DESCRIPTION, DEFAULT_SYSTEM, AssistantAgent
 from quorate.chat.conditions import (
     AllOf,
@@ -32,17 +32,18 @@ from quorate.chat.conditions import (
     TokenUsageTermination,
 )
 from quorate.chat.forms import (
-    AgentPart,
     ConditionPart,
     ContextPart,
     Count,
     HandoffPart,
     LimitsFields,
     LimitsPart,
+    MemberPart,
     MemoryPart,
     Name,
     Names,
     SchemaPart,
+    TeamPart,
     ToolName,
 )
 from quorate.chat.graph import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow
@@ -152,9 +153,24 @@ class UserProxyFields(Fields):
     description: str = Field("A human user", description="What the person is for, as others are told.")
 
 
+class SocietyFields(Fields):
+    """Lets a team talk by itself, and answers with what a model makes of that."""
+
+    name: Name = Field(description="Who it is in the thread.")
+    team: TeamPart = Field(description="Who talks.")
+    model_client: ModelPart = Field(description="The model that answers, by name or in full.")
+    instruction: str = Field(society.DEFAULT_INSTRUCTION, description="Its instruction, before what the team said.")
+    response_prompt: str = Field(society.DEFAULT_RESPONSE_PROMPT, description="What it is asked to do, behind that.")
+    description: str = Field(society.DEFAULT_DESCRIPTION, description="What it is for, as others are told.")
+    model_context: ContextPart | None = Field(
+        None, description="What of what the team said the model is shown; left out: all of it."
+    )
+
+
 AGENTS = (
     Kind("assistant", "agent", AssistantAgent, AssistantFields),
     Kind("user_proxy", "agent", UserProxyAgent, UserProxyFields),
+    Kind("society_of_mind", "agent", society.SocietyOfMindAgent, SocietyFields),
 )
 
 # -- conditions ------------------------------------------------------------------------------------------------------
@@ -296,7 +312,7 @@ class TeamFields(Fields):
     """What every team has."""
 
     name: str = Field("Team", min_length=1, description="Of the team.")
-    participants: list[AgentPart] = Field(min_length=1, description="Who talks.")
+    participants: list[MemberPart] = Field(min_length=1, description="Who talks.")
     termination_condition: ConditionPart | None = Field(None, description="When it is done; else at a limit.")
     max_turns: Count | None = Field(None, description="Short for the limit `turns`.")
     limits: LimitsPart = Field(
@@ -425,7 +441,7 @@ class SelectorFields(TeamFields):
     """The next speaker is selected from what was said."""
 
     name: str = Field("SelectorGroupChat", min_length=1, description="Of the team.")
-    participants: list[AgentPart] = Field(min_length=2, description="Who talks; the next one is chosen among them.")
+    participants: list[MemberPart] = Field(min_length=2, description="Who talks; the next one is chosen among them.")
     model_client: ModelPart | None = Field(
         None, description="The model that chooses; without one the role nearest in meaning to the last message speaks."
     )
@@ -506,10 +522,11 @@ def check_team(document: Document) -> Iterator[Problem]:
             text = f"Two participants are named {member['name']!r}. Each needs a name of its own."
             yield Problem(("participants", i, "name"), text)
     tools = {name for member in members if member["type"] == "assistant" for name in member["tools"]}
+    shares = any(member.get("share_all") for member in members)  # others hear who speaks inside
     others = {member["type"] for member in members} - {"assistant", "user_proxy"}  # we cannot know their tools
     for way, condition in _conditions(document.get("termination_condition"), ("termination_condition",)):
         kind = condition["type"]
-        if kind in {"text_mention", "source_match"} and len(names) == len(members):
+        if kind in {"text_mention", "source_match"} and len(names) == len(members) and not shares:
             for source in sorted(set(condition["sources"]) - set(names)):
                 yield Problem((*way, "sources"), f"No participant is named {source!r}.{_known(source, names)}")
         field = {"function_call": "function_name", "tool_result": "tool"}.get(kind, "")

@@ -115,9 +115,10 @@ def told(conversation: str, record: RunRecord) -> Told:
         if speech in ended:
             closing = next(e for e in entries if e.kind == "said" and e.path == speech)
             run = _Named(run_id(wrote(closing.seq, conversation, record.marks), record.number), record.number)
-            turn.said += _closed(entries, closing, name, run)
+            turn.said += [*_inside(entries, run), *_closed(entries, closing, name, run)]
         elif name not in {paths.CHOOSE, paths.CHECK}:
-            turn.said += _unfinished(entries, speech, name)
+            run = _Named(run_id(conversation, record.number), record.number)
+            turn.said += [*_inside(entries, run), *_unfinished(entries, speech, name)]
     for top, entry in cut.items():
         turns[top].said += _heard(entry, conversation, record)
     return Told(id, record, [turn for turn in turns.values() if turn.speakers or turn.said])
@@ -147,6 +148,19 @@ def _closed(entries: Sequence[Entry], closing: Entry, name: str, run: _Named) ->
         message = fact.message or fact.event
         assert message is not None
         found.append(message)
+    return found
+
+
+def _inside(entries: Sequence[Entry], run: _Named) -> list[BaseMessage]:
+    """Return what was said in the conversations inside a speech, with the names on the way to each."""
+    scopes = [entry.path for entry in entries if entry.kind == "task"]
+    found: list[BaseMessage] = []
+    for entry in entries if scopes else ():
+        around = [paths.names(path)[-1] for path in scopes if paths.below(entry.path, path)]
+        if entry.kind == "said" and around:
+            within = {"within": "/".join(around)}
+            said = _closed(entries, entry, paths.names(entry.path)[-1], run)
+            found += [message.model_copy(update={"metadata": {**message.metadata, **within}}) for message in said]
     return found
 
 

@@ -52,7 +52,7 @@ class Part:
     """Marks a field that holds another envelope.
 
     Args:
-        role: What is expected there, such as `agent`.
+        role: What is expected there, such as `agent`, or `agent or team`.
         name: Where a text may stand instead: checks it and returns what the object is given.
         held: Where the object is given a definition, and what it defines is made later: makes that of the envelope,
             which was checked, and the registry.
@@ -102,6 +102,10 @@ class Kind:
         default_factory=dict[int, Callable[[Document], Document]]
     )
     about: Callable[[Document, Registry], Any] | None = None
+
+    def fits(self, role: str) -> bool:
+        """Whether it can stand where a role is expected: that role, one of several, or any if it is empty."""
+        return not role or self.role == role or self.role in role.split(" or ")
 
     @cached_property
     def parts(self) -> dict[str, tuple[Part, bool]]:
@@ -185,7 +189,7 @@ class Registry:
 
     def ids(self, role: str) -> list[str]:
         """Return the ids of the types for a role; of all if it is empty."""
-        return [kind.id for kind in self.kinds.values() if not role or kind.role == role]
+        return [kind.id for kind in self.kinds.values() if kind.fits(role)]
 
     def dump(self, thing: Any, role: str = "") -> Document:
         """Return the document, in its normal form, that describes an object.
@@ -199,7 +203,7 @@ class Registry:
         """
         if isinstance(thing, Held):
             return thing.document
-        kinds = [kind for kind in self.kinds.values() if not role or kind.role == role]
+        kinds = [kind for kind in self.kinds.values() if kind.fits(role)]
         kind = next((kind for kind in kinds if kind.cls is type(thing)), None)
         if kind is None:
             raise ConfigError(f"{cut(thing)} is of no type that documents know: {', '.join(k.id for k in kinds)}.")

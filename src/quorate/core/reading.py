@@ -12,6 +12,9 @@ from quorate.core.problems import problems_of
 from quorate.core.source import Problem, Source, Where, cut, near
 from quorate.errors import ConfigError
 
+MOST_DEEP = 64
+"""How far into a document a part may be; deeper ones are in a circle."""
+
 
 def read(registry: Registry, source: Source, role: str, context: Any = None, *, more: str = "") -> tuple[Any, Document]:
     """Make the object that a document describes.
@@ -53,6 +56,8 @@ class _Reading:
             make: False only checks it; the object is then the type's id.
         """
         before = len(self.problems)
+        if len(where) > MOST_DEEP:
+            return self.wrong(where[:3], f"It goes on inside itself, more than {MOST_DEEP} deep. Does it hold itself?")
         kind = self.kind(role, data, where)
         given = None if kind is None else self.given(kind, data, where)
         if kind is None or given is None:
@@ -93,7 +98,7 @@ class _Reading:
             meant = self.meant(id, role)
             more = "" if meant or not self.more else f" {self.more}"
             return self.wrong((*where, "type"), f"There is no {what} type {cut(id)}.{meant} {choice}{more}")
-        if role and kind.role != role:
+        if not kind.fits(role):
             return self.wrong((*where, "type"), f"{id!r} is {_a(kind.role)}; here goes {_a(role)}. {choice}")
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= kind.version:
             text = f"This Quorate reads version {kind.version} of {id}, not {cut(version)}. A newer Quorate may."
@@ -117,7 +122,7 @@ class _Reading:
 
     def meant(self, id: Any, role: str) -> str:
         """Return the question which id was meant; the name of a class stands for its id."""
-        kinds = {kind.cls.__name__: kind.id for kind in self.registry.kinds.values() if not role or kind.role == role}
+        kinds = {kind.cls.__name__: kind.id for kind in self.registry.kinds.values() if kind.fits(role)}
         word = str(id).rpartition(".")[2]
         return f" Did you mean {kinds[word]!r}?" if word in kinds else near(word, self.registry.ids(role))
 

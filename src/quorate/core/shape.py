@@ -88,8 +88,9 @@ def schema_of(registry: Registry, role: str, *, title: str, values: dict[str, An
     definitions: dict[str, Any] = dict(values or {})
     for kind in registry.kinds.values():
         definitions[kind.id] = _schema(kind, definitions)
-    for used in {kind.role for kind in registry.kinds.values()}:
-        definitions[used] = _choice(registry, used)
+    several = {part.role for kind in registry.kinds.values() for part, _ in kind.parts.values() if " or " in part.role}
+    for used in {kind.role for kind in registry.kinds.values()} | several:
+        definitions[used.replace(" ", "_")] = _choice(registry, used)
     return {"$schema": DIALECT, "title": title, "$ref": f"#/$defs/{role}", "$defs": dict(sorted(definitions.items()))}
 
 
@@ -132,5 +133,5 @@ def _resolved(schema: Any) -> Any:
     found: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType]: it is JSON
     if "part" in found and isinstance(found["part"], str):
         rest = {name: value for name, value in found.items() if name != "part"}
-        return {"$ref": f"#/$defs/{found['part']}", **_resolved(rest)}
+        return {"$ref": f"#/$defs/{found['part'].replace(' ', '_')}", **_resolved(rest)}
     return {name: _resolved(value) for name, value in found.items() if name != "title" or not isinstance(value, str)}
