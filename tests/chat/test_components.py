@@ -35,6 +35,7 @@ from quorate import (
     Review,
     RoundRobinGroupChat,
     SelectorGroupChat,
+    SocietyOfMindAgent,
     SourceMatchTermination,
     StopMessageTermination,
     Swarm,
@@ -100,6 +101,9 @@ SAMPLES: Mapping[str, Any] = {
         memory=[ListMemory("facts", ["Bonn is a city."])],
     ),
     "user_proxy": lambda: UserProxyAgent("ben"),
+    "society_of_mind": lambda: SocietyOfMindAgent(
+        "mind", RoundRobinGroupChat([agent()], name="inner"), "embedded", model_context=BufferedChatCompletionContext(9)
+    ),
     "round_robin": lambda: RoundRobinGroupChat([agent(), UserProxyAgent("ben")], max_turns=3),
     "selector": lambda: SelectorGroupChat(
         [agent(), UserProxyAgent("ben")], OpenAIChat("gpt-5", base_url="http://x/v1")

@@ -208,7 +208,7 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         (
             "type: assistant\n    name: critic",
             "type: AssistantAgent\n    name: critic",
-            "10:11: There is no agent type 'AssistantAgent'. Did you mean 'assistant'?",
+            "10:11: There is no agent or team type 'AssistantAgent'. Did you mean 'assistant'?",
         ),
         (
             "system_message",
@@ -242,7 +242,7 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         ("limits: {turns", "limits: {turn", "20:10: 'turn' is no field of limits. Did you mean 'turns'?"),
         ("turns: 20", "turns: -1", "20:17: limits.turns should be greater than 0, not -1."),
         ("name: review", "max_turns: 3", "1:1: max_turns and limits.turns say different things. Keep limits.turns."),
-        ("type: user_proxy", "type: round_robin", "13:11: 'round_robin' is a team; here goes an agent."),
+        ("type: user_proxy", "type: external", "13:11: 'external' is a condition; here goes an agent or team."),
         ("- type: user_proxy", "- &ann\n    me: *ann\n    type: user_proxy", "14:9: *ann stands inside &ann: a cycle."),
         ("name: review", "name: review\nname: other", "3:1: 'name' is here twice, first on line 2. Keep one."),
         ("    name: critic", "\tname: critic", "11:1: This line is indented with a tab. Indent with spaces."),
@@ -501,6 +501,43 @@ def test_the_schema_is_one_and_describes_every_field() -> None:
 
     assert len(fields) > 50
     assert [name for name, about in fields.items() if not about.get("description")] == []
+
+
+NESTED = """\
+type: round_robin
+name: office
+participants:
+  - type: round_robin
+    name: lab
+    max_turns: 1
+    participants:
+      - {type: user_proxy, name: ann}
+  - {type: user_proxy, name: ben}
+termination_condition: {type: text_mention, text: DONE, sources: [lab]}
+"""
+
+
+def test_a_member_may_be_a_team_to_any_depth() -> None:
+    team = load_team(NESTED)
+
+    lab = team.participants[0]
+    assert isinstance(lab, Team)
+    assert [member.name for member in lab.participants] == ["ann"]
+    assert dump(team)["participants"][0]["participants"][0]["type"] == "user_proxy"
+    assert VALID.is_valid(team.document)
+
+
+def test_a_fault_in_a_team_inside_a_team_names_its_line() -> None:
+    with pytest.raises(ConfigError, match="8:16: There is no agent or team type 'nobody'"):
+        load_team(NESTED.replace("- {type: user_proxy, name: ann}", "- {type: nobody, name: ann}"))
+
+
+def test_a_team_that_holds_itself_is_a_clear_error() -> None:
+    data: dict[str, Any] = {"type": "round_robin", "participants": []}
+    data["participants"].append(data)
+
+    with pytest.raises(ConfigError, match="It contains itself: a cycle"):
+        load_team(data)
 
 
 def test_the_schema_names_the_tools_that_there_are() -> None:

@@ -30,6 +30,7 @@ import quorate.runs.sqlite
 import quorate.tools.schema
 from quorate import (
     AssistantAgent,
+    Delegate,
     DiGraphBuilder,
     GraphFlow,
     MagenticOneGroupChat,
@@ -39,6 +40,7 @@ from quorate import (
     SelectorGroupChat,
     Swarm,
     Team,
+    TeamTool,
     TextMessage,
     open_store,
     replay,
@@ -81,6 +83,8 @@ def answer(request: ModelRequest, folder: Path) -> object:
         return json.dumps({"speaker": json.loads(request.output_schema)["properties"]["speaker"]["enum"][-1]})
     if isinstance(last, Reply) and last.results:
         return f"Booked {' and '.join(r.content for r in last.results)} {sign}."
+    if request.system == "caller":
+        return [ToolCall(f"t{n}{sign}", request.tools[0].name, json.dumps({"task": f"Book {n}."})) for n in range(2)]
     booked = sum(isinstance(block, Reply) and bool(block.results) for block in request.blocks)
     if request.system != "clerk" or booked > 1:
         over = [spec.name for spec in request.tools if spec.name.startswith("transfer_to_")]
@@ -156,8 +160,26 @@ TEAMS: dict[str, Callable[[list[Any], Any], Runnable]] = {
     "graph": lambda members, model: in_a_graph(members),
     "magentic": lambda members, model: MagenticOneGroupChat(members, model, termination_condition=UNTIL),
     "swarm": lambda members, model: Swarm(members, termination_condition=UNTIL),
+    "inside": lambda members, model: RoundRobinGroupChat(
+        [members[0], Team(members[1:], turns=Waves(), max_turns=2, name="lab")], termination_condition=UNTIL
+    ),
+    "called": lambda members, model: RoundRobinGroupChat(
+        [calling(model, members[1]), members[2]], termination_condition=MaxMessageTermination(4)
+    ),
+    "delegate": lambda members, model: RoundRobinGroupChat(
+        [calling(model), members[2], members[1]], termination_condition=MaxMessageTermination(3)
+    ),
 }
 """Every preset of a team; `made` gives them a writer, a clerk with a tool, and a critic."""
+
+
+def calling(model: Any, clerk: Any = None) -> AssistantAgent:
+    """Return an agent that gives the clerk tasks, who has a team of his own or is another member."""
+    if clerk is None:
+        return AssistantAgent("writer", model, system_message="caller", tools=[Delegate("clerk", remember=True)])
+    lab = RoundRobinGroupChat([clerk], max_turns=2, name="lab")
+    books = TeamTool(lab, "clerk", "Keeps the books.", remember=True)
+    return AssistantAgent("writer", model, system_message="caller", tools=[books])
 
 
 def made(kind: str, effect: str, folder: Path) -> Runnable:
@@ -281,6 +303,8 @@ def canonical(entries: list[Any]) -> list[Any]:
             payload.pop("error", None)
         if entry.kind == "call":  # a resumed process writes its references out in full
             payload = {name: payload[name] for name in ("model", "cap")}
+        if entry.kind == "outcome":
+            payload = {name: payload[name] for name in ("outcome", "reason", "turns")}
         if entry.kind == "ended":
             kept = [k for k in kept if k[1] != "ended"]
             payload = {name: payload[name] for name in ("outcome", "reason", "turns")}

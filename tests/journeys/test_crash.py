@@ -18,7 +18,12 @@ assert SPEC is not None
 assert SPEC.loader is not None
 crashing = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(crashing)
-END = {"agent": "It has answered.", "magentic": "8 messages of at most 7"}
+END = {
+    "agent": "It has answered.",
+    "called": "4 messages of at most 4",
+    "delegate": "3 messages of at most 3",
+    "magentic": "8 messages of at most 7",
+}
 Case = dict[str, Any]
 
 

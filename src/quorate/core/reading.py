@@ -12,9 +12,6 @@ from quorate.core.problems import problems_of
 from quorate.core.source import Problem, Source, Where, cut, near
 from quorate.errors import ConfigError
 
-MOST_DEEP = 64
-"""How far into a document a part may be; deeper ones are in a circle."""
-
 
 def read(registry: Registry, source: Source, role: str, context: Any = None, *, more: str = "") -> tuple[Any, Document]:
     """Make the object that a document describes.
@@ -56,8 +53,6 @@ class _Reading:
             make: False only checks it; the object is then the type's id.
         """
         before = len(self.problems)
-        if len(where) > MOST_DEEP:
-            return self.wrong(where[:3], f"It goes on inside itself, more than {MOST_DEEP} deep. Does it hold itself?")
         kind = self.kind(role, data, where)
         given = None if kind is None else self.given(kind, data, where)
         if kind is None or given is None:
