@@ -24,12 +24,16 @@ from quorate import (
     TextMessage,
     Turn,
     ask,
+    compare,
     conversation,
+    fork,
     open_store,
     replay,
+    step,
     tool,
 )
 from quorate.chat import audit
+from quorate.chat.turns import Speak, Stop
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import ModelRequest, ToolCall
 from quorate.runs.inbox import Note
@@ -413,8 +417,6 @@ async def test_question_in_depth_parks_the_run_once_siblings_are_done_and_its_an
             return memory
 
         async def next(self, memory: int, thread: Any, members: Sequence[str]) -> Any:
-            from quorate.chat.turns import Speak
-
             return Speak(tuple(members), "all")
 
     labs = [robin(Saying(name, work(name)), max_turns=1, name=f"lab-{name}") for name in ("ann", "bob")]
@@ -520,3 +522,102 @@ async def test_console_tells_who_speaks_inside_a_team_and_says_nothing_twice(
         "outer: passes this on",
         "boss: Well.",
     ]
+
+
+@pytest.mark.parametrize("how", ["interrupt", "pause"])
+async def test_person_cuts_or_holds_a_team_inside_and_what_was_done_is_kept(how: str) -> None:
+    begun = asyncio.Event()
+    times: list[int] = []
+
+    async def work(turn: Turn) -> str:
+        times.append(len(turn.thread))
+
+        async def draw() -> int:
+            return len(turn.thread)
+
+        await step("draw", draw, effect="read")
+        if times.count(3) == 1 and len(times) == 3:
+            begun.set()
+            await asyncio.sleep(3600 if how == "interrupt" else 0.02)
+        return f"after {await step('draw', draw, effect='read')}"
+
+    talk = conversation("talk")
+    team = robin(robin(Saying("ann", work), name="lab", max_turns=4), agent("boss"), max_turns=3)
+    async with team.start("Go.", conversation=talk) as run:
+        await begun.wait()
+        await getattr(run, how)()
+        await run.result()
+    if how == "pause":
+        await team.continue_run("talk", store=talk.store)
+
+    said = [e.path for e in await talk.entries() if e.kind == "said" and e.path.endswith("ann") and e.path[0] == "1"]
+    interrupted = [e.path for e in await talk.entries() if e.kind == "said" and "interrupted" in e.payload]
+    assert len(said) == len(set(said)) == (3 if how == "interrupt" else 4)
+    assert interrupted == (["1 turn/1 lab/3 turn/1 ann", "1 turn/1 lab"] if how == "interrupt" else [])
+    assert (await replay("talk", team=team, store=talk.store)).identical
+
+
+async def test_fork_at_a_step_of_a_team_inside_says_something_else_there_and_goes_on() -> None:
+    store = open_store("memory:")
+
+    def team() -> Team:
+        return robin(robin(agent("ann", "One."), Saying("bob", heard), name="lab", max_turns=2), max_turns=1)
+
+    await team().run("Go.", conversation=store.conversation("talk"))
+
+    other = await fork(store, "talk", at="1 turn/1 lab/1 turn/1 ann/1 model", say="Two.")
+    result = await team().continue_run(other.id, store=store)
+    whole = await fork(store, "talk", at=2)
+    same = await compare(store, "talk.1", f"{other.id}.1")
+
+    assert result.messages[-1].to_text() == "user:Go. ann:Two."
+    assert [d.a.who for d in same.differences if d.a and d.kind == "text"] == ["ann", "bob", "lab"]
+    assert [e.kind for e in await whole.entries()].count("outcome") == 1
+
+
+async def test_limits_of_agents_inside_a_team_end_that_team() -> None:
+    greedy = AssistantAgent(
+        "ann", ScriptedModel(itertools.repeat("More.")), limits=Limits(model_calls=2), system_message="ann"
+    )
+
+    result = await robin(robin(greedy, name="lab"), agent("boss", "On."), max_turns=2).run("Go.")
+
+    assert [m.limit for m in result.messages if m.type == "TeamOutcomeEvent"] == ["ann.model_calls"]  # pyright: ignore[reportAttributeAccessIssue]: every message has one
+    assert texts(result)[-1] == "boss: On."
+
+
+async def test_race_with_a_team_in_it_leaves_no_word_of_the_loser_in_what_it_remembers() -> None:
+    slow = asyncio.Event()
+
+    async def say(turn: Turn) -> str:
+        if len(turn.thread) == 2 and not slow.is_set():
+            slow.set()
+            await asyncio.sleep(3600)
+        return heard(turn)
+
+    class Racing:
+        def begin(self) -> int:
+            return 0
+
+        def see(self, memory: int, fact: Any) -> int:
+            return memory + (fact.choice is not None)
+
+        async def next(self, memory: int, thread: Any, members: Sequence[str]) -> Any:
+            return Speak(tuple(members), "all") if memory < 2 else Stop("Enough.")
+
+        def enough(self, memory: int, done: Any) -> bool:
+            return memory == 1 and "boss" in done
+
+    async def first(turn: Turn) -> str:
+        await slow.wait()
+        return "First."
+
+    lab = robin(agent("ann", *["Hm."] * 9), Saying("bob", say), max_turns=2, name="lab")
+    talk = conversation("talk")
+    team = Team([lab, Saying("boss", first)], turns=Racing())
+
+    result = await team.run("Go.", conversation=talk)
+
+    last = [m.to_text() for m in result.messages if m.source == "lab" and isinstance(m, TextMessage)]
+    assert last == ["user:Go. boss:First. ann:Hm."]
+    assert (await replay("talk", team=team, store=talk.store)).identical

@@ -210,7 +210,7 @@ def items(record: RunRecord) -> Iterator[tuple[Key, Item]]:
             for i, message in enumerate(said.get("say", ())):
                 yield (*key, -1, i), Item(entry.path, "said", str(message.get("source", "")), _text(message))
         elif entry.kind == "said":
-            yield (*key, _LAST), Item(entry.path, "said", who, _spoken(entry, speech, places[-1][1]))
+            yield (*key, _LAST), Item(entry.path, "said", places[-1][1], _spoken(entry, speech, places[-1][1]))
         elif entry.kind == "result":
             called = said if "arguments" in said else {"arguments": "{}", "name": places[-1][1], **said}
             called = intents.get(entry.path, called)

@@ -327,7 +327,7 @@ class Talk:
             elif kind == "said":
                 self.see_speech(entry, steps, run, named_at)
                 if any(e.kind == "task" for e in steps):
-                    self.leave_inside(base, steps)
+                    self.leave_inside(base, [e for e in steps if f"{e.path}/".startswith(f"{entry.path}/")])
                 steps.clear()
             elif kind == "turn":
                 steps.clear()
