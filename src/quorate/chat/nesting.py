@@ -37,6 +37,10 @@ MOST_DEEP = 16
 NOTHING = "(nobody said anything)"
 
 
+Told = tuple["BaseChatMessage", str]
+"""A message, and its place in the journal; empty where it has none yet."""
+
+
 class Inside(NamedTuple):
     """What a conversation inside a run came to."""
 
@@ -104,8 +108,9 @@ async def converse_inside(
             path = scope.next(cast.name, _digest, task)
     else:
         path = scope.next(cast.name, _digest, task)
-    given = messages.as_task(task, run_id=f"{scope.run.id}/{path}", at_us=scope.at)
     outer, base = around(scope.run, path)
+    made = messages.as_task(task, run_id=f"{scope.run.id}/{path}", at_us=scope.at)
+    given = [(message, "") for message in made] if isinstance(task, str) else _referred(outer, made)
     here = Scope(scope.run, path, scope.at)
     try:
         if not remember:
@@ -118,13 +123,11 @@ async def converse_inside(
 async def speak(team: Any, turn: Turn, *, share_all: bool) -> BaseChatMessage:
     """Let a team speak as a member of another: it hears what was said since it spoke last, and goes on."""
     run, path = turn.run, turn.scope.path
-    cast: Cast = team.cast()
     outer, base = around(run, path)
     key = paths.names(path, base)
-    talk = outer.inside(key, cast, run)
+    talk = outer.inside(key, team.cast, run)
     here = Scope(run, path, turn.scope.at)
-    own = {fact.ref for fact in _latest(outer, turn.new) if fact.speaker == turn.name}
-    new = [m for m, ref in _referred(outer, turn.new) if ref not in own]
+    new = _referred(outer, turn.new, but=turn.name)
     try:
         found = await _converse(here, talk.cast, new, talk, None, None, remember=True)
     except Interrupted:
@@ -158,7 +161,7 @@ def recalled(run: Run, path: str, entries: Sequence[Entry]) -> None:
 
 
 async def _in_order(
-    here: Scope, cast: Cast, given: list[BaseChatMessage], outer: Talk, key: Key, limits: Limits | None,
+    here: Scope, cast: Cast, given: Sequence[Told], outer: Talk, key: Key, limits: Limits | None,
     feed: Feed | None,
 ) -> Inside:  # fmt: skip
     """Go on with a conversation that several calls want: one after the other, in the order of their paths."""
@@ -168,7 +171,7 @@ async def _in_order(
     async with queue.lock:
         if queue.is_parked:
             raise Parked("The call before it waits.")
-        talk = outer.inside(key, cast, here.run)
+        talk = outer.inside(key, lambda: cast, here.run)
         try:
             return await _converse(here, talk.cast, given, talk, limits, feed, remember=True)
         except (Parked, Halt, asyncio.CancelledError) as error:
@@ -190,7 +193,7 @@ class Queue:
 async def _converse(
     scope: Scope,
     cast: Cast,
-    given: Sequence[BaseChatMessage],
+    given: Sequence[Told],
     talk: Talk,
     limits: Limits | None,
     feed: Feed | None,
@@ -206,7 +209,7 @@ async def _converse(
     run, path = scope.run, scope.path
     outer, _ = around(run, path)
     recorded = run.recall(path) if run.recorded else []
-    begun = next((e for e in recorded if e.kind == "task"), None) or _begin(run, path, outer, given, remember=remember)
+    begun = next((e for e in recorded if e.kind == "task"), None) or _begin(run, path, given, remember=remember)
     scope.at = max(scope.at, begun.at)
     talk.see_inside(outer.told_inside(begun))
     ended = next((e for e in reversed(recorded) if e.kind == "outcome" and e.payload["outcome"] != "failed"), None)
@@ -296,32 +299,25 @@ def _own(nest: Nest, outcome: Outcome | None) -> Outcome:
     return outcome
 
 
-def _begin(run: Run, path: str, outer: Talk, given: Sequence[BaseChatMessage], *, remember: bool) -> Entry:
-    task: list[str | Payload] = [ref or message.dump() for message, ref in _referred(outer, given)]
+def _begin(run: Run, path: str, given: Sequence[Told], *, remember: bool) -> Entry:
+    task: list[str | Payload] = [ref or message.dump() for message, ref in given]
     said: Payload = {"task": task}
     if remember:
         said["remember"] = True
     return run.append(path, "task", said)
 
 
-def _referred(outer: Talk, given: Sequence[BaseChatMessage]) -> list[tuple[BaseChatMessage, str]]:
-    """Return messages, each with its place in the journal; empty for one that has none."""
-    known = {id(fact.message): fact.ref for fact in _latest(outer, given)}
-    return [(message, known.get(id(message), "")) for message in given]
-
-
-def _latest(outer: Talk, given: Sequence[BaseChatMessage]) -> list[Fact]:
-    """Return the facts of messages that are in a conversation, as far as they are; the latest first."""
+def _referred(outer: Talk, given: Sequence[BaseChatMessage], *, but: str = "") -> list[Told]:
+    """Return messages, each with its place in the journal, empty for one that has none; none that `but` has said."""
     wanted = {id(message) for message in given}
-    found: list[Fact] = []
-    if not wanted or not any(message is given[0] for message in reversed(outer.messages)):
-        return found
-    for fact in reversed(outer.facts):
+    known: dict[int, Fact] = {}
+    for fact in reversed(outer.facts if wanted else ()):  # the latest are asked for
         if fact.message is not None and id(fact.message) in wanted:
-            found.append(fact)
-            if len(found) == len(wanted):
+            known[id(fact.message)] = fact
+            if len(known) == len(wanted):
                 break
-    return found
+    facts = [(message, known.get(id(message))) for message in given]
+    return [(m, "" if fact is None else fact.ref) for m, fact in facts if not (but and fact and fact.speaker == but)]
 
 
 def _end(run: Run, path: str, outcome: Outcome, meter: Meter) -> Entry:

@@ -378,7 +378,7 @@ class Talk:
                     break
         return [_inside(item, known, task, i) for i, item in enumerate(given)]
 
-    def inside(self, key: Key, cast: Cast, run: Run) -> Talk:
+    def inside(self, key: Key, cast: Callable[[], Cast], run: Run) -> Talk:
         """Return a conversation inside this one that goes on, as it was left.
 
         Raises:
@@ -388,7 +388,7 @@ class Talk:
             raise Again("A conversation that was cut short goes on.")
         talk = self.inner.get(key)
         if talk is None:
-            talk = Talk(cast)
+            talk = Talk(cast())
             self.inner = {**self.inner, key: talk}
         left = self.left.get(key)
         if left:
@@ -472,8 +472,11 @@ def _inside(item: str | Payload, known: Mapping[str, Fact], task: Entry, i: int)
         if item not in known:
             raise Conflict(f"{paths.shown(task.path)}: the journal refers to {item}, which is not in the thread.")
         before = known[item]
-        assert before.message is not None
-        fact = Given(before.message.model_copy(deep=True), at=before.at, ref=item)
+        said = before.message
+        assert said is not None
+        whole = not isinstance(getattr(said, "content", None), str)  # a text cannot be changed
+        copied = said.model_copy(deep=whole, update={"metadata": dict(said.metadata)})
+        fact = Given(copied, at=before.at, ref=item)
         fact.origin = before.origin
     else:
         message: Any = messages.load(item)
