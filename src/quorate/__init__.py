@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
     from quorate.chat.handoff import Handoff
     from quorate.chat.magentic import MagenticOneGroupChat
-    from quorate.chat.messages import HandoffMessage, StopMessage, TaskResult, TextMessage
+    from quorate.chat.messages import HandoffMessage, MultiModalMessage, StopMessage, TaskResult, TextMessage
     from quorate.chat.patterns.consensus import Consensus
     from quorate.chat.patterns.debate import Debate
     from quorate.chat.patterns.review import Review
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from quorate.chat.structured import StructuredMessage
     from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
     from quorate.chat.user import UserProxyAgent
+    from quorate.models.image import Image
     from quorate.runs.budget import Budget
     from quorate.runs.effects import effects
     from quorate.runs.memory import conversation
@@ -90,7 +91,7 @@ _HOMES = {
     "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
     "quorate.chat.handoff": ["Handoff"],
     "quorate.chat.magentic": ["MagenticOneGroupChat"],
-    "quorate.chat.messages": ["HandoffMessage", "StopMessage", "TaskResult", "TextMessage"],
+    "quorate.chat.messages": ["HandoffMessage", "MultiModalMessage", "StopMessage", "TaskResult", "TextMessage"],
     "quorate.chat.patterns.consensus": ["Consensus"],
     "quorate.chat.patterns.debate": ["Debate"],
     "quorate.chat.patterns.review": ["Review"],
@@ -104,6 +105,7 @@ _HOMES = {
     "quorate.chat.structured": ["StructuredMessage"],
     "quorate.chat.team": ["RoundRobinGroupChat", "Swarm", "Team"],
     "quorate.chat.user": ["UserProxyAgent"],
+    "quorate.models.image": ["Image"],
     "quorate.runs.budget": ["Budget"],
     "quorate.runs.effects": ["effects"],
     "quorate.runs.memory": ["conversation"],
@@ -143,10 +145,12 @@ __all__ = [
     "Handoff",
     "HandoffMessage",
     "HandoffTermination",
+    "Image",
     "IndependentVote",
     "Limits",
     "MagenticOneGroupChat",
     "MaxMessageTermination",
+    "MultiModalMessage",
     "NestedChats",
     "NoProgressTermination",
     "OperationKey",

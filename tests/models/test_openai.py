@@ -26,6 +26,7 @@ from quorate.models import (
     collect,
 )
 from quorate.models.blocks import ToolResult
+from quorate.models.image import Image
 from quorate.models.openai import OpenAIChat, from_wire, is_strict, retry_after_s, to_wire
 from quorate.models.serve import Served, serve
 
@@ -59,6 +60,32 @@ def test_blocks_become_messages_and_names_of_any_script_are_text():
         },
         {"role": "tool", "tool_call_id": "c1", "content": "Error: No such column."},
     ]
+
+
+def test_images_go_to_models_that_see_and_words_to_those_that_do_not():
+    picture = Image(b"\x89PNG\r\n\x1a\n" + bytes(4))
+    said = Said("What is [an image]?", "ann", parts=("What is ", picture, "?"))
+
+    seen = to_wire(asked(said), "m", vision=True)["messages"][0]["content"]
+    read = to_wire(asked(said), "m")["messages"][0]["content"]
+
+    assert seen == [
+        {"type": "text", "text": "ann:"},
+        {"type": "text", "text": "What is "},
+        {"type": "image_url", "image_url": {"url": picture.data_uri}},
+        {"type": "text", "text": "?"},
+    ]
+    assert read == "ann: What is [an image]?"
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "vision"),
+    [(None, None, True), (None, False, False), ("http://x/v1", None, False), ("http://x/v1", True, True)],
+)
+def test_who_sees_is_known_of_openai_and_said_of_others(url: Any, given: Any, vision: bool, monkeypatch: Any):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+    assert OpenAIChat("m", base_url=url, api_key="k", vision=given).info.vision is vision
 
 
 def test_a_block_is_translated_once():

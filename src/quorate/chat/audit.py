@@ -17,6 +17,7 @@ from quorate.errors import StoreError
 from quorate.models.blocks import Block, Blocks, Origin, Reply, Said, ToolResult
 from quorate.models.calls import answer_of, request_digest
 from quorate.models.client import ModelRequest, ToolSpec
+from quorate.models.image import Image
 from quorate.runs import paths
 from quorate.runs.entries import Entry, run_id
 
@@ -120,8 +121,9 @@ class Rebuilding:
 
     def _block(self, reference: str) -> Block:
         if reference.startswith("["):
-            source, text = json.loads(reference)
-            return Reply(text) if source is None else Said(text, source)
+            source, text, *more = json.loads(reference)
+            parts = tuple(p if isinstance(p, str) else Image.from_base64(p["data"]) for p in (more[0] if more else ()))
+            return Reply(text) if source is None else Said(text, source, parts=parts)
         if not reference.startswith("="):
             return self._said[reference]
         ref, _, results = reference[1:].partition("+")

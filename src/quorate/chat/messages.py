@@ -21,6 +21,7 @@ from quorate.errors import ConfigError
 from quorate.executors.code import CodeBlock, CodeResult
 from quorate.memory.content import MemoryContent
 from quorate.models.blocks import Origin, Said
+from quorate.models.image import Image
 from quorate.runs.clock import SystemClock
 from quorate.runs.outcome import Outcome
 from quorate.runs.scope import current
@@ -35,6 +36,9 @@ _system = SystemClock()
 ASIDE = "#aside"
 """How the id of a `ThoughtEvent` ends that holds the text beside a reply's tool calls, before it the reply's own id."""
 
+
+UNSEEN = "[an image, which you are not shown]"
+"""What a model reads that is shown no images, where there is one."""
 
 RESULTS = "FunctionExecutionResultMessage"
 """The type of a message to a model that has the results of tool calls."""
@@ -87,6 +91,9 @@ def _now() -> datetime:
     return at(_system.now_us() if scope is None else scope.at)
 
 
+OURS = "quorate."
+
+
 class BaseMessage(BaseModel):
     """What messages and events have in common."""
 
@@ -102,6 +109,12 @@ class BaseMessage(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        known = BaseMessage.registry.get(cls.__name__)
+        if known is not None and known.__module__.startswith(OURS) and not cls.__module__.startswith(OURS):
+            raise ConfigError(
+                f"{cls.__module__}.{cls.__name__} would be read from journals in place of Quorate's own message of "
+                "that name. Give the class another one."
+            )
         BaseMessage.registry[cls.__name__] = cls
 
     def to_text(self) -> str:
@@ -150,6 +163,29 @@ class TextMessage(BaseTextChatMessage):
     """Text."""
 
     type: Literal["TextMessage"] = "TextMessage"
+
+
+class MultiModalMessage(BaseChatMessage):
+    """Text and images, in their order. A model that is shown no images reads where there is one."""
+
+    content: list[str | Image]
+    type: Literal["MultiModalMessage"] = "MultiModalMessage"
+
+    def to_model_text(self, image_placeholder: str | None = "[image]") -> str:
+        """Return the content as a model reads it, each image as the placeholder; None puts it there in base64."""
+        return "".join(
+            part if isinstance(part, str) else f" {image_placeholder or part.to_base64()}" for part in self.content
+        )
+
+    def to_text(self, iterm: bool = False) -> str:
+        """Return the content in lines, an image as `<image>`; for iTerm2 as what makes it show it."""
+        shown = "\x1b]1337;File=inline=1:{}\a" if iterm else "<image>"
+        return "\n".join(
+            p if isinstance(p, str) else shown.format(p.to_base64() if iterm else "") for p in self.content
+        )
+
+    def to_block(self, origin: Origin, ref: str) -> Said:
+        return Said(self.to_model_text(UNSEEN), self.source, origin, ref, parts=tuple(self.content))
 
 
 class StopMessage(BaseTextChatMessage):

@@ -433,7 +433,10 @@ def reference(block: Said | Reply) -> str:
     `=` alone stands for the reply to the request that is referred to.
     """
     if isinstance(block, Said):
-        return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
+        if block.ref or not block.parts:
+            return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
+        parts = [part if isinstance(part, str) else {"data": part.to_base64()} for part in block.parts]
+        return json.dumps([block.source, block.text, parts], ensure_ascii=False)
     if not block.ref:
         return json.dumps([None, block.text], ensure_ascii=False)
     return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"

@@ -106,6 +106,7 @@ class ModelInfo:
         free: Runs on the user's own machine: its calls cost nothing.
         timeout_s: How long one call may take before it counts as failed.
         attempts: How often a call is made at most, when it fails in a way that may pass.
+        vision: Whether it is shown images; one that is not reads in the text that there is one.
     """
 
     name: str
@@ -114,6 +115,7 @@ class ModelInfo:
     free: bool = False
     timeout_s: float = 300.0
     attempts: int = 3
+    vision: bool = False
 
 
 class ModelClient(Protocol):

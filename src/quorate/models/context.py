@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from quorate.errors import ConfigError
-from quorate.models.blocks import Block, Blocks, Said
+from quorate.models.blocks import IMAGE_TOKENS, Block, Blocks, Said
 
 BYTES_PER_TOKEN, TOKENS_AROUND = 4, 4
+TOKENS_OF_IMAGE = 1_600
+"""About what an image costs with most models."""
 
 
 @runtime_checkable
@@ -88,6 +90,9 @@ class HeadAndTailChatCompletionContext:
 
 def tokens_of(block: Block) -> int:
     """Return about how many tokens a block has: a token for every four bytes, and four for what goes around it."""
+    if isinstance(block, Said) and block.parts:
+        images = len(block.images)
+        return -(-(block.size_bytes - images * IMAGE_TOKENS) // BYTES_PER_TOKEN) + TOKENS_OF_IMAGE * images
     return -(-block.size_bytes // BYTES_PER_TOKEN) + TOKENS_AROUND
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import re
 from functools import cached_property
@@ -116,6 +117,11 @@ class Image:
         except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
             raise ConfigError(f"This {self.media_type} is broken: {error}.") from error
         return found
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells the image from others."""
+        return hashlib.blake2b(self.data, digest_size=16).hexdigest()
 
     def to_base64(self) -> str:
         """Return the bytes in base64."""

@@ -51,6 +51,9 @@ class OpenAIFields(Fields):
     )
     context_window: Count | None = Field(None, description="Tokens of prompt and reply together, if known.")
     max_output: Count = Field(4096, description="The most tokens of one reply where a request does not say.")
+    vision: bool | None = Field(
+        None, description="Whether it is shown images; OpenAI's own models are, if nothing else is said."
+    )
 
     @model_validator(mode="after")
     def _key_goes_where_it_may(self, info: ValidationInfo) -> Self:
@@ -77,13 +80,18 @@ def _of_openai(client: OpenAIChat) -> Mapping[str, Any]:
         "api_key": None if kept == NO_KEY else {"env": kept},
         "context_window": client.info.context_window,
         "max_output": client.info.max_output,
+        "vision": client.vision,
     }
 
 
 def _about_openai(document: Document, known: Registry) -> ModelInfo:
     window = document.get("context_window")
+    vision = document.get("vision")
     return ModelInfo(
-        name=f"openai:{document['model']}", context_window=window, max_output=document.get("max_output", 4096)
+        name=f"openai:{document['model']}",
+        context_window=window,
+        max_output=document.get("max_output", 4096),
+        vision=document.get("base_url") is None if vision is None else vision,
     )
 
 

@@ -57,6 +57,7 @@ class OpenAIChat:
         key_environment: The environment variable that holds the key.
         context_window: Tokens of prompt and reply together, if known.
         max_output: The most tokens of one reply where a request does not say.
+        vision: Whether it is shown images; by default OpenAI's own models are, and those of other servers are not.
 
     Raises:
         MissingExtra: `quorate[openai]` is not installed.
@@ -75,9 +76,14 @@ class OpenAIChat:
         key_environment: str = KEY_ENVIRONMENT,
         context_window: int | None = None,
         max_output: int = 4096,
+        vision: bool | None = None,
     ) -> None:
-        self.info = ModelInfo(name=f"openai:{model}", context_window=context_window, max_output=max_output)
         url = base_url or os.environ.get(URL_ENVIRONMENT) or None
+        self.vision = vision
+        self.info = ModelInfo(
+            name=f"openai:{model}", context_window=context_window, max_output=max_output,
+            vision=url is None if vision is None else vision,
+        )  # fmt: skip
         key = api_key or os.environ.get(key_environment)
         if not key and url is None:
             raise ConfigError(
@@ -100,7 +106,7 @@ class OpenAIChat:
         Raises:
             ModelError: The call failed or was cut; `retryable` says whether trying again may help.
         """
-        body = to_wire(request, self.model, newest=self._url is None)
+        body = to_wire(request, self.model, newest=self._url is None, vision=self.info.vision)
         usage: Usage | None = None
         finish, name = "", ""
         try:
@@ -153,17 +159,18 @@ class OpenAIChat:
 # -- what goes out ----------------------------------------------------------------------------------------------------
 
 
-def to_wire(request: ModelRequest, model: str, *, newest: bool = True) -> Wire:
+def to_wire(request: ModelRequest, model: str, *, newest: bool = True, vision: bool = False) -> Wire:
     """Return the arguments of a chat completion.
 
     Args:
         request: What is asked.
         model: The model's name at the provider.
         newest: Name the cap as OpenAI's own models want it, not as older servers know it.
+        vision: Show it images.
     """
     messages: list[Wire] = [{"role": "system", "content": request.system}] if request.system else []
     for block in request.blocks:
-        messages += _messages(block)
+        messages += _messages(block, vision=vision)
     body: Wire = {
         "model": model,
         "messages": messages,
@@ -193,14 +200,26 @@ def to_wire(request: ModelRequest, model: str, *, newest: bool = True) -> Wire:
     return body
 
 
-def _messages(block: Block) -> list[Wire]:
+def _messages(block: Block, *, vision: bool) -> list[Wire]:
     """Return a block's messages, made once and kept with it."""
+    if vision and isinstance(block, Said) and block.parts:
+        return [_with_images(block)]  # made each time: the images are there once already
     if block.wire is None:
         block.wire = {}
     kept = block.wire.get("openai")
     if kept is None:
         kept = block.wire["openai"] = list(_rendered(block))
     return kept
+
+
+def _with_images(block: Said) -> Wire:
+    parts: list[Wire] = [] if block.source == "user" else [{"type": "text", "text": f"{block.source}:"}]
+    for part in block.parts:
+        if isinstance(part, str):
+            parts.append({"type": "text", "text": part})
+        else:
+            parts.append({"type": "image_url", "image_url": {"url": part.data_uri}})
+    return {"role": "user", "content": parts}
 
 
 def _rendered(block: Block) -> Iterator[Wire]:

@@ -24,6 +24,7 @@ class ScriptedModel:
             (leave `Finished` out to cut the stream), or a function of the request that returns a text.
         name: The model's name.
         chunks: In how many pieces a text is streamed.
+        vision: Whether it is shown images.
 
     Use it as a context manager, or call `check`, to be told of lines that nobody asked for.
 
@@ -31,8 +32,10 @@ class ScriptedModel:
         Unscripted: It is asked more often than there are lines.
     """
 
-    def __init__(self, lines: Iterable[object], *, name: str = "scripted", chunks: int = 1) -> None:
-        self.info = ModelInfo(name=name, free=True, attempts=3)
+    def __init__(
+        self, lines: Iterable[object], *, name: str = "scripted", chunks: int = 1, vision: bool = False
+    ) -> None:
+        self.info = ModelInfo(name=name, free=True, attempts=3, vision=vision)
         self.requests: list[ModelRequest] = []
         self._lines: Iterator[object] = iter(lines)
         self._chunks = chunks
