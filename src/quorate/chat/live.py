@@ -15,6 +15,7 @@ from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
 from quorate.chat.loop import converse
 from quorate.chat.person import Answers, answering_at_once
+from quorate.chat.state import loaded, saved
 from quorate.chat.talk import Cast, Talk, casts, everyone
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
@@ -459,6 +460,52 @@ class Runnable(ABC):
     def reset(self) -> None:
         """Begin a new conversation with the next run."""
         self._own = None
+
+    async def save_state(self) -> dict[str, Any]:
+        """Return what there is of its own conversation as plain data, for JSON and for `load_state`."""
+        return await saved(self.__dict__.get("_own"))
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with the next run, in its own conversation, from what `save_state` returned.
+
+        Raises:
+            ConfigError: It is no such data.
+            Conflict: A run of its own conversation is going on.
+        """
+        await self._check_idle("load_state")
+        self._own = loaded(state)
+
+    async def pause(self) -> None:
+        """Let the run that is going on in its own conversation make no further step: it ends `waiting`.
+
+        Raises:
+            Conflict: None is going on.
+        """
+        own: Conversation | None = self.__dict__.get("_own")
+        last = None if own is None else await own.store.read(own.id, owner=own.owner)
+        if own is None or not last or last[-1].kind == "ended":
+            raise Conflict("No run is going on in this team's own conversation, so there is nothing to pause.")
+        await post(own.store, (own.id, last[-1].run), "pause", "", to="", by="user", owner=own.owner)
+
+    async def resume(self, *, limits: Limits | None = None) -> TaskResult:
+        """Go on with the last run of its own conversation, to its end; `limits` replace the run's.
+
+        Raises:
+            Conflict: There is none, or it is completed.
+        """
+        own: Conversation | None = self.__dict__.get("_own")
+        if own is None:
+            raise Conflict("This team has no conversation of its own yet, so there is nothing to go on with.")
+        return await self.continue_run(own.id, limits=limits)
+
+    async def _check_idle(self, what: str) -> None:
+        own: Conversation | None = self.__dict__.get("_own")
+        if own is not None:
+            try:
+                journal = await own.store.open(own.id, owner=own.owner)
+            except Conflict as error:
+                raise Conflict(f"{what}: a run of this team's own conversation is going on. Wait for it.") from error
+            await journal.release()
 
     @asynccontextmanager
     async def going_on(

@@ -1,0 +1,64 @@
+"""The state of a team or an agent as plain data: the journal of its own conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from quorate.core.lazy import lazy
+from quorate.errors import ConfigError
+from quorate.runs.entries import Entry
+from quorate.runs.journal import Conversation
+from quorate.runs.memory import MemoryStore
+
+pydantic_core: Any = lazy("pydantic_core")
+
+TYPE, VERSION = "ConversationState", "1.0.0"
+State = dict[str, Any]
+
+
+async def saved(talk: Conversation | None) -> State:
+    """Return a conversation in memory as plain data; without one, what stands for none."""
+    entries = [] if talk is None else await talk.store.read(talk.id, owner=talk.owner)
+    plain = [entry[1:6] for entry in entries]
+    try:
+        text: str = pydantic_core.to_json(plain).decode()
+    except pydantic_core.PydanticSerializationError:  # half a character, which only some encoders take
+        text = json.dumps(plain)
+    return {"type": TYPE, "version": VERSION, "conversation": "" if talk is None else talk.id, "entries": text}
+
+
+def loaded(state: Mapping[str, Any]) -> Conversation | None:
+    """Return the conversation that `saved` made the data of, None for none.
+
+    Raises:
+        ConfigError: It is no such data, or that of a newer Quorate.
+    """
+    if not isinstance(state, Mapping) or state.get("type") != TYPE:  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError("This is no state that save_state() has returned.")
+    if str(state.get("version")).partition(".")[0] != VERSION.partition(".")[0]:
+        raise ConfigError(f"This state has version {state.get('version')!r}; this Quorate reads {VERSION}.")
+    found = _entries(state.get("entries"))
+    if not found:
+        return None
+    id = state.get("conversation")
+    if not isinstance(id, str):
+        raise ConfigError("This state does not say of which conversation it is.")
+    store = MemoryStore()
+    talk = store.conversation(id)
+    store.load(talk.id, found)
+    return talk
+
+
+def _entries(text: Any) -> list[Entry]:
+    try:
+        rows = cast("list[Any]", json.loads(text))
+        found = [Entry(seq, *row) for seq, row in enumerate(rows, 1)]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"The entries of this state cannot be read: {error}.") from error
+    kinds = (int, str, str, int, dict)
+    for entry in found:
+        if any(type(value) is not kind for value, kind in zip(entry[1:6], kinds, strict=True)):
+            raise ConfigError(f"Entry {entry.seq} of this state is none: {str(entry[1:])[:80]}.")
+    return found
