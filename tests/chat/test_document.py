@@ -463,7 +463,7 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
 FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime", "key"}
-FUNCTIONS |= {"tool_call_summary_formatter", "workbench"}
+FUNCTIONS |= {"tool_call_summary_formatter", "workbench", "is_termination_msg"}
 # None or empty there, said in full here
 OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata", "reviewers", "checks"}
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from quorate.core.lazy import lazy
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError
-from quorate.runs.entries import Entry
+from quorate.runs.entries import FORMAT, Entry
 from quorate.runs.journal import Conversation
 from quorate.runs.memory import MemoryStore
 
@@ -52,13 +53,15 @@ def loaded(state: Mapping[str, Any]) -> Conversation | None:
 
 
 def _entries(text: Any) -> list[Entry]:
+    found: list[Entry] = []
     try:
-        rows = cast("list[Any]", json.loads(text))
-        found = [Entry(seq, *row) for seq, row in enumerate(rows, 1)]
-    except (ValueError, TypeError, RecursionError) as error:
+        for seq, (run, path, kind, at, payload) in enumerate(cast("list[Any]", json.loads(text)), 1):
+            fits = type(run) is int and type(path) is str and type(kind) is str and type(at) is int
+            if not fits or type(payload) is not dict:
+                raise ConfigError(f"Entry {seq} of this state is none: {[run, path, kind, at]!r:.80}.")
+            found.append(filled(Entry, (seq, run, path, kind, at, payload, FORMAT)))
+    except (TypeError, RecursionError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"The entries of this state cannot be read: {error}.") from error
-    kinds = (int, str, str, int, dict)
-    for entry in found:
-        if any(type(value) is not kind for value, kind in zip(entry[1:6], kinds, strict=True)):
-            raise ConfigError(f"Entry {entry.seq} of this state is none: {str(entry[1:])[:80]}.")
     return found

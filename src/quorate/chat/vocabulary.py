@@ -50,7 +50,7 @@ from quorate.chat.graph import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow
 from quorate.chat.progress import PATIENCE
 from quorate.chat.summary import RESULT_ONLY
 from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
-from quorate.chat.user import UserProxyAgent
+from quorate.chat.user import AUTO_REPLY, InputMode, UserProxyAgent
 from quorate.core.config import Document, Fields, Form, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
@@ -151,6 +151,12 @@ class UserProxyFields(Fields):
 
     name: Name = Field(description="Who the person is in the thread.")
     description: str = Field("A human user", description="What the person is for, as others are told.")
+    human_input_mode: InputMode = Field(
+        "ALWAYS", description="When the person is asked: ALWAYS, TERMINATE (when somebody asks to end), NEVER."
+    )
+    default_auto_reply: str = Field(AUTO_REPLY, description="What is said where nobody is asked.")
+    max_consecutive_auto_reply: Count | None = Field(None, description="How often that is said in a row.")
+    inbox: bool = Field(False, description="Whether a question is put into the inbox though there is a terminal.")
 
 
 class SocietyFields(Fields):
