@@ -11,6 +11,7 @@ from quorate import (
     Limits,
     MaxMessageTermination,
     RoundRobinGroupChat,
+    StopMessageTermination,
     TextMessage,
     Turn,
     UserProxyAgent,
@@ -19,6 +20,7 @@ from quorate import (
     replay,
 )
 from quorate.chat.messages import UserInputRequestedEvent
+from quorate.chat.user import AUTO_REPLY
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import Said
 from quorate.runs.questions import answer, find
@@ -181,3 +183,98 @@ async def test_time_in_which_a_person_thinks_is_not_active_time() -> None:
     result = await working.run(task="Help.", limits=Limits(active_s=0.1))
 
     assert result.messages[-1].to_text() == "at last"
+
+
+# -- modes ------------------------------------------------------------------------------------------------------------
+
+
+def moded(person: UserProxyAgent, *lines: object) -> RoundRobinGroupChat:
+    return RoundRobinGroupChat(
+        [AssistantAgent("clerk", ScriptedModel(lines)), person],
+        termination_condition=StopMessageTermination() | MaxMessageTermination(7),
+    )
+
+
+def said(result: Any) -> list[str]:
+    return [m.to_text() for m in result.messages if m.type in {"TextMessage", "StopMessage"} and m.source == "ann"]
+
+
+def person(asked: list[str], *answers: str, **options: Any) -> UserProxyAgent:
+    left = list(answers)
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return left.pop(0)
+
+    return UserProxyAgent("ann", input_func=ask, **options)
+
+
+async def test_person_is_asked_only_when_somebody_wants_to_end() -> None:
+    asked: list[str] = []
+    ann = person(asked, "One thing more.", "exit", human_input_mode="TERMINATE")
+
+    result = await moded(ann, "Here.", "Done. TERMINATE", "And that. **TERMINATE**.").run(task="Help.")
+
+    assert said(result) == [AUTO_REPLY, "One thing more.", "exit"]
+    assert result.messages[-1].type == "StopMessage"
+    assert len(asked) == 2
+
+
+async def test_person_is_asked_after_so_many_answers_by_itself() -> None:
+    asked: list[str] = []
+    ann = person(
+        asked, "Shorter.", human_input_mode="TERMINATE", max_consecutive_auto_reply=2, default_auto_reply="On."
+    )
+
+    result = await moded(ann, "One.", "Two.", "Three.").run(task="Help.")
+
+    assert said(result) == ["On.", "On.", "Shorter."]
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "last"),
+    [
+        (["Done. TERMINATE"], {}, "clerk asked to end."),
+        (["One.", "Two."], {"max_consecutive_auto_reply": 1}, "I answered 1 times by myself."),
+        (["Enough!"], {"is_termination_msg": lambda m: "Enough" in m.to_text()}, "clerk asked to end."),
+    ],
+)
+async def test_person_who_is_never_asked_ends_instead(lines: list[str], options: Any, last: str) -> None:
+    ann = UserProxyAgent("ann", human_input_mode="NEVER", **options)
+
+    result = await moded(ann, *lines).run(task="Help.")
+
+    assert said(result)[-1] == last
+    assert result.messages[-1].type == "StopMessage"
+
+
+async def test_modes_are_the_same_in_a_replay() -> None:
+    talk = conversation("talk")
+    lines = ["Here.", "Done. TERMINATE"]
+    await moded(person([], "exit", human_input_mode="TERMINATE"), *lines).run(task="Help.", conversation=talk)
+
+    again = moded(person([], human_input_mode="TERMINATE"), *lines)
+
+    assert (await replay("talk", team=again, store=talk.store)).identical
+
+
+async def test_question_goes_into_the_inbox_though_there_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quorate.chat.user.is_terminal", lambda: True)
+
+    result = await moded(UserProxyAgent("ann", inbox=True), "Hello.").run(task="Help.")
+
+    assert result.outcome is not None
+    assert result.outcome.kind == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"human_input_mode": "SOMETIMES"}, "none of ALWAYS, TERMINATE, NEVER"),
+        ({"max_consecutive_auto_reply": 0}, "at least 1"),
+        ({"inbox": True, "input_func": input}, "nothing is put into the inbox"),
+    ],
+)
+def test_mode_that_cannot_be_is_refused(options: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        UserProxyAgent("ann", **options)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
-from quorate.runs.entries import FORMAT, Entry
+from quorate.runs.entries import FORMAT, Entry, Payload
 from quorate.runs.journal import Conversation
 from quorate.runs.memory import MemoryStore
 
@@ -59,7 +59,7 @@ def _entries(text: Any) -> list[Entry]:
             fits = type(run) is int and type(path) is str and type(kind) is str and type(at) is int
             if not fits or type(payload) is not dict:
                 raise ConfigError(f"Entry {seq} of this state is none: {[run, path, kind, at]!r:.80}.")
-            found.append(filled(Entry, (seq, run, path, kind, at, payload, FORMAT)))
+            found.append(filled(Entry, (seq, run, path, kind, at, cast("Payload", payload), FORMAT)))
     except (TypeError, RecursionError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
