@@ -50,6 +50,7 @@ PUBLIC = [
     "Limits",
     "MagenticOneGroupChat",
     "MaxMessageTermination",
+    "MessageFilterAgent",
     "MultiModalMessage",
     "NestedChats",
     "NoProgressTermination",

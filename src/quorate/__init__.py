@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from quorate.chat.console import Console
     from quorate.chat.delegate import Delegate
     from quorate.chat.document import load_team
+    from quorate.chat.filtering import MessageFilterAgent
     from quorate.chat.fork import fork
     from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
     from quorate.chat.handoff import Handoff
@@ -87,6 +88,7 @@ _HOMES = {
     "quorate.chat.console": ["Console"],
     "quorate.chat.delegate": ["Delegate"],
     "quorate.chat.document": ["load_team"],
+    "quorate.chat.filtering": ["MessageFilterAgent"],
     "quorate.chat.fork": ["fork"],
     "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
     "quorate.chat.handoff": ["Handoff"],
@@ -150,6 +152,7 @@ __all__ = [
     "Limits",
     "MagenticOneGroupChat",
     "MaxMessageTermination",
+    "MessageFilterAgent",
     "MultiModalMessage",
     "NestedChats",
     "NoProgressTermination",

@@ -69,6 +69,7 @@ from quorate.models.disk_cache import DiskCacheStore
 from quorate.models.embedded import EmbeddedModel
 from quorate.models.openai import OpenAIChat
 from quorate.models.redis_cache import RedisStore
+from quorate.models.views import Chain, FromSources, OwnSide, Pinned, Summarized
 from quorate.testing import ScriptedModel
 
 SECRET = "s3cret-0123456789"
@@ -146,6 +147,11 @@ SAMPLES: Mapping[str, Any] = {
     "head_and_tail_context": lambda: HeadAndTailChatCompletionContext(1, 2),
     "token_limited_context": lambda: TokenLimitedChatCompletionContext(100, 2),
     "list_memory": lambda: ListMemory("facts", ["Bonn is a city.", MemoryContent(content={"a": 1}, mime_type="x/y")]),
+    "own_side_context": lambda: OwnSide(2),
+    "from_sources_context": lambda: FromSources(["ann", "user"]),
+    "pinned_context": lambda: Pinned(BufferedChatCompletionContext(3), 2),
+    "chain_context": lambda: Chain([OwnSide(), BufferedChatCompletionContext(3)]),
+    "summarized_context": lambda: Summarized(1000, keep_last=4),
     "openai": lambda: OpenAIChat("gpt-5", context_window=1000, max_output=10),
     "embedded": lambda: EmbeddedModel("small.gguf", context_window=512),
     "chat_completion_cache": lambda: ChatCompletionCache(OpenAIChat("gpt-5"), DiskCacheStore("answers.db")),

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent
+from quorate.chat.compacting import compacted
 from quorate.chat.facts import Fact
 from quorate.chat.handoff import Handoff, chosen, ended_by, handoffs_of, was_made, with_one_handoff
 from quorate.chat.live import Cast, Runnable
@@ -19,7 +20,7 @@ from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models import registry
-from quorate.models.blocks import Block, Blocks, Reply
+from quorate.models.blocks import Block, Blocks, Reply, Summary
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
 from quorate.runs.meter import check_agent
@@ -129,6 +130,7 @@ class AssistantAgent(Runnable, Agent):
         self.max_tool_iterations = max_tool_iterations
         self.max_tokens, self.temperature, self.seed = max_tokens, temperature, seed
         self.model_context = _checked(name, model_context)
+        self._compacting: Any = model_context if callable(getattr(model_context, "due", None)) else None
         self.output_content_type, self.output_content_type_format = output_content_type, output_content_type_format
         self._output = output_of(name, output_content_type, output_content_type_format)
         self._schema = None if self._output is None else self._output.schema
@@ -158,7 +160,9 @@ class AssistantAgent(Runnable, Agent):
     def see(self, memory: Blocks, fact: Fact) -> Blocks:
         """Return the memory after a fact."""
         block = block_for(self.name, fact)
-        return memory if block is None else memory.plus_one(block)
+        if block is None:
+            return memory
+        return memory.plus_one(block) if type(block) is not Summary else block.put_into(memory)
 
     # -- speaking -----------------------------------------------------------------------------------------------------
 
@@ -182,6 +186,8 @@ class AssistantAgent(Runnable, Agent):
         if self._benches:
             found = await benches.tools_on(self.name, self._benches, offered)
             offered, specs = {**offered, **found}, (*specs, *[tool.spec for tool in found.values()])
+        if self._compacting is not None:
+            blocks = await compacted(turn, self._compacting, blocks, client, system, specs)
         if self.memory is not None:
             system = await remembered(turn, self.memory, system)
         asked_again = False

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from quorate.chat import messages
 from quorate.chat.coding import RUN_CODE, ran_block
+from quorate.chat.derived import summary_of
 from quorate.chat.facts import Fact
 from quorate.chat.hearing import words_of
 from quorate.chat.speech import MAKES, steps_of
@@ -59,7 +60,9 @@ class Rebuilding:
                 self._hear(entry, ref)
             self._note(entry)
             if entry.kind == "reply":
-                self._replies[ref] = answer_of(entry, ref).reply
+                reply = self._replies[ref] = answer_of(entry, ref).reply
+                if reply.text.strip():
+                    self._said[ref] = summary_of(reply.text, ref)
             elif entry.kind == "result" and entry.path.endswith(f" {RUN_CODE}"):
                 self._said[ref] = ran_block(entry.payload, ref)
         elif entry.kind == "said":

@@ -18,8 +18,9 @@ from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.executors.code import LANGUAGES, code_blocks_in
-from quorate.models.blocks import Reply, ToolResult
+from quorate.models.blocks import Reply, Summary, ToolResult
 from quorate.models.client import Usage
+from quorate.models.context import note
 from quorate.runs.run import Run
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ else:
 _text = messages.TextMessage.__pydantic_validator__.validate_python
 _requested = messages.ToolCallRequestEvent.__pydantic_validator__.validate_python
 _executed = messages.ToolCallExecutionEvent.__pydantic_validator__.validate_python
+
+
+SUMMED_UP = "What was said before, summed up:"
 
 
 def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) -> Fact:
@@ -197,6 +201,23 @@ def _decision(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> F
     return Fact(None, event, None, "", name, at, usage, cost_usd)
 
 
+def _compacted(steps: dict[int, Made], n: int, id: str, name: str, ref: str, head: int, upto: int) -> Fact:
+    answer, at, cost_usd = steps[n]
+    usage, summary = answer.usage, summary_of(answer.reply.text, f"{ref}/{n} model", head, upto)
+    event = messages.CompactionEvent(
+        content=summary.text, blocks=upto - head, source=name,
+        models_usage=usage and RequestUsage(usage[0], usage[1]), metadata=_priced(cost_usd) if cost_usd else {},
+        id=id, created_at=messages.at(at),
+    )  # fmt: skip
+    return Fact(None, event, None, "", name, at, usage, cost_usd, summary)
+
+
+def summary_of(text: str, ref: str, head: int = 0, upto: int = 0) -> Summary:
+    """Return the block of a summary; one that says nothing says how much it stands for."""
+    told = f"{SUMMED_UP}\n{text.strip()}" if text.strip() else note(upto - head).text
+    return Summary(told, "System", "agent", ref, head=head, upto=upto)
+
+
 def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     return fact_of(steps[n].value, steps[n].at, f"{id.removesuffix('model')}steer", f"{ref}/{n} steer")
 
@@ -247,6 +268,7 @@ _KINDS: dict[str, Callable[..., Fact]] = {
     "ran": _ran,
     "output": _output,
     "decision": _decision,
+    "compacted": _compacted,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from quorate.models.blocks import Block, Origin, Said
@@ -66,6 +67,12 @@ class Fact:
     def is_task(self) -> bool:
         """Whether it is a message of the task."""
         return self.message is not None and not self.speaker and self.ref.rpartition(":")[2].startswith("#")
+
+    def spoken_by(self, name: str) -> Fact:
+        """Return this fact as if it were of somebody of another name."""
+        other = copy(self)
+        other.speaker = name
+        return other
 
     def said(self) -> Said:
         """Return the message as another agent's model reads it; made once."""

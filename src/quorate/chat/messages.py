@@ -255,6 +255,14 @@ class MemoryQueryEvent(BaseAgentEvent):
         return "\n".join(each.to_text() for each in self.content)
 
 
+class CompactionEvent(BaseAgentEvent):
+    """The older part of what an agent remembers, of so many `blocks`, was summed up."""
+
+    content: str
+    blocks: int
+    type: Literal["CompactionEvent"] = "CompactionEvent"
+
+
 class CodeGenerationEvent(BaseAgentEvent):
     """A model has written code. `retry_attempt` counts from 0."""
 

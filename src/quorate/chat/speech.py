@@ -34,7 +34,8 @@ Item = tuple[Any, ...]
 `("steer", n)` (what a person said on the way), `("summary", n, format, text)`, `("handoff", n, target, tools)`,
 `("structured", n, key, format)` (a reply as data), `("draft", n)` (one that did not fit), of model step n and the tool
 steps after it; `("memory", n)`, what a memory found, and `("changed", n)`, what an intervention said instead, in step
-n; `("generated", n, attempt, languages…)` (code to run), `("decision", n)` (whether to try again), `("ran", n,
+n; `("compacted", n, head, upto)` (a summary of blocks),
+`("generated", n, attempt, languages…)` (code to run), `("decision", n)` (whether to try again), `("ran", n,
 attempt)` and `("output", n)` (what running code in step n came to), or `("json", data)`, a message or event dumped
 whole; `("told", data)`, a message that only this agent was told, and `("shown", data)`, what was only shown to who
 watches."""
@@ -188,6 +189,11 @@ class Turn:
             return None
         to = {"", self.name}
         return next((n for n in run.mail.values() if n.kind == "steer" and n.payload.get("to", "") in to), None)
+
+    def see_only(self, positions: Sequence[int]) -> None:
+        """Leave out of the thread, and of what is new in it, all but the messages at some positions."""
+        new = sum(at >= self._since for at in positions)
+        self.thread, self._since = Thread([self.thread[at] for at in positions]), len(positions) - new
 
     def leave(self) -> None:
         """End a speech that was cut short with what was done; a call that nobody answered is left out."""

@@ -56,7 +56,7 @@ from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
 from quorate.memory.content import MemoryContent
 from quorate.memory.lists import ListMemory
-from quorate.models import context
+from quorate.models import context, views
 from quorate.models.kinds import ModelPart
 
 # -- model contexts ---------------------------------------------------------------------------------------------------
@@ -86,7 +86,48 @@ class TokenLimitedFields(Fields):
     head_size: int = Field(1, ge=0, description="How many at the beginning stay.")
 
 
+class OwnSideFields(Fields):
+    """Shows an agent what it said itself, what was said since, and the first messages."""
+
+    head_size: int = Field(1, ge=0, description="How many at the beginning stay.")
+
+
+class FromSourcesFields(Fields):
+    """Shows what some have said, and the agent's own side."""
+
+    sources: Names = Field(min_length=1, description="Who; `user` gives the task.")
+
+
+class PinnedFields(Fields):
+    """Shows the first messages, and what another context shows of the others."""
+
+    context: ContextPart = Field(description="Chooses among the others.")
+    head_size: Count = Field(1, description="How many at the beginning stay.")
+
+
+class ChainFields(Fields):
+    """Shows what is left after several contexts, one after the other."""
+
+    contexts: list[ContextPart] = Field(min_length=1, description="In their order.")
+
+
+class SummarizedFields(Fields):
+    """Lets the agent's model sum up the older part of a long conversation."""
+
+    over_tokens: Count = Field(description="Once the conversation has more, estimated by its bytes, it is summed up.")
+    keep_last: Count = Field(10, description="How many of the latest stay as they are.")
+    head_size: int = Field(1, ge=0, description="How many at the beginning stay.")
+    summary_tokens: Count = Field(500, description="The most tokens of a summary.")
+    max_prompt_tokens: Count = Field(100_000, description="The most that are summed up at once.")
+    prompt: str = Field(views.PROMPT, min_length=1, description="What the model is asked.")
+
+
 CONTEXTS = (
+    Kind("own_side_context", "model_context", views.OwnSide, OwnSideFields),
+    Kind("from_sources_context", "model_context", views.FromSources, FromSourcesFields),
+    Kind("pinned_context", "model_context", views.Pinned, PinnedFields),
+    Kind("chain_context", "model_context", views.Chain, ChainFields),
+    Kind("summarized_context", "model_context", views.Summarized, SummarizedFields),
     Kind("unbounded_context", "model_context", context.UnboundedChatCompletionContext, UnboundedFields),
     Kind("buffered_context", "model_context", context.BufferedChatCompletionContext, BufferedFields),
     Kind("head_and_tail_context", "model_context", context.HeadAndTailChatCompletionContext, HeadAndTailFields),

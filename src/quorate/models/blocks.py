@@ -122,6 +122,18 @@ Block = Said | Reply
 """A value: nobody changes one once it is made."""
 
 
+@dataclass(slots=True)
+class Summary(Said):
+    """What stands for the blocks from number `head` up to, without, number `upto`."""
+
+    head: int = 0
+    upto: int = 0
+
+    def put_into(self, blocks: Blocks) -> Blocks:
+        """Return the blocks with this one in the place of those it stands for."""
+        return Blocks([*blocks[: self.head], self, *blocks.since(self.upto)])
+
+
 class Blocks(Sequence[Block]):
     """An immutable sequence of blocks that grows without copying.
 
