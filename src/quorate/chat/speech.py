@@ -192,8 +192,8 @@ class Turn:
 
     def see_only(self, positions: Sequence[int]) -> None:
         """Leave out of the thread, and of what is new in it, all but the messages at some positions."""
-        new = sum(at >= self._since for at in positions)
-        self.thread, self._since = Thread([self.thread[at] for at in positions]), len(positions) - new
+        new = sum(at >= self.since for at in positions)
+        self.thread, self.since = Thread([self.thread[at] for at in positions]), len(positions) - new
 
     def leave(self) -> None:
         """End a speech that was cut short with what was done; a call that nobody answered is left out."""
