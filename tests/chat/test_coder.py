@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from quorate import Agent, CodeExecutorAgent, MaxMessageTermination, RoundRobinGroupChat, TextMessage, Turn, replay
+from quorate import (
+    Agent,
+    CodeExecutorAgent,
+    MaxMessageTermination,
+    RoundRobinGroupChat,
+    TextMessage,
+    Turn,
+    fork,
+    replay,
+)
 from quorate.chat.audit import requests
 from quorate.chat.coder import ApprovalRequest, ApprovalResponse
 from quorate.chat.messages import CodeExecutionEvent, CodeGenerationEvent, ModelClientStreamingChunkEvent
@@ -338,3 +347,16 @@ async def test_crash_anywhere_ends_the_same_and_no_code_is_run_blindly_again() -
         done = sum(e.kind == "result" for e in entries[:at])
         assert len(executor.ran) == 2 - done
         assert (await replay("talk", team=solving(Sandbox()), store=store)).identical
+
+
+async def test_fork_behind_what_code_printed() -> None:
+    # ENGINE 21
+    store = MemoryStore(clock=FakeClock())
+    agent, _ = runs()
+    whole = await agent.run(fenced("print(1)"), conversation=store.conversation("talk"))
+
+    branch = await fork(store, "talk", at=whole.messages[-1].id)
+    again = await agent.run("Again.", conversation=branch)
+
+    assert again.messages[-1].to_text() == CodeExecutorAgent.NO_CODE_BLOCKS_FOUND_MESSAGE
+    assert [e.kind for e in await branch.store.read(branch.id)].count("result") == 1

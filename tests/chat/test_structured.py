@@ -17,6 +17,7 @@ from quorate import (
     StructuredMessage,
     TaskResult,
     TokenUsageTermination,
+    fork,
     replay,
     tool,
 )
@@ -265,3 +266,15 @@ def test_erased_answer_says_so() -> None:
     said = message("Weather#00000000", ERASED, source="a")
 
     assert (said.type, said.to_text()) == ("StructuredMessage[Weather]", ERASED)
+
+
+async def test_fork_keeps_it_and_goes_on_in_another_way() -> None:
+    # ENGINE 21
+    store, _, whole = await recorded()
+    [kept] = [m for m in whole.messages if m.source == "a"][1:2]
+
+    for at in (2, kept.id):
+        branch = await fork(store, "talk", at=at)
+        result = await team().continue_run(branch.id, store=store)
+        assert [m.to_text() for m in result.messages] == [m.to_text() for m in whole.messages]
+        assert isinstance(result.messages[2], StructuredMessage)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from quorate.chat import messages
+from quorate.chat.coding import RUN_CODE
 from quorate.chat.messages import BaseChatMessage, BaseMessage
 from quorate.errors import ConfigError
 from quorate.runs import forking, paths
@@ -40,6 +41,16 @@ class Said(NamedTuple):
     kind: str = "said"
 
 
+MADE = {
+    "reply": "model",
+    "structured": "model",
+    "summary": "model#summary",
+    "handoff": "model#handoff",
+    "output": RUN_CODE,
+}
+"""The items that are messages made of a step, and how the id of each ends."""
+
+
 def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
     """Return the messages of a conversation, in canonical order."""
     found: list[Said] = []
@@ -64,10 +75,8 @@ def thread(conversation: str, runs: dict[int, RunRecord]) -> list[Said]:
                     elif kind == "inner":
                         own = bool(more and more[0])
                         add(f"{of}/{path}" if own else _inner_id(record, of, path, value), number, path)
-                    elif kind == "handoff":
-                        add(f"{of}/{path}/{value} model#handoff", number, path)
-                    elif kind in {"reply", "summary"}:
-                        add(f"{of}/{path}/{value} model{'#summary' * (kind == 'summary')}", number, path)
+                    elif kind in MADE:
+                        add(f"{of}/{path}/{value} {MADE[kind]}", number, path)
             elif entry.kind == "choice":
                 for data in entry.payload["say"]:
                     add(data["id"], number, path, data=data, kind="say")
@@ -89,8 +98,7 @@ def _inner_id(record: RunRecord, of: str, path: str, place: str) -> str:
     kind, value, *_ = closing.payload["items"][-1]
     if kind == "json":
         return str(value["id"])
-    suffix = {"summary": "#summary", "handoff": "#handoff"}.get(kind, "")
-    return f"{of}/{path}/{place}" if kind == "inner" else f"{of}/{path}/{place}/{value} model{suffix}"
+    return f"{of}/{path}/{place}" if kind == "inner" else f"{of}/{path}/{place}/{value} {MADE.get(kind, 'model')}"
 
 
 def _tells(entry: Entry) -> bool:
