@@ -35,7 +35,7 @@ def test_file_that_cannot_be_read_is_a_finding_too(cli: Any, tmp_path: Any) -> N
     [told] = cli("check", "nowhere.yaml", "--json").json
 
     assert ran.code == 1
-    assert "There is no agent type 'assistent'. Did you mean 'assistant'?" in ran.out
+    assert "There is no agent or team type 'assistent'. Did you mean 'assistant'?" in ran.out
     assert [f["rule"] for f in told["findings"]] == ["definition"]
     assert "There is no file 'nowhere.yaml'" in told["findings"][0]["text"]
 

@@ -216,8 +216,10 @@ class Registry:
         try:
             fields = kind.fields.model_validate(given, strict=False)
         except ValidationError as error:
-            why = "; ".join(p.text for p in problems_of(error, kind.fields, kind.id, ()))
-            raise ConfigError(f"{cut(thing)} cannot be written as a document: {why}") from error
+            texts = [p.text.partition(", not ")[0] for p in problems_of(error, kind.fields, kind.id, ())]
+            raise ConfigError(  # without the values: one may be a secret that was put in the wrong place
+                f"A {type(thing).__name__} cannot be written as a document: {'; '.join(texts)}."
+            ) from None
         return normal(kind, fields, {name: given[name] for name in kind.parts})
 
     def _part(self, part: Part, thing: Any) -> Any:
