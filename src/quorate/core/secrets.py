@@ -14,7 +14,7 @@ from quorate.core.config import Document, Fields, Form
 from quorate.errors import ConfigError
 
 NAMED = re.compile(
-    r"^(?!max_|over_)(?:.*_)?(?:api_?key|access_?key|token|secret|passw(?:or)?d|credential|authorization)s?$", re.IGNORECASE
+    r"^(?!max_)(?:.*_)?(?:api_?key|access_?key|token|secret|passw(?:or)?d|credential|authorization)s?$", re.IGNORECASE
 )
 """Names of parameters whose text is a secret."""
 IN_ENVIRONMENT = re.compile(rf"{NAMED.pattern}|_KEY$", re.IGNORECASE)
