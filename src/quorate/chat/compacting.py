@@ -22,7 +22,7 @@ async def compacted(
     if not upto:
         return blocks
     old = Blocks([*blocks[:upto], Said(context.prompt, "System", "agent")])
-    most = min(context.summary_tokens, client.info.max_output)
+    most = min(context.max_summary_tokens, client.info.max_output)
     request = ModelRequest(old, system, specs, "none" if specs else "auto", max_tokens=most)
     n = turn.scope.count + 1
     answer, asked = await ask(client, request)

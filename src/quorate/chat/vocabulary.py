@@ -50,7 +50,7 @@ from quorate.chat.graph import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow
 from quorate.chat.progress import PATIENCE
 from quorate.chat.summary import RESULT_ONLY
 from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
-from quorate.chat.user import AUTO_REPLY, InputMode, UserProxyAgent
+from quorate.chat.user import AUTO_REPLY, MODES, UserProxyAgent
 from quorate.core.config import Document, Fields, Form, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
@@ -114,10 +114,10 @@ class ChainFields(Fields):
 class SummarizedFields(Fields):
     """Lets the agent's model sum up the older part of a long conversation."""
 
-    over_tokens: Count = Field(description="Once the conversation has more, estimated by its bytes, it is summed up.")
+    max_tokens: Count = Field(description="Once the conversation has more, estimated by its bytes, it is summed up.")
     keep_last: Count = Field(10, description="How many of the latest stay as they are.")
     head_size: int = Field(1, ge=0, description="How many at the beginning stay.")
-    summary_tokens: Count = Field(500, description="The most tokens of a summary.")
+    max_summary_tokens: Count = Field(500, description="The most tokens of a summary.")
     max_prompt_tokens: Count = Field(100_000, description="The most that are summed up at once.")
     prompt: str = Field(views.PROMPT, min_length=1, description="What the model is asked.")
 
@@ -192,8 +192,10 @@ class UserProxyFields(Fields):
 
     name: Name = Field(description="Who the person is in the thread.")
     description: str = Field("A human user", description="What the person is for, as others are told.")
-    human_input_mode: InputMode = Field(
-        "ALWAYS", description="When the person is asked: ALWAYS, TERMINATE (when somebody asks to end), NEVER."
+    human_input_mode: str = Field(
+        "ALWAYS",
+        description="When the person is asked: ALWAYS, TERMINATE (when somebody asks to end), NEVER.",
+        json_schema_extra={"enum": list(MODES)},
     )
     default_auto_reply: str = Field(AUTO_REPLY, description="What is said where nobody is asked.")
     max_consecutive_auto_reply: Count | None = Field(None, description="How often that is said in a row.")

@@ -145,10 +145,10 @@ class Summarized:
     What is summed up is remembered as the summary, so each part is read by the model once more and never again.
 
     Args:
-        over_tokens: Once the conversation has more, estimated by its bytes, it is summed up.
+        max_tokens: Once the conversation has more, estimated by its bytes, it is summed up.
         keep_last: How many of the latest blocks stay as they are.
         head_size: How many at the beginning stay, such as the task.
-        summary_tokens: The most tokens of a summary.
+        max_summary_tokens: The most tokens of a summary.
         max_prompt_tokens: The most that are summed up at once; of more, the oldest.
         prompt: What the model is asked.
 
@@ -156,15 +156,15 @@ class Summarized:
         ConfigError: A figure is out of range.
     """
 
-    over_tokens: int
+    max_tokens: int
     keep_last: int = 10
     head_size: int = 1
-    summary_tokens: int = 500
+    max_summary_tokens: int = 500
     max_prompt_tokens: int = 100_000
     prompt: str = PROMPT
 
     def __post_init__(self) -> None:
-        for name in ("over_tokens", "keep_last", "summary_tokens", "max_prompt_tokens"):
+        for name in ("max_tokens", "keep_last", "max_summary_tokens", "max_prompt_tokens"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Summarized: {name}={getattr(self, name)} must be at least 1.")
         if self.head_size < 0:
@@ -176,10 +176,10 @@ class Summarized:
     def due(self, blocks: Blocks) -> int:
         """Return up to which block the conversation is to be summed up now, 0 for not at all."""
         end = len(blocks) - self.keep_last
-        if end - self.head_size < 2 or blocks.size_bytes <= self.over_tokens:  # a token has a byte at least
+        if end - self.head_size < 2 or blocks.size_bytes <= self.max_tokens:  # a token has a byte at least
             return 0
         counted = [tokens_of(block) for block in blocks]
-        if sum(counted) <= self.over_tokens:
+        if sum(counted) <= self.max_tokens:
             return 0
         room, upto = self.max_prompt_tokens, self.head_size
         while upto < end and (counted[upto] <= room or upto < self.head_size + 2):
