@@ -530,6 +530,7 @@ async def test_a_model_in_full_is_opened_for_each_run_and_closed_after_it() -> N
 
 async def test_a_team_of_a_document_needs_no_key_until_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("TEAM_KEY", raising=False)  # a page may have set it
     text = "type: round_robin\nparticipants:\n  - type: assistant\n    name: a\n"
     text += "    model_client: {type: openai, model: gpt-5, api_key: {env: TEAM_KEY}}\n"
     team = load_team(text, secrets=["TEAM_KEY"])
