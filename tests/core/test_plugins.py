@@ -82,7 +82,7 @@ def test_an_installed_package_is_found_and_not_imported(packages: Packages) -> N
 def test_what_is_not_enabled_is_neither_known_nor_imported(packages: Packages) -> None:
     packages.install("acme_birds", "acme = acme_birds:things")
 
-    with pytest.raises(ConfigError, match="There is no agent type 'acme_parrot'"):
+    with pytest.raises(ConfigError, match="There is no agent or team type 'acme_parrot'"):
         load_team(TEAM)
     with pytest.raises(ConfigError, match="There is no component type 'acme_birds"):
         load_component({"type": "acme_birds.Parrot", "name": "a"})
