@@ -358,7 +358,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         await self._model_context.clear()
 
     async def save_state(self) -> Mapping[str, Any]:
-        return AssistantAgentState(llm_context=await self._model_context.save_state()).model_dump()
+        return AssistantAgentState().model_dump() | {"llm_context": dict(await self._model_context.save_state())}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         await self._model_context.load_state(AssistantAgentState.model_validate(state).llm_context)

@@ -327,14 +327,13 @@ class BaseGroupChat(Team, ABC):
         dumped = {} if talk is None else {id(item): item.dump() for item in self._thread(talk)}
         states: dict[str, Any] = {}
         for participant in self.members:
-            states[participant.name] = ChatAgentContainerState(
-                agent_state=await participant.save_state(),
-                message_buffer=[dumped.get(id(m)) or m.dump() for m in self._buffer(participant, talk)],
-            ).model_dump()
-        thread = [*self._before, *dumped.values()]
-        manager = self.manager_state(None if talk is None else talk.policy)
-        states[self.manager_name] = self.states(message_thread=thread, **manager).model_dump()
-        return TeamState(agent_states=states).model_dump()
+            container = ChatAgentContainerState().model_dump()  # filled in as it is: a state is data already
+            container["agent_state"] = dict(await participant.save_state())
+            container["message_buffer"] = [dumped.get(id(m)) or m.dump() for m in self._buffer(participant, talk)]
+            states[participant.name] = container
+        manager = self.states(**self.manager_state(None if talk is None else talk.policy)).model_dump()
+        states[self.manager_name] = manager | {"message_thread": [*self._before, *dumped.values()]}
+        return TeamState().model_dump() | {"agent_states": states}
 
     def _thread(self, talk: Talk) -> list[BaseMessage]:
         found = [fact.message or fact.event for fact in talk.facts if fact.ref != SHOWN]

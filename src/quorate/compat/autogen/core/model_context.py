@@ -62,7 +62,7 @@ class ChatCompletionContext(ABC, ComponentBase[BaseModel]):
 
     async def save_state(self) -> Mapping[str, Any]:
         """Return the messages, as data for JSON."""
-        return ChatCompletionContextState(messages=self._messages).model_dump()
+        return ChatCompletionContextState.model_construct(messages=self._messages).model_dump()
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on with what `save_state` returned."""
