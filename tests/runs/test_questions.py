@@ -27,6 +27,7 @@ from quorate import (
 from quorate.chat.messages import TaskResult
 from quorate.errors import ConfigError, Conflict, Expired, RunFailed
 from quorate.models import ToolCall
+from quorate.runs.budget import Budget
 from quorate.runs.memory import MemoryStore
 from quorate.runs.outcome import Outcome
 from quorate.runs.questions import answer, expire, find, reassign
@@ -632,3 +633,12 @@ async def test_a_conversation_in_memory_can_wait_too() -> None:
     result = await working.continue_run("talk", store=talk.store)
 
     assert result.messages[-1].to_text() == "told 'Blue.'"
+
+
+async def test_person_can_be_asked_in_a_run_with_a_shared_budget() -> None:
+    store = MemoryStore()
+    budget = Budget("acme/ann", tokens=1000)
+
+    result = await team(Asking("ann")).run("Go.", conversation=store.conversation("talk"), budgets=[budget])
+
+    assert outcome_of(result).kind == "waiting"
