@@ -51,6 +51,7 @@ async def work(what: str, url: str) -> str:
 
 def main() -> None:
     what, url = sys.argv[1:3]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without
     if what == "starve":
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
