@@ -37,7 +37,7 @@ demo: $(READY) weights ## watch a team work on a real file with a real local mod
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(TOOLS) weights ## run the whole suite: the fast tests and the journeys with real processes
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(TOOLS) ## check style, format, types and layers
 	@$(BIN)/ruff check .
@@ -56,7 +56,7 @@ docs: $(TOOLS) weights ## run every example in the README and in docs/
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
 lowest: $(LOWEST)/ready weights ## run the fast tests with the oldest dependencies we promise
-	@$(LOWEST)/bin/python -m pytest -n $(JOBS) -m "not journey" $(ARGS)
+	@$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not journey" $(ARGS)
 
 check: lint test lowest ## what CI runs
 
