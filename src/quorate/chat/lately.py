@@ -39,6 +39,7 @@ SLOTS = 32
 _APART = re.compile(r"[?\uff1f=<>|\\]")
 """What is in questions and in code is no courtesy."""
 _ARTICLES = frozenset(["the", "every", "each", "another", "next"])
+_NOTHING = frozenset[str]()
 _ELISIONS = str.maketrans("'\u2019", "  ")
 
 
@@ -152,7 +153,7 @@ class Voice:
         digits = "0" in shaped
         if digits:
             seen = {word for word in seen if "0" not in word}
-        felt = set[str]()
+        felt: frozenset[str] | set[str] = _NOTHING
         if seen and not room.abroad and len(words) <= FELT and not room.feelings.isdisjoint(words):
             felt = self._felt(text, seen)
             if felt:
@@ -162,9 +163,11 @@ class Voice:
         unknown = len(fresh)
         self._heard += 1
         if self._heard % LATELY:
-            self._known |= seen | felt
+            self._known |= seen
         else:
-            self._before, self._known = self._known, seen | felt
+            self._before, self._known = self._known, set(seen)
+        if felt:
+            self._known |= felt
         said = sign = None
         if texts and unknown * FEW <= len(seen):
             near = [t for t in texts.values() if is_near(seen, t.seen)]
@@ -177,7 +180,7 @@ class Voice:
                 said = said or wording(text, room.stock)
             if said is None or said.numbers <= room.names:
                 sign, hollow = self._empty, True
-        room.recent.append(seen | felt)
+        room.recent.append(seen | felt if felt else seen)
         odd = sign is None and unknown <= ODD and unknown * ODD_AMONG <= len(words) >= 2 * len(seen)
         if odd and (felt or unknown) and not room.abroad and self._alike < 1.0 and not _are_things(words, fresh):
             said = said or wording(text, room.stock)
