@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 
 from quorate.chat.stock import all_joints, all_stock, feelings, joints, plain, stock
 from quorate.chat.tongues import HINTS
@@ -153,21 +153,13 @@ class Voice:
         digits = "0" in shaped
         if digits:
             seen = {word for word in seen if "0" not in word}
-        felt: frozenset[str] | set[str] = _NOTHING
-        if seen and not room.abroad and len(words) <= FELT and not room.feelings.isdisjoint(words):
-            felt = self._felt(text, seen)
-            if felt:
-                seen = seen - felt
-                text = "".join(word for word in re.split(r"(\W+)", text) if word.lower() not in felt)
+        felt = self._felt(text, words, seen)
+        if felt:
+            seen = seen - felt
+            text = "".join(word for word in re.split(r"(\W+)", text) if word.lower() not in felt)
         fresh = seen - self._known - self._before
         unknown = len(fresh)
-        self._heard += 1
-        if self._heard % LATELY:
-            self._known |= seen
-        else:
-            self._before, self._known = self._known, set(seen)
-        if felt:
-            self._known |= felt
+        self._learn(seen, felt)
         said = sign = None
         if texts and unknown * FEW <= len(seen):
             near = [t for t in texts.values() if is_near(seen, t.seen)]
@@ -204,20 +196,32 @@ class Voice:
                 return text.sign
         return None
 
-    def _felt(self, text: str, seen: set[str]) -> set[str]:
+    def _learn(self, seen: set[str], felt: Set[str]) -> None:
+        """Remember the words of a text."""
+        self._heard += 1
+        if self._heard % LATELY:
+            self._known |= seen
+        else:
+            self._before, self._known = self._known, set(seen)
+        if felt:
+            self._known |= felt
+
+    def _felt(self, text: str, words: list[str], seen: set[str]) -> Set[str]:
         """Return the words that are no news: one in a sentence that tells how its speaker feels.
 
         What stands where another word stood in such a sentence is an item, and news.
         """
+        if not seen or self._room.abroad or len(words) > FELT or self._room.feelings.isdisjoint(words):
+            return _NOTHING
         felt = set[str]()
         for sentence in split(text):
-            words = shape(sentence).split()
-            odd = seen.intersection(words)
-            if not odd or len(odd) * SATELLITE > len(words) or self._room.feelings.isdisjoint(words):
+            parts = shape(sentence).split()
+            odd = seen.intersection(parts)
+            if not odd or len(odd) * SATELLITE > len(parts) or self._room.feelings.isdisjoint(parts):
                 continue
-            if _are_things(words, odd):
+            if _are_things(parts, odd):
                 continue
-            frame = tuple("" if word in odd else word for word in words)
+            frame = tuple("" if word in odd else word for word in parts)
             known = self._slots.setdefault(frame, odd)
             if len(self._slots) > SLOTS:
                 del self._slots[next(iter(self._slots))]

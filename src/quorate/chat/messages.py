@@ -179,7 +179,7 @@ class MultiModalMessage(BaseChatMessage):
 
     def to_text(self, iterm: bool = False) -> str:
         """Return the content in lines, an image as `<image>`; for iTerm2 as what makes it show it."""
-        shown = "\x1b]1337;File=inline=1:{}\a" if iterm else "<image>"
+        shown = "\x1b]1337;File=inline=1:{}\a\n" if iterm else "<image>"
         return "\n".join(
             p if isinstance(p, str) else shown.format(p.to_base64() if iterm else "") for p in self.content
         )

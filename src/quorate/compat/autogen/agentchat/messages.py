@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -27,6 +27,7 @@ from quorate.chat.messages import (
     ToolCallSummaryMessage,
     UserInputRequestedEvent,
 )
+from quorate.chat.messages import MultiModalMessage as Multimodal
 from quorate.chat.structured import StructuredMessage
 from quorate.compat.autogen.components import Component, ComponentBase
 from quorate.compat.autogen.core.models import UserMessage
@@ -64,25 +65,10 @@ __all__ = [
 StructuredContentType = TypeVar("StructuredContentType", bound=BaseModel, covariant=True)
 
 
-class MultiModalMessage(BaseChatMessage):
-    """Texts and images."""
+class MultiModalMessage(Multimodal):
+    """Texts and images; what is read again has AutoGen's kind of image."""
 
-    content: list[str | Image]
-    type: Literal["MultiModalMessage"] = "MultiModalMessage"
-
-    def to_model_text(self, image_placeholder: str | None = "[image]") -> str:
-        """Return the texts, with a placeholder for each image, or its base64."""
-        return "".join(
-            part if isinstance(part, str) else f" {image_placeholder or part.to_base64()}" for part in self.content
-        )
-
-    def to_text(self, iterm: bool = False) -> str:
-        """Return the parts as lines; an image as `<image>`, or as what an iTerm2 terminal shows it for."""
-        return "\n".join(part if isinstance(part, str) else _image(part, iterm=iterm) for part in self.content)
-
-
-def _image(image: Image, *, iterm: bool) -> str:
-    return f"\033]1337;File=inline=1:{image.to_base64()}\a\n" if iterm else "<image>"
+    content: list[str | Image]  # pyright: ignore[reportIncompatibleVariableOverride]: it is only read
 
 
 ChatMessage = TextMessage | MultiModalMessage | StopMessage | ToolCallSummaryMessage | HandoffMessage
