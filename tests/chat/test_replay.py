@@ -540,16 +540,16 @@ async def test_replay_of_a_run_with_an_erased_text_says_erased_and_never_diverge
 
 
 def masking(path: str, kind: str, payload: Any) -> Any:
-    return json.loads(json.dumps(payload).replace("4711", "####"))
+    return json.loads(json.dumps(payload).replace("K4711", "####"))
 
 
 @tool
 async def card(owner: str) -> str:
     """Look a card up."""
-    return f"{owner} has card 4711"
+    return f"{owner} has card K4711"
 
 
-SECRETIVE = (ToolCall("c1", "card", '{"owner":"4711"}'), "The card is 4711.", "I see 4711.", "Bye 4711.")
+SECRETIVE = (ToolCall("c1", "card", '{"owner":"K4711"}'), "The card is K4711.", "I see K4711.", "Bye K4711.")
 
 
 @pytest.mark.parametrize("durable", [False, True], ids=["memory", "sqlite"])
@@ -559,7 +559,7 @@ async def test_run_goes_on_with_what_was_kept_of_a_redacted_text(tmp_path: Path,
     agents: list[Any] = [AssistantAgent("a", model, tools=[card]), AssistantAgent("b", model), Telling("c")]
     working = RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(5))
     async with open_store(tmp_path / "work.db" if durable else "memory:", redact=masking) as store:
-        result = await working.run(task="Whose is 4711?", conversation=store.conversation("talk"))
+        result = await working.run(task="Whose is K4711?", conversation=store.conversation("talk"))
         entries = await store.read("talk")
         rebuilt = audit.requests("talk", entries)
         report = await replay("talk", team=working, store=store)
@@ -569,7 +569,7 @@ async def test_run_goes_on_with_what_was_kept_of_a_redacted_text(tmp_path: Path,
     assert told == ["Whose is ####?", "The card is ####.", "I see ####.", "c heard ####", "Bye ####."]
     assert report.identical
     sent = [[b.content for b in r.blocks] for r in model.requests]
-    assert "4711" not in str(sent)
+    assert "K4711" not in str(sent)
     found = [asking for attempts in rebuilt.values() for asking in attempts]
     assert [[b.content for b in asking.request.blocks] for asking in found] == sent
     for asking in found:
@@ -579,11 +579,11 @@ async def test_run_goes_on_with_what_was_kept_of_a_redacted_text(tmp_path: Path,
 
 class Telling(Agent):
     async def speak(self, turn: Turn) -> TextMessage:
-        return TextMessage(content=f"{self.name} heard 4711", source=self.name)
+        return TextMessage(content=f"{self.name} heard K4711", source=self.name)
 
 
 async def test_request_whose_standing_part_is_redacted_has_no_digest(tmp_path: Path) -> None:
-    agent = AssistantAgent("a", ScriptedModel(["So."]), system_message="Use 4711.")
+    agent = AssistantAgent("a", ScriptedModel(["So."]), system_message="Use K4711.")
     working = RoundRobinGroupChat([agent], max_turns=1)
     async with open_store(tmp_path / "work.db", redact=masking) as store:
         await working.run(task="Go.", conversation=store.conversation("talk"))
@@ -592,5 +592,5 @@ async def test_request_whose_standing_part_is_redacted_has_no_digest(tmp_path: P
 
     assert call.payload["redacted"]
     assert "digest" not in call.payload
-    assert "4711" not in str(call.payload)
+    assert "K4711" not in str(call.payload)
     assert report.identical

@@ -1,6 +1,8 @@
 import json
+import re
+from typing import Any
 
-from quorate.runs.entries import Entry, canonical_export, canonical_order, run_id, split_run_id
+from quorate.runs.entries import Entry, canonical_export, canonical_order, redacted, run_id, split_run_id
 
 
 def entry(seq: int, run: int, path: str, kind: str) -> Entry:
@@ -47,3 +49,14 @@ def test_canonical_export_is_the_same_whatever_was_written_first() -> None:
 
     assert exported == canonical_export(two)
     assert [json.loads(line)["path"] for line in exported.splitlines()] == ["1 turn/1 a", "1 turn/2 b"]
+
+
+def test_a_pattern_of_digits_does_not_take_a_digest() -> None:
+    # ENGINE 24
+    payload = {"model": "m", "digest": "ab4711"}
+
+    def numbers(path: str, kind: str, payload: Any) -> Any:
+        return json.loads(re.sub("[0-9]+", "#", json.dumps(payload)))
+
+    assert redacted(numbers, "1", "call", payload) is payload
+    assert redacted(numbers, "1", "call", {**payload, "model": "m4"}) == {"model": "m#", "redacted": True}
