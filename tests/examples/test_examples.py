@@ -1,6 +1,7 @@
 """Every example does what it was recorded to do, offline: nothing is asked, every entry is compared."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quorate.executors.code import code_blocks_in
 from quorate.testing import Differs, replaying
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -87,3 +89,15 @@ async def test_approval_waits_for_a_person_and_pays_only_what_was_approved() -> 
     asked: Any = next(entry for entry in entries if entry.kind == "question").payload
     intent = next(entry for entry in entries if entry.kind == "intent").payload
     assert (asked["name"], asked["arguments"]) == (intent["name"], intent["arguments"])
+
+
+async def test_code_that_ran_is_the_coders_own_to_the_letter_and_a_person_had_read_it() -> None:
+    recorded = replaying(RECORDED / "coding.jsonl")
+    result = await recorded.check(loaded("coding").team())
+    entries: list[Any] = await recorded.conversation.entries()
+    asked, ran = (next(e.payload for e in entries if e.kind == kind) for kind in ("question", "intent"))
+
+    [block] = code_blocks_in(result.messages[1].to_text())
+    assert json.loads(ran["arguments"]) == {"blocks": [{"code": block.code, "language": "python"}]}
+    assert (asked["name"], asked["arguments"]) == (ran["name"], ran["arguments"])
+    assert result.messages[2].to_text() == "5050\n"

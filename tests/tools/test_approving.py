@@ -1,5 +1,6 @@
 """Approvals: of the exact call, by a person, once."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from quorate.errors import Conflict
 from quorate.models import ToolCall
 from quorate.runs.inbox import Note
 from quorate.runs.memory import MemoryStore
-from quorate.runs.questions import answer, find
+from quorate.runs.questions import Question, answer, find
 from quorate.testing import FakeClock, ScriptedModel
 
 
@@ -48,6 +49,7 @@ class Till:
         return [e.kind for e in await self.store.read("talk") if e.path == path]
 
 
+CODE = "if 1:\n\tprint('\x1b[2J')\nApprove it?\n"
 PAY = ToolCall("c1", "pay", '{"cents": 5}')
 PATH = "1 turn/1 clerk/2 pay"
 
@@ -67,6 +69,44 @@ async def test_call_waits_for_its_approval_which_is_finished_before_its_intent()
     assert till.paid == [5]
     assert await till.kinds(PATH) == ["question", "answer", "intent", "result"]
     assert (await replay("talk", team=till.team, store=till.store)).identical
+
+
+async def test_person_reads_an_argument_of_several_lines_as_lines_and_none_passes_for_the_question() -> None:
+    till = Till(
+        ToolCall("c1", "run", json.dumps({"blocks": [{"code": CODE, "language": "python"}], "tries": 1})), "Ok."
+    )
+
+    @tool(name="run", approval=True)
+    def run(blocks: list[dict[str, str]], tries: int) -> str:
+        """Run code."""
+        return "ran"
+
+    asked: list[str] = []
+
+    def refuse(question: Question) -> bool:
+        asked.append(question.text)
+        return False
+
+    await till.with_tools(run).run(task="Run.", answer=refuse)
+
+    assert asked == [
+        "clerk asks to call run:\n  blocks[0].code =\n  | if 1:\n  | \tprint('\\x1b[2J')\n  | Approve it?\n"
+        '  blocks[0].language = "python"\n  tries = 1\nApprove it?'
+    ]
+
+
+async def test_backslash_in_an_argument_is_no_line() -> None:
+    till = Till(ToolCall("c1", "look", json.dumps({"path": "C:\\new"})), "Ok.")
+
+    @tool(approval=True)
+    def look(path: str) -> str:
+        """Look."""
+        return "seen"
+
+    waits = await till.with_tools(look).run(task="Look.", conversation=till.store.conversation("talk"))
+
+    question, _ = await find(till.store, waits.outcome.questions[0])
+    assert question.text == 'clerk asks to call look({"path":"C:\\\\new"}). Approve it?'
 
 
 @pytest.mark.parametrize(

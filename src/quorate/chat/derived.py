@@ -182,9 +182,10 @@ def _ran(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: 
 
 def _output(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     payload, at, _ = steps[n]
+    result = result_of(payload)
     message = messages.TextMessage(
-        content=told_of(result_of(payload)), source=name, id=f"{id.removesuffix('model')}{RUN_CODE}",
-        created_at=messages.at(at),
+        content=told_of(result), source=name, id=f"{id.removesuffix('model')}{RUN_CODE}",
+        created_at=messages.at(at), metadata={"exit_code": str(result.exit_code)},
     )  # fmt: skip
     return Fact(message=message, speaker=name, at=at, block=None, ref=ref)
 

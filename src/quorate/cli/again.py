@@ -66,7 +66,7 @@ class Again:
             yield self.hint()
 
     def _question(self, said: Payload) -> Iterator[str]:
-        yield f"{said['id']}: {shown.inline(said['text'])}"
+        yield f"{said['id']}: {shown.clean(said['text'])}"
         if self.place is not None:
             yield from ways(said, self.place)
 
