@@ -13,10 +13,12 @@ from pydantic import BaseModel
 from quorate import (
     Agent,
     AssistantAgent,
+    CodeExecutorAgent,
     Condition,
     Consensus,
     CostTermination,
     Debate,
+    Delegate,
     DiGraph,
     DiGraphEdge,
     DiGraphNode,
@@ -29,6 +31,7 @@ from quorate import (
     Limits,
     MagenticOneGroupChat,
     MaxMessageTermination,
+    MessageFilterAgent,
     NoProgressTermination,
     Price,
     ResultTermination,
@@ -55,6 +58,7 @@ from quorate.chat.document import dump, kind, team_registry, team_schema
 from quorate.core.config import Document, Fields, Held, Kind, Registry
 from quorate.core.secrets import NAMED
 from quorate.errors import ConfigError
+from quorate.executors.local import LocalCommandLineCodeExecutor
 from quorate.memory.content import MemoryContent
 from quorate.memory.lists import ListMemory
 from quorate.models import Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
@@ -69,7 +73,7 @@ from quorate.models.disk_cache import DiskCacheStore
 from quorate.models.embedded import EmbeddedModel
 from quorate.models.openai import OpenAIChat
 from quorate.models.redis_cache import RedisStore
-from quorate.models.views import Chain, FromSources, OwnSide, Pinned, Summarized
+from quorate.models.views import Chain, FromSources, MessageFilterConfig, OwnSide, PerSourceFilter, Pinned, Summarized
 from quorate.testing import ScriptedModel
 
 SECRET = "s3cret-0123456789"
@@ -159,6 +163,20 @@ SAMPLES: Mapping[str, Any] = {
     "disk_cache": lambda: DiskCacheStore("answers.db", max_bytes=200_000),
     "redis_cache": lambda: RedisStore("redis://localhost:6379/1", prefix="p:"),
     "tool": lambda: count,
+    "delegate": lambda: Delegate("ben", "For hard ones.", "ask_ben", remember=True, limits=Limits(tokens=9)),
+    "code_executor": lambda: CodeExecutorAgent(
+        "runner",
+        LocalCommandLineCodeExecutor(),
+        model_client="embedded",
+        max_retries_on_error=2,
+        approval=True,
+        min_isolation="process",
+        model_context=BufferedChatCompletionContext(9),
+    ),
+    "message_filter": lambda: MessageFilterAgent(
+        "quiet", agent(), MessageFilterConfig([PerSourceFilter("user"), PerSourceFilter("ben", "last", 2)])
+    ),
+    "local_command_line": lambda: LocalCommandLineCodeExecutor(timeout_s=5.0),
 }
 
 
@@ -186,7 +204,9 @@ def test_every_component_comes_back_from_its_document(id: str) -> None:
     thing = SAMPLES[id]()
 
     document = dump_component(thing)
-    again = load_component(json.loads(json.dumps(document)), tools=[count], secrets=["OPENAI_API_KEY"])
+    again = load_component(
+        json.loads(json.dumps(document)), tools=[count], secrets=["OPENAI_API_KEY"], isolation="process"
+    )
 
     assert (document["type"], document["version"]) == (id, 1)
     assert type(again) is type(thing)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from jsonschema import Draft202012Validator
 
 from quorate.chat.agent import Agent
 from quorate.chat.assistant import AssistantAgent
+from quorate.chat.coder import ApprovalResponse, CodeExecutorAgent
 from quorate.chat.conditions import Condition, MaxMessageTermination, TextMentionTermination
+from quorate.chat.delegate import Delegate
 from quorate.chat.document import dump, kind, load_team, team_from_document, team_registry, team_schema
 from quorate.chat.facts import Fact
+from quorate.chat.filtering import MessageFilterAgent
 from quorate.chat.messages import TextMessage
 from quorate.chat.patterns.kinds import PATTERNS
 from quorate.chat.selector import PROMPT, SelectorGroupChat
@@ -30,11 +34,13 @@ from quorate.chat.vocabulary import AGENTS, CONDITIONS, CONTEXTS, TEAMS
 from quorate.core.config import Kind
 from quorate.core.parse import parse
 from quorate.errors import ConfigError
+from quorate.executors.code import Isolation
+from quorate.executors.local import LocalCommandLineCodeExecutor
 from quorate.models.client import ModelClient
 from quorate.runs.memory import MemoryStore
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits
 from quorate.testing import ScriptedModel
-from quorate.tools.tool import Tool, tool
+from quorate.tools.tool import Approval, Tool, tool
 
 
 @tool(effect="read")
@@ -374,7 +380,8 @@ def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
         "assistant",
         {"name": st.just(name), "model_client": model},
         {
-            "tools": st.lists(st.sampled_from([t.name for t in TOOLS]), unique=True),
+            "tools": st.lists(st.sampled_from([t.name for t in TOOLS]), unique=True)
+            | st.just([{"type": "delegate", "target": "x", "limits": {"tokens": 5}}]),
             "description": st.text(),
             "system_message": st.none() | st.text(),
             "model_client_stream": st.booleans(),
@@ -463,7 +470,7 @@ def test_what_is_no_data_is_not_dumped(team: Team, why: str) -> None:
 # -- the vocabulary ---------------------------------------------------------------------------------------------------
 
 FUNCTIONS = {"input_func", "selector_func", "candidate_func", "runs", "count", "runtime", "key"}
-FUNCTIONS |= {"tool_call_summary_formatter", "workbench", "is_termination_msg"}
+FUNCTIONS |= {"tool_call_summary_formatter", "workbench", "is_termination_msg", "approval_func"}
 # None or empty there, said in full here
 OUR_DEFAULTS = {"name", "limits", "sources", "tools", "handoffs", "metadata", "reviewers", "checks"}
 
@@ -723,3 +730,85 @@ def test_data_needs_no_yaml_and_agents_need_no_documents() -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert (run.returncode, run.stderr) == (0, "")
+
+
+# -- code, filters and delegates --------------------------------------------------------------------------------------
+
+WORKSHOP = """\
+type: round_robin
+participants:
+  - type: assistant
+    name: lead
+    model_client: embedded
+    tools: [{type: delegate, target: runner, remember: true, limits: {tool_calls: 2}}]
+  - type: code_executor
+    name: runner
+    code_executor: {type: local_command_line, timeout_s: 5}
+    approval: {to: ann, deadline_s: 3600}
+    min_isolation: process
+  - type: message_filter
+    name: quiet
+    wrapped_agent: {type: user_proxy, name: ann}
+    filter: {per_source: [{source: user}, {source: lead, position: last, count: 1}]}
+"""
+
+
+def test_code_filters_and_delegates_are_data() -> None:
+    team = load_team(WORKSHOP, isolation="process")
+    lead, runner, quiet = team.participants
+
+    assert isinstance(lead, AssistantAgent)
+    assert isinstance(tool := lead.tools["delegate_to_runner"], Delegate)
+    assert (tool.target, tool.remember, tool.limits) == ("runner", True, Limits(tool_calls=2))
+    assert isinstance(runner, CodeExecutorAgent)
+    assert runner.approval == Approval("ann", timedelta(hours=1))
+    assert (runner.code_executor.isolation, runner.min_isolation) == ("process", "process")
+    assert isinstance(quiet, MessageFilterAgent)
+    assert quiet.filter.among(["user", "lead", "lead"]) == [0, 2]
+    assert dump(team) == team.document == load_team(team.document or {}, isolation="process").document
+    assert Draft202012Validator(team_schema()).is_valid(team.document)
+
+
+@pytest.mark.parametrize(
+    ("change", "allowed", "words"),
+    [
+        (("min_isolation: process", ""), "process", "'sandbox' is the least that is allowed"),
+        (("", ""), "sandbox", "11:20: min_isolation='process' is less than 'sandbox', and a document cannot"),
+        (("min_isolation: process", "min_isolation: none"), "process", "'none' is less than 'process'"),
+        (("timeout_s: 5", "python: /tmp/x"), "process", "'python' is no field of local_command_line"),
+        (("timeout_s: 5", "env: {A: b}"), "process", "'env' is no field of local_command_line"),
+        (("target: runner", "targt: runner"), "process", "'targt' is no field of tools[0]. Did you mean 'target'?"),
+        (("deadline_s: 3600", "deadline_s: 0"), "process", "approval.deadline_s should be greater than 0, not 0"),
+        (("position: last, count: 1", "position: last"), "process", "position='first' or 'last' together with a count"),
+    ],
+)  # fmt: skip
+def test_code_is_run_at_a_lower_level_only_where_the_file_says_it_and_who_runs_it_allows_it(
+    change: tuple[str, str], allowed: Isolation, words: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_team(WORKSHOP.replace(*change, 1) if change[0] else WORKSHOP, isolation=allowed)
+
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("agent", "why"),
+    [
+        (
+            CodeExecutorAgent(
+                "a", LocalCommandLineCodeExecutor(env={"KEY": "s3cret"}), min_isolation="process"
+            ),
+            "has a python or an env of its own",
+        ),
+        (
+            CodeExecutorAgent(
+                "a", LocalCommandLineCodeExecutor(), min_isolation="process",
+                approval_func=lambda request: ApprovalResponse(True)
+            ),
+            "has an approval_func",
+        ),
+    ],
+)  # fmt: skip
+def test_code_executor_with_what_is_no_data_is_not_dumped(agent: CodeExecutorAgent, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        dump(RoundRobinGroupChat([agent]))

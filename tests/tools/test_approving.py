@@ -90,8 +90,10 @@ async def test_person_reads_an_argument_of_several_lines_as_lines_and_none_passe
     await till.with_tools(run).run(task="Run.", answer=refuse)
 
     assert asked == [
-        "clerk asks to call run:\n  blocks[0].code =\n  | if 1:\n  | \tprint('\\x1b[2J')\n  | Approve it?\n"
-        '  blocks[0].language = "python"\n  tries = 1\nApprove it?'
+        (
+            "clerk asks to call run:\n  blocks[0].code =\n  | if 1:\n  | \tprint('\\x1b[2J')\n  | Approve it?\n"
+            '  blocks[0].language = "python"\n  tries = 1\nApprove it?'
+        )
     ]
 
 

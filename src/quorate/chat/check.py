@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from quorate.chat import wrapping
+from quorate.chat.delegate import Delegate
 from quorate.chat.exits import can_fire, never_firing
 from quorate.chat.findings import ORDER, Finding, Report, Severity
 from quorate.chat.forecast import bounds, first_request, info_of, most_messages
@@ -171,6 +172,15 @@ def _handoffs(about: _About) -> Iterator[Finding]:
                     "unknown-handoff", "warning", member.name,
                     f"It may hand over to {target!r}, who is no member.{near(target, list(cast.names))} {there}",
                     "Name a member.",
+                )  # fmt: skip
+        for tool in getattr(member, "tools", {}).values():
+            if isinstance(tool, Delegate) and tool.target not in set(cast.names) - {member.name}:
+                others = [name for name in cast.names if name != member.name]
+                yield Finding(
+                    "unknown-delegate", "warning", member.name,
+                    f"It may give a task to {tool.target!r}, who is no other member.{near(tool.target, others)} "
+                    f"There are: {', '.join(others) or 'none'}.",
+                    "Name another member; one of a team around this one is found too.",
                 )  # fmt: skip
         if known and goes_on_forever(cast) and not isinstance(cast.turns, Handoffs):
             yield Finding(

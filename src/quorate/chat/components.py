@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from quorate.chat.delegate import Delegate
 from quorate.chat.document import MORE, Tools, built_in, by_name, extended, source_of
-from quorate.chat.forms import Known, ToolName
+from quorate.chat.forms import DelegateFields, Known, ToolName, values_of_delegate
 from quorate.chat.team import Team
 from quorate.core.config import Document, Fields, Kind, Registry
 from quorate.core.reading import read
 from quorate.core.secrets import check_no_secret
 from quorate.errors import ConfigError
+from quorate.executors.code import Isolation
 from quorate.tools.tool import Tool
 
 T = TypeVar("T")
@@ -37,6 +39,7 @@ def _of_tool(tool: Tool[..., Any]) -> Mapping[str, Any]:
 
 
 TOOL = Kind("tool", "tool", Tool, ToolFields, make=_itself, values=_of_tool)
+DELEGATE = Kind("delegate", "tool", Delegate, DelegateFields, values=values_of_delegate)
 
 
 def component_registry(registry: Registry | None = None, *, plugins: Iterable[str] = ()) -> Registry:
@@ -46,7 +49,7 @@ def component_registry(registry: Registry | None = None, *, plugins: Iterable[st
         registry: The types of team files; by default the built-in ones. `team_registry(Parrot)` adds your own.
         plugins: Installed packages that add more, by the names of their entry points.
     """
-    return extended(registry or built_in(), plugins)[0].plus([TOOL])
+    return extended(registry or built_in(), plugins)[0].plus([TOOL, DELEGATE])
 
 
 def dump_component(
@@ -95,6 +98,7 @@ def load_component(
     registry: Registry | None = None,
     plugins: Iterable[str] = (),
     secrets: Iterable[str] = (),
+    isolation: Isolation = "sandbox",
 ) -> T: ...
 @overload
 def load_component(
@@ -104,6 +108,7 @@ def load_component(
     registry: Registry | None = None,
     plugins: Iterable[str] = (),
     secrets: Iterable[str] = (),
+    isolation: Isolation = "sandbox",
 ) -> Any: ...
 def load_component(
     source: str | Path | Mapping[str, Any],
@@ -113,6 +118,7 @@ def load_component(
     registry: Registry | None = None,
     plugins: Iterable[str] = (),
     secrets: Iterable[str] = (),
+    isolation: Isolation = "sandbox",
 ) -> Any:
     """Make what a document describes. A model that is the whole of it is opened, and closed by who asked for it.
 
@@ -123,13 +129,14 @@ def load_component(
         registry: The types it may name; see `component_registry`.
         plugins: More types and tools, from installed packages, by the names of their entry points.
         secrets: Environment variables with keys that the document may use, beside OpenAI's own for OpenAI itself.
+        isolation: The least that code which agents write has to be kept apart; the document cannot lower it.
 
     Raises:
         ConfigError: Something is wrong in it, it describes something else, or a secret is not where it should be.
     """
     known, more_tools = extended(registry or built_in(), plugins)
-    context = Known(by_name([*by_name(tools).values(), *more_tools]), MORE, frozenset(secrets))
-    made, document = read(known.plus([TOOL]), source_of(source), "", context, more=MORE)
+    context = Known(by_name([*by_name(tools).values(), *more_tools]), MORE, frozenset(secrets), isolation)
+    made, document = read(known.plus([TOOL, DELEGATE]), source_of(source), "", context, more=MORE)
     if not isinstance(made, expected):
         raise ConfigError(f"This document describes {document['type']}, which is no {expected.__name__}.")
     if isinstance(made, Team):

@@ -21,6 +21,8 @@ from quorate.core.secrets import check_no_secret
 from quorate.core.shape import fields_of, schema_of
 from quorate.core.source import Source, near, plain
 from quorate.errors import ConfigError
+from quorate.executors.code import Isolation
+from quorate.executors.kinds import EXECUTORS
 from quorate.models.kinds import CACHES, MODELS
 from quorate.tools.tool import Tool, as_tool
 
@@ -33,8 +35,9 @@ C = TypeVar("C", bound=type[Any])
 Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[..., Any] | Callable[..., Any]"]
 
 _MARK = "__quorate_type__"
-_BUILT_IN = Registry([*TEAMS, *PATTERNS, *AGENTS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES])
+_BUILT_IN = Registry([*TEAMS, *PATTERNS, *AGENTS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES, *EXECUTORS])
 _ROLES = {"agent": "speak", "model": "stream", "model_context": "view", "cache_store": "get", "memory": "query"}
+_ROLES["executor"] = "execute_code_blocks"
 """By which method the other roles are known."""
 MORE = "load_team takes more: tools=[…], registry=team_registry(…)."
 
@@ -45,6 +48,7 @@ def load_team(
     tools: Tools = (),
     registry: Registry | None = None,
     secrets: Iterable[str] = (),
+    isolation: Isolation = "sandbox",
     more: str = MORE,
 ) -> Team:
     """Make a team of a team file. A run of it journals the document, so that another process can resume the run.
@@ -54,6 +58,7 @@ def load_team(
         tools: Those that the document may use by name.
         registry: The types it may name; by default the built-in ones. `team_registry(Parrot)` adds your own.
         secrets: Environment variables with keys that the document may use, beside OpenAI's own for OpenAI itself.
+        isolation: The least that code which agents write has to be kept apart; the document cannot lower it.
         more: A sentence that says where more tools and types come from, for the error about one that is not known.
 
     Raises:
@@ -61,7 +66,7 @@ def load_team(
     """
     found = source_of(source)
     team, document = read(
-        registry or _BUILT_IN, found, "team", Known(by_name(tools), more, frozenset(secrets)), more=more
+        registry or _BUILT_IN, found, "team", Known(by_name(tools), more, frozenset(secrets), isolation), more=more
     )
     if not isinstance(team, Team):
         raise ConfigError(f"{found.name}: {document['type']} makes {team!r}, which is no Team.")
@@ -75,10 +80,11 @@ def team_from_document(
     tools: Tools = (),
     registry: Registry | None = None,
     secrets: Iterable[str] = (),
+    isolation: Isolation = "sandbox",
     more: str = MORE,
 ) -> Team:
     """Make the team again whose document a run has journaled; see `load_team`."""
-    return load_team(document, tools=tools, registry=registry, secrets=secrets, more=more)
+    return load_team(document, tools=tools, registry=registry, secrets=secrets, isolation=isolation, more=more)
 
 
 def dump(team: Team, *, registry: Registry | None = None) -> Document:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -18,15 +19,18 @@ from pydantic import (
 
 from quorate.chat.agent import Agent, Speaker, checked_name
 from quorate.chat.conditions import Condition
+from quorate.chat.delegate import Delegate
 from quorate.chat.handoff import Handoff
-from quorate.core.config import Fields, Form, Part
+from quorate.core.config import Fields, Form, Part, short_or_full
 from quorate.core.source import near
 from quorate.errors import ConfigError
+from quorate.executors.code import LEVELS, Isolation
 from quorate.models.client import ModelClient
 from quorate.models.context import ModelContext
 from quorate.models.kinds import ModelPart
+from quorate.models.views import MessageFilterConfig, PerSourceFilter
 from quorate.runs.outcome import Limits
-from quorate.tools.tool import Tool
+from quorate.tools.tool import Approval, Tool
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class Known:
         tools: By name.
         more: A sentence that says where more come from.
         secrets: Environment variables whose values it may hand to what it describes.
+        isolation: The least that code which agents write has to be kept apart: a document cannot lower it.
     """
 
     tools: Mapping[str, Tool[..., Any]] = field(default_factory=dict[str, Tool[..., Any]])
     more: str = ""
     secrets: frozenset[str] = frozenset()
+    isolation: Isolation = "sandbox"
 
 
 class _ToolForm(Form):
@@ -75,7 +81,18 @@ def _each_once(names: list[str]) -> list[str]:
     return sorted(set(names))
 
 
+def _allowed_level(level: Isolation, info: ValidationInfo) -> Isolation:
+    known: Known | None = info.context
+    if known is not None and LEVELS.index(level) < LEVELS.index(known.isolation):
+        raise ConfigError(
+            f"min_isolation={level!r} is less than {known.isolation!r}, and a document cannot lower that. Whoever runs "
+            f"it can: isolation = {level!r} under [quorate] in quorate.toml, or load_team(…, isolation={level!r})."
+        )
+    return level
+
+
 Name = Annotated[str, AfterValidator(checked_name)]
+Level = Annotated[Isolation, AfterValidator(_allowed_level)]
 ToolName = Annotated[str, AfterValidator(_known_tool), _ToolForm()]
 Names = Annotated[list[Name], AfterValidator(_each_once)]
 AgentPart = Annotated[Any, Part("agent")]
@@ -133,7 +150,99 @@ class _SchemaForm(Form):
 
 
 SchemaPart = Annotated[dict[str, Any], _SchemaForm()]
-HandoffPart = Annotated[str | HandoffFields, _HandoffForm()]
+HandoffPart = Annotated[short_or_full(str, HandoffFields), _HandoffForm()]
+
+
+class DelegateFields(Fields):
+    """Gives a task to another member, and gets back what became of it."""
+
+    target: str = Field(min_length=1, description="Who gets the task.")
+    description: str = Field("", description="When to do it, as the model reads it.")
+    name: str = Field("", description="Of the tool; delegate_to_<target> if left out.")
+    remember: bool = Field(False, description="Whether the member goes on from call to call where it stopped.")
+    limits: LimitsPart | None = Field(None, description="What one call may use, within what is left around it.")
+
+
+class DelegateAsTool(DelegateFields):
+    """A tool by which a task is given to another member."""
+
+    type: Literal["delegate"] = Field(description="The only type of tool that a document can say in full.")
+
+
+def values_of_delegate(tool: Delegate) -> dict[str, Any]:
+    """Return the fields of a delegate; what it would make itself is empty."""
+    plain = Delegate(tool.target, tool.description, remember=tool.remember)
+    return {
+        "target": tool.target, "remember": tool.remember, "limits": tool.limits,
+        "description": "" if tool.description == Delegate(tool.target).description else tool.description,
+        "name": "" if tool.name == plain.name else tool.name,
+    }  # fmt: skip
+
+
+class _OfferedForm(Form):
+    def build(self, value: str | DelegateAsTool, context: Known) -> Tool[..., Any]:
+        if isinstance(value, str):
+            return context.tools[value]
+        given = value.model_dump(exclude={"type", "limits"})
+        return Delegate(**given, limits=value.limits and _LimitsForm().build(value.limits, context))
+
+    def dump(self, value: Tool[..., Any]) -> str | dict[str, Any]:
+        if type(value) is not Delegate:
+            return value.name
+        said = {"type": "delegate", **values_of_delegate(value)}
+        return {**said, "limits": value.limits and value.limits.given()}
+
+
+OfferedTool = Annotated[short_or_full(ToolName, DelegateAsTool), _OfferedForm()]
+
+
+class ApprovalFields(Fields):
+    """Who has to approve a call."""
+
+    to: str = Field("", description="Who is asked; anybody if left out.")
+    deadline_s: float | None = Field(None, gt=0, description="Seconds; what nobody approved in time is refused.")
+
+
+class _ApprovalForm(Form):
+    def build(self, value: bool | ApprovalFields, context: Known) -> bool | Approval:
+        if isinstance(value, bool):
+            return value
+        return Approval(value.to, None if value.deadline_s is None else timedelta(seconds=value.deadline_s))
+
+    def dump(self, value: bool | Approval) -> bool | dict[str, Any]:
+        if isinstance(value, bool):
+            return value
+        return {"to": value.to, "deadline_s": None if value.deadline is None else value.deadline.total_seconds()}
+
+
+ApprovalPart = Annotated[short_or_full(bool, ApprovalFields), _ApprovalForm()]
+
+
+class SourceFields(Fields):
+    """Which messages of somebody are seen."""
+
+    source: str = Field(min_length=1, description="Whose; `user` gives the task.")
+    position: Literal["first", "last"] | None = Field(None, description="Which of them; all if left out.")
+    count: Count | None = Field(None, description="How many of these.")
+
+
+class FilterFields(Fields):
+    """Which messages are seen: of these sources, and no other."""
+
+    per_source: list[SourceFields] = Field(default_factory=list[SourceFields], description="One for each source.")
+
+
+class _FilterForm(Form):
+    def build(self, value: FilterFields, context: Known) -> MessageFilterConfig:
+        return MessageFilterConfig([PerSourceFilter(**one.model_dump()) for one in value.per_source])
+
+    def dump(self, value: MessageFilterConfig) -> dict[str, Any]:
+        return {
+            "per_source": [{"source": f.source, "position": f.position, "count": f.count} for f in value.per_source]
+        }
+
+
+FilterPart = Annotated[FilterFields, _FilterForm()]
 
 
 def form_of(hint: Any) -> Any:

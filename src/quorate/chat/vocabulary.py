@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import Field, model_validator
 
 from quorate.chat import ledgers, magentic, selector, society
+from quorate.chat.agent_tool import tool_name
 from quorate.chat.assistant import DEFAULT_DESCRIPTION, DEFAULT_SYSTEM, AssistantAgent
+from quorate.chat.coder import CodeExecutorAgent
 from quorate.chat.conditions import (
     AllOf,
     AnyOf,
@@ -31,17 +33,23 @@ from quorate.chat.conditions import (
     TimeoutTermination,
     TokenUsageTermination,
 )
+from quorate.chat.filtering import MessageFilterAgent
 from quorate.chat.forms import (
+    AgentPart,
+    ApprovalPart,
     ConditionPart,
     ContextPart,
     Count,
+    FilterPart,
     HandoffPart,
+    Level,
     LimitsFields,
     LimitsPart,
     MemberPart,
     MemoryPart,
     Name,
     Names,
+    OfferedTool,
     SchemaPart,
     TeamPart,
     ToolName,
@@ -54,6 +62,7 @@ from quorate.chat.user import AUTO_REPLY, MODES, UserProxyAgent
 from quorate.core.config import Document, Fields, Form, Kind
 from quorate.core.source import Problem, Where, near
 from quorate.errors import ConfigError
+from quorate.executors.kinds import ExecutorPart
 from quorate.memory.content import MemoryContent
 from quorate.memory.lists import ListMemory
 from quorate.models import context, views
@@ -154,8 +163,9 @@ class AssistantFields(Fields):
 
     name: Name = Field(description="Who it is in the thread; each participant has a name of its own.")
     model_client: ModelPart = Field(description="The model that it answers with, by name or in full.")
-    tools: list[ToolName] = Field(
-        default_factory=list[str], description="Names of the tools that it may call, from the operator's own modules."
+    tools: list[OfferedTool] = Field(
+        default_factory=list[Any],
+        description="The tools that it may call: names, from the operator's own modules, and delegates in full.",
     )
     description: str = Field(DEFAULT_DESCRIPTION, description="What it is for, as others are told.")
     system_message: str | None = Field(DEFAULT_SYSTEM, description="Its standing instruction; null for none.")
@@ -216,7 +226,64 @@ class SocietyFields(Fields):
     )
 
 
+class CodeExecutorFields(Fields):
+    """Runs the code that others write; with a model, the code that it writes itself."""
+
+    name: Name = Field(description="Who it is in the thread.")
+    code_executor: ExecutorPart = Field(description="Runs the code.")
+    model_client: ModelPart | None = Field(None, description="Writes the code; left out: others do.")
+    model_context: ContextPart | None = Field(
+        None, description="What of a long conversation the model is shown; left out: all of it."
+    )
+    model_client_stream: bool = Field(True, description="Whether viewers get the model's words as they come.")
+    max_retries_on_error: int = Field(0, ge=0, description="How often the model may write code again that failed.")
+    description: str | None = Field(None, min_length=1, description="What it is for; left out: our own words.")
+    system_message: str | None = Field(
+        CodeExecutorAgent.DEFAULT_SYSTEM_MESSAGE, description="The model's standing instruction; null for none."
+    )
+    sources: list[Name] | None = Field(None, description="Whose code is run, without a model; left out: everybody's.")
+    supported_languages: list[str] | None = Field(None, min_length=1, description="Left out: python and sh.")
+    approval: ApprovalPart = Field(False, description="Whether a person has to approve the code, and who.")
+    min_isolation: Level = Field(
+        "sandbox", description="How well code is kept apart at least; only whoever runs it can allow less."
+    )
+    effect: Literal["read", "idempotent", "unsafe"] = Field(
+        "unsafe", description="What running code may do; `read` is for executors that are thrown away."
+    )
+    max_tokens: Count | None = Field(None, description="The most tokens of one reply; left out: what the model allows.")
+    limits: LimitsPart | None = Field(None, description="What it may use in one run.")
+
+    @model_validator(mode="after")
+    def _said_in_full(self) -> Self:
+        coder = CodeExecutorAgent
+        if self.description is None:
+            alone = self.model_client is None
+            self.description = coder.DEFAULT_TERMINAL_DESCRIPTION if alone else coder.DEFAULT_AGENT_DESCRIPTION
+        if self.supported_languages is None:
+            self.supported_languages = list(coder.DEFAULT_SUPPORTED_LANGUAGES)
+        return self
+
+
+class MessageFilterFields(Fields):
+    """Lets an agent speak that sees only some messages."""
+
+    name: Name = Field(description="Who it is in the thread.")
+    wrapped_agent: AgentPart = Field(description="Who speaks.")
+    filter: FilterPart = Field(description="What it sees.")
+
+
+def _of_coder(agent: CodeExecutorAgent) -> Mapping[str, Any]:
+    if agent.approval_func is not None:
+        raise ConfigError(f"{agent!r} has an approval_func, which is no data. approval=True asks a person.")
+    said = {name: getattr(agent, name) for name in CodeExecutorFields.model_fields}
+    said["supported_languages"] = list(agent.supported_languages)
+    said["sources"] = None if agent.sources is None else list(agent.sources)
+    return said
+
+
 AGENTS = (
+    Kind("code_executor", "agent", CodeExecutorAgent, CodeExecutorFields, values=_of_coder),
+    Kind("message_filter", "agent", MessageFilterAgent, MessageFilterFields),
     Kind("assistant", "agent", AssistantAgent, AssistantFields),
     Kind("user_proxy", "agent", UserProxyAgent, UserProxyFields),
     Kind("society_of_mind", "agent", society.SocietyOfMindAgent, SocietyFields),
@@ -570,7 +637,7 @@ def check_team(document: Document) -> Iterator[Problem]:
         if "name" in member and member["name"] in [other.get("name") for other in members[:i]]:
             text = f"Two participants are named {member['name']!r}. Each needs a name of its own."
             yield Problem(("participants", i, "name"), text)
-    tools = {name for member in members if member["type"] == "assistant" for name in member["tools"]}
+    tools = {_name_of(tool) for member in members if member["type"] == "assistant" for tool in member["tools"]}
     shares = any(member.get("share_all") for member in members)  # others hear who speaks inside
     others = {member["type"] for member in members} - {"assistant", "user_proxy"}  # we cannot know their tools
     for way, condition in _conditions(document.get("termination_condition"), ("termination_condition",)):
@@ -582,6 +649,10 @@ def check_team(document: Document) -> Iterator[Problem]:
         if field and not others and condition[field] not in tools:
             name = condition[field]
             yield Problem((*way, field), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}")
+
+
+def _name_of(tool: str | Document) -> str:
+    return tool if isinstance(tool, str) else tool["name"] or tool_name(f"delegate_to_{tool['target']}")
 
 
 def _known(word: str, known: list[str]) -> str:

@@ -4,6 +4,7 @@
 modules = ["tools", "lib/stats.py"]   # whose @tool functions and @kind classes team files may name
 plugins = ["acme"]                    # installed packages, by the names of their entry points, that add more of both
 secrets = ["TEAM_KEY"]                # environment variables with keys that team files may name
+isolation = "process"                 # the least that code of agents is kept apart in team files; "sandbox" if left out
 app = "main:team"                     # the team in Python that `quorate resume` takes
 store = "sqlite:///runs.db"           # where runs are kept
 signing_key = "heads.pem"             # signs the heads that are given out (Ed25519)
@@ -41,6 +42,7 @@ from quorate.core.config import Fields, Registry
 from quorate.core.problems import problems_of
 from quorate.core.source import Place, Source, Where, near
 from quorate.errors import ConfigError
+from quorate.executors.code import Isolation
 from quorate.runs.budget import Budget, budget_of, merged
 from quorate.runs.prices import Price, price_from
 from quorate.tools.tool import Tool
@@ -52,6 +54,7 @@ class _Table(Fields):
     modules: list[str] = Field(default_factory=list[str])
     plugins: list[str] = Field(default_factory=list[str])
     secrets: list[str] = Field(default_factory=list[str])
+    isolation: Isolation = "sandbox"
     app: str | None = None
     store: str | None = None
     signing_key: str | None = None
@@ -86,6 +89,7 @@ class Project:
         signing_key: The file of the key that signs heads; complete.
         plugins: Installed packages whose tools and types team files may name.
         secrets: Environment variables with keys that team files may name.
+        isolation: The least that code which agents write has to be kept apart in team files.
     """
 
     root: Path
@@ -98,6 +102,7 @@ class Project:
     signing_key: str | None = None
     plugins: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    isolation: Isolation = "sandbox"
 
     def vocabulary(self) -> Vocabulary:
         """Import the modules and the plugins and return what they add.
@@ -144,7 +149,10 @@ class Project:
             ConfigError: As `load_team` and `vocabulary`.
         """
         known = self.vocabulary()
-        return load_team(source, tools=known.tools, registry=known.registry, secrets=self.secrets, more=known.more)
+        return load_team(
+            source, tools=known.tools, registry=known.registry, secrets=self.secrets, isolation=self.isolation,
+            more=known.more,
+        )  # fmt: skip
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of team files here: with the tools and types that the modules add.
@@ -174,7 +182,9 @@ def find_project(start: Path | None = None) -> Project:
     key = None if table.signing_key is None else str(file.parent / table.signing_key)
     budgets, prices = _spending(file, table)
     modules, plugins, secrets = tuple(table.modules), tuple(table.plugins), tuple(table.secrets)
-    return Project(file.parent, file, modules, table.app, store, budgets, prices, key, plugins, secrets)
+    return Project(
+        file.parent, file, modules, table.app, store, budgets, prices, key, plugins, secrets, table.isolation
+    )
 
 
 def load_app(spec: str, root: Path) -> Runnable:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Annotated, Any, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, GetJsonSchemaHandler, Tag, ValidationError
 
-from quorate.core.problems import problems_of
+from quorate.core.problems import TAG, problems_of
 from quorate.core.source import Problem, cut
 from quorate.errors import ConfigError
 
@@ -65,6 +65,14 @@ class Part:
     def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         part = {"part": self.role}  # `schema_of` puts a reference there
         return part if self.name is None else {"anyOf": [{"type": "string"}, part]}
+
+
+def short_or_full(short: Any, full: type[BaseModel]) -> Any:
+    """Return the type of a value that is short, such as a name, or a set of fields: what is wrong is told of one."""
+    return Annotated[
+        Annotated[short, Tag(f"{TAG}short")] | Annotated[full, Tag(f"{TAG}full")],
+        Discriminator(lambda value: f"{TAG}full" if isinstance(value, dict | full) else f"{TAG}short"),
+    ]
 
 
 def nothing(document: Document) -> Iterable[Problem]:
@@ -255,7 +263,9 @@ class Held(str):
 def _each(dump: Callable[[Any], Any], value: Any, many: bool) -> Any:
     if value is None:
         return None
-    return [dump(item) for item in value] if many else dump(value)
+    if many:
+        return [dump(item) for item in (value.values() if isinstance(value, Mapping) else value)]  # pyright: ignore[reportUnknownVariableType]: of whatever it has
+    return dump(value)
 
 
 def _attributes(kind: Kind, thing: Any) -> Mapping[str, Any]:

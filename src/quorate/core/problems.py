@@ -10,6 +10,9 @@ from pydantic_core import ErrorDetails
 
 from quorate.core.source import Problem, Where, cut, near, nearest, shown_where
 
+TAG = "\0"
+"""How the steps begin that pydantic adds to the way to a value of one type or another: nobody wrote them."""
+
 _WORDS = {
     "should be a valid integer": "should be a whole number",
     "should be a valid number": "should be a number",
@@ -32,6 +35,8 @@ def problems_of(error: ValidationError, fields: type[BaseModel], name: str, wher
         where: Where in the document the fields are.
     """
     details = error.errors(include_url=False)
+    for detail in details:
+        detail["loc"] = tuple(step for step in detail["loc"] if not str(step).startswith(TAG))
     meant = {_meant(d["loc"], fields) for d in details if d["type"] == "extra_forbidden"}
     for detail in details:
         way = detail["loc"]
