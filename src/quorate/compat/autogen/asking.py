@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -210,6 +211,7 @@ def _system(messages: Sequence[LLMMessage]) -> str | None:
     return messages[0].content if messages and isinstance(messages[0], SystemMessage) else None
 
 
+@lru_cache(maxsize=64)
 def _schema(json_output: bool | type[BaseModel] | None) -> str | None:
     if not json_output:
         return None

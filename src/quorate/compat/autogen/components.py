@@ -32,7 +32,7 @@ _CHAT = {
         "TimeoutTermination", "TokenUsageTermination",
     ),
     "messages": ("StructuredMessageFactory",),
-    "teams": ("GraphFlow", "RoundRobinGroupChat", "SelectorGroupChat", "Swarm"),
+    "teams": ("GraphFlow", "MagenticOneGroupChat", "RoundRobinGroupChat", "SelectorGroupChat", "Swarm"),
     "tools": ("AgentTool", "TeamTool"),
 }  # fmt: skip
 _OURS = {

@@ -251,17 +251,18 @@ class BaseGroupChat(Team, ABC):
         return ()
 
     def _ending(self) -> Condition[Any]:
+        return self._stops_by(self.most_turns)
+
+    def _stops_by(self, most_turns: int | None, unheard: frozenset[str] = frozenset()) -> Condition[Any]:
         condition: Any = self.condition
         if condition is None:
-            return profile.Ending(None, self.most_turns)
+            return profile.Ending(None, most_turns)
         if isinstance(condition, TerminationCondition):
             question = condition.question()
             if question is not None:
-                return profile.Ending(question, self.most_turns, (condition,))
-            condition = Calling(condition)
-        return (
-            condition if self.most_turns is None else profile.Either(condition, profile.Ending(None, self.most_turns))
-        )
+                return profile.Ending(question, most_turns, (condition,), unheard)
+            condition = Calling(condition, unheard)
+        return condition if most_turns is None else profile.Either(condition, profile.Ending(None, most_turns))
 
     # -- state ---------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ LIMITS = Limits(
 """AutoGen has none, and no run is without: these are wide, and one that is reached is the reason of the end."""
 
 SELECTOR_ATTEMPTS = 3
+LEDGER_ATTEMPTS = 10
+"""How often a planner's model may answer with something else than a ledger."""
 MAX_TOOL_ITERATIONS = 1
 REFLECT_ON_TOOL_USE = False
 
@@ -42,6 +44,7 @@ TEAM_DESCRIPTION = "A team of agents."
 INPUT_PROMPT = "Enter your response: "
 
 GRAPH_DONE = "Digraph execution is complete"
+ROUNDS_OVER = "Max rounds reached."
 MAX_TURNS = "Maximum number of turns {} reached."
 TERMINATED = "The group chat has already terminated."
 RUNNING = "The team is already running, it cannot run again until it is stopped."
@@ -89,12 +92,20 @@ class Ending(Condition[tuple[Any, tuple[BaseMessage, ...], int]]):
     Args:
         question: The condition, None for none.
         max_turns: The most turns of a run, None for any.
+        attached: What wants to know of the run.
+        unheard: Who says what the condition does not see. With any, it is only asked after somebody else has spoken.
     """
 
     sees_choices = True
 
-    def __init__(self, question: Question | None, max_turns: int | None, attached: Sequence[Any] = ()) -> None:
-        self.question, self.max_turns, self._attached = question, max_turns, attached
+    def __init__(
+        self,
+        question: Question | None,
+        max_turns: int | None,
+        attached: Sequence[Any] = (),
+        unheard: frozenset[str] = frozenset(),
+    ) -> None:
+        self.question, self.max_turns, self._attached, self._unheard = question, max_turns, attached, unheard
 
     def attach(self, run: Any) -> None:
         for part in self._attached:
@@ -114,13 +125,13 @@ class Ending(Condition[tuple[Any, tuple[BaseMessage, ...], int]]):
         if self.question is None:
             return memory
         item = fact.message or fact.event
-        if item is None or fact.ref == SHOWN or getattr(item, "type", "") in UNSEEN:
+        if item is None or fact.ref == SHOWN or fact.speaker in self._unheard or getattr(item, "type", "") in UNSEEN:
             return memory
         return kept, (*new, item), turns
 
     def reason(self, memory: tuple[Any, tuple[BaseMessage, ...], int]) -> str | None:
         kept, new, turns = memory
-        if self.question is not None:
+        if self.question is not None and (new or not self._unheard):
             told = self.question.told(self.question.after(kept, new) if new else kept)
             if told is not None:
                 return told[0]

@@ -82,17 +82,26 @@ class TerminationCondition(ComponentBase[BaseModel], Condition[Any], ABC):  # py
 
 
 class Calling(Asking):
-    """Calls a condition of a user's own, in a step."""
+    """Calls a condition of a user's own, in a step.
+
+    Args:
+        condition: The condition.
+        unheard: Who says what it does not see. With any, it is only called after somebody else has spoken.
+    """
 
     sees_task = True
 
-    def __init__(self, condition: TerminationCondition) -> None:
-        self.condition = condition
+    def __init__(self, condition: TerminationCondition, unheard: frozenset[str] = frozenset()) -> None:
+        self.condition, self._unheard = condition, unheard
+        self.sees_task = "" not in unheard
 
     async def ask(self, new: Sequence[BaseMessage]) -> str | None:
         if self.condition.terminated:
             await self.condition.reset()
-        said = await self.condition([item for item in new if getattr(item, "type", "") not in UNSEEN])
+        seen = [item for item in new if getattr(item, "type", "") not in UNSEEN and item.source not in self._unheard]
+        if self._unheard and not seen:
+            return None
+        said = await self.condition(seen)
         return None if said is None else said.content
 
 

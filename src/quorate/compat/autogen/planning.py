@@ -1,0 +1,390 @@
+"""AutoGen's Magentic-One: Quorate's planner, asked in AutoGen's rounds and words of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Self, cast
+
+from pydantic import BaseModel
+
+from quorate.chat import ledgers
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.ledgers import filled_in
+from quorate.chat.messages import BaseChatMessage, BaseMessage, TextMessage
+from quorate.chat.speech import Turn
+from quorate.chat.stopping import Condition
+from quorate.chat.talk import Talk
+from quorate.chat.turns import Speak, Stop, TurnPolicy
+from quorate.compat.autogen import profile
+from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCondition
+from quorate.compat.autogen.agentchat.messages import to_model_message
+from quorate.compat.autogen.agentchat.state import MagenticOneOrchestratorState
+from quorate.compat.autogen.agentchat.utils import remove_images
+from quorate.compat.autogen.asking import Transcript, asked
+from quorate.compat.autogen.assistant import as_client
+from quorate.compat.autogen.clients import blocks_of
+from quorate.compat.autogen.components import Component, ComponentModel
+from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, LLMMessage, UserMessage
+from quorate.compat.autogen.groupchat import BaseGroupChat
+from quorate.compat.autogen.reading import extract_json_from_str
+from quorate.compat.autogen.speaking import BaseChatAgent, token_of_run
+from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
+from quorate.core.cancellation import CancellationToken
+from quorate.core.hosting import AgentRuntime
+from quorate.errors import ConfigError, ModelError
+
+PLANNER = "MagenticOneOrchestrator"
+"""Who plans and instructs, in the thread and in states."""
+
+
+class _YesOrNo(BaseModel):
+    reason: str
+    answer: bool
+
+
+class _Words(BaseModel):
+    reason: str
+    answer: str
+
+
+class LedgerEntry(BaseModel):
+    """How it goes, as a model with structured output has to answer."""
+
+    is_request_satisfied: _YesOrNo
+    is_in_loop: _YesOrNo
+    is_progress_being_made: _YesOrNo
+    next_speaker: _Words
+    instruction_or_question: _Words
+
+
+class Planned(NamedTuple):
+    """What the planner remembers.
+
+    Args:
+        task: What is asked for.
+        facts: What there is to go by.
+        plan: The plan.
+        rounds: How often it judged how it goes; counted on from task to task.
+        stalls: How often lately it did not get on.
+        said: What was said since the latest ledger, the ledger first; shared, and only grows.
+        told: The same as its model reads it.
+        begun: Whether it has planned for this task.
+        skip: How many of its own messages come before the ledger that is about to be said; None where none is.
+    """
+
+    task: str = ""
+    facts: str = ""
+    plan: str = ""
+    rounds: int = 0
+    stalls: int = 0
+    said: Sequence[BaseChatMessage] = ()
+    told: Sequence[LLMMessage] = ()
+    begun: bool = False
+    skip: int | None = None
+
+
+class Planning:
+    """Plans, judges each round how it goes, tells somebody what to do, and plans anew when it does not get on.
+
+    Args:
+        team: Whose planner it is.
+        first: What it remembers of before.
+        ledgers: Gets the ids of its ledgers: with each, the members begin anew.
+    """
+
+    def __init__(self, team: MagenticOneGroupChat, first: Planned, ledgers: set[str]) -> None:
+        self.team, self._first, self._ledgers = team, first, ledgers
+        self.names = tuple(one.name for one in team.members)
+        self.roles = "\n".join(f"{one.name}: {' '.join(one.description.split())}".strip() for one in team.members)
+        self.transcript = Transcript()
+
+    def begin(self) -> Planned:
+        return self._first
+
+    def see(self, memory: Planned, fact: Fact) -> Planned:
+        if fact.choice is not None:
+            note: dict[str, Any] = fact.choice.note or {}
+            return memory._replace(begun=True, **note)
+        message = fact.message
+        if message is None:
+            return memory
+        if fact.is_task:
+            text = message.to_model_text()
+            more = memory.task and not memory.begun and not fact.ref.endswith(":#0")
+            return memory._replace(task=f"{memory.task} {text}" if more else text, begun=False)
+        if fact.speaker == PLANNER and memory.skip is not None:
+            if memory.skip:
+                return memory._replace(skip=memory.skip - 1)
+            self._ledgers.add(message.id)
+            memory = memory._replace(said=[], told=[], skip=None)
+        if isinstance(memory.said, list):
+            memory.said.append(message)
+            cast("list[LLMMessage]", memory.told).append(_told(message))
+        return memory
+
+    async def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        return await _Round(self, memory).next()
+
+
+def _told(message: BaseChatMessage) -> LLMMessage:
+    if message.source == PLANNER:
+        return AssistantMessage(content=message.to_model_text(), source=PLANNER)
+    return to_model_message(message)
+
+
+class _Round:
+    """What the planner does until somebody may speak."""
+
+    def __init__(self, policy: Planning, memory: Planned) -> None:
+        self._policy, self._team, self._memory = policy, policy.team, memory
+        self._facts, self._plan = memory.facts, memory.plan
+        self._rounds, self._stalls = memory.rounds, memory.stalls if memory.begun else 0
+        self._told = memory.told
+        self._say: list[TextMessage] = []
+        self._ledger: int | None = None
+
+    async def next(self) -> Speak | Stop:
+        """Return who speaks, or that it is over."""
+        if not self._memory.begun:
+            self._told = ()
+            await self._make_plan(ledgers.FACTS, ledgers.PLAN)
+        most = self._team.most_turns
+        while most is None or self._rounds <= most:
+            self._rounds += 1
+            found = await self._judge()
+            if found["is_request_satisfied"]["answer"]:
+                return await self._end(str(found["is_request_satisfied"]["reason"]))
+            moves = found["is_progress_being_made"]["answer"] and not found["is_in_loop"]["answer"]
+            self._stalls = max(0, self._stalls - 1) if moves else self._stalls + 1
+            if self._stalls < self._team.max_stalls:
+                self._say.append(_own(found["instruction_or_question"]["answer"]))
+                reason = str(found["next_speaker"]["reason"]) or "the planner named it"
+                return Speak((found["next_speaker"]["answer"],), reason, tuple(self._say), self._note())
+            await self._make_plan(ledgers.NEW_FACTS, ledgers.NEW_PLAN)
+        return await self._end(profile.ROUNDS_OVER)
+
+    async def _make_plan(self, facts: str, plan: str) -> None:
+        """Write down what is known and what to do, and let all members begin anew with it."""
+        words = {"task": self._memory.task, "team": self._policy.roles}
+        asks = [_prompt(filled_in(facts, **words, facts=self._facts))]
+        self._facts = await self._ask(asks)
+        asks += [AssistantMessage(content=self._facts, source=PLANNER), _prompt(filled_in(plan, **words))]
+        self._plan = await self._ask(asks)
+        await self._team.begin_members_anew()
+        self._ledger = len(self._say)
+        self._say.append(_own(filled_in(ledgers.LEDGER, **words, facts=self._facts, plan=self._plan)))
+        self._told = (_told(self._say[-1]),)
+
+    async def _judge(self) -> dict[str, Any]:
+        """Return how it goes, by AutoGen's five keys.
+
+        Raises:
+            ModelError: The model did not say it, however often it was asked.
+        """
+        policy, info = self._policy, self._team.model_client.model_info
+        ask = [_prompt(ledgers.progress_prompt(self._memory.task, policy.roles, policy.names))]
+        wanted: Any = LedgerEntry if info.get("structured_output") else True if info.get("json_output") else None
+        for _ in range(profile.LEDGER_ATTEMPTS):
+            found = _read(await self._ask(ask, wanted), policy.names)
+            if found is not None:
+                return found
+        raise ModelError(
+            f"Failed to parse ledger information after multiple retries: {profile.LEDGER_ATTEMPTS} answers of the "
+            "model were no JSON with the five keys. Use a model with structured_output."
+        )
+
+    async def _end(self, reason: str) -> Stop:
+        """Give the final answer."""
+        given = self._team.final_answer_prompt
+        text = filled_in(given, task=self._memory.task) if given == ledgers.FINAL else given
+        self._say.append(_own(await self._ask([_prompt(text)])))
+        return Stop(reason, tuple(self._say), self._note())
+
+    def _note(self) -> dict[str, Any]:
+        note: dict[str, Any] = {"rounds": self._rounds, "stalls": self._stalls}
+        if self._ledger is not None:
+            note |= {"facts": self._facts, "plan": self._plan, "skip": self._ledger}
+        return note
+
+    async def _ask(self, more: Sequence[LLMMessage], wanted: Any = None) -> str:
+        """Ask the model about what was told since the ledger, and `more`."""
+        client, told = self._team.model_client, self._told
+        messages = [*told, *more]
+        blocks = self._policy.transcript.of(list(told), told if isinstance(told, list) else None)
+        result, _ = await asked(
+            client,
+            messages if client.model_info["vision"] else remove_images(messages),
+            blocks=blocks.plus(*blocks_of(more)),
+            json_output=wanted,
+            token=token_of_run.get(),
+        )
+        if not isinstance(result.content, str):
+            raise ModelError("The planner's model asked for tools, and it has none.")
+        return result.content
+
+
+def _own(text: str) -> TextMessage:
+    return TextMessage(content=text, source=PLANNER)
+
+
+def _prompt(text: str) -> UserMessage:
+    return UserMessage(content=text, source=PLANNER)
+
+
+def _read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
+    """Return the ledger in an answer, None where it is none."""
+    try:
+        (found,) = extract_json_from_str(text)
+        if len(names) == 1:
+            found["next_speaker"] = {"reason": "The team consists of only one agent.", "answer": names[0]}
+        entries: list[Any] = [found[key] for key in ledgers.FIELDS]
+        whole = all(isinstance(entry, dict) and {"reason", "answer"} <= entry.keys() for entry in entries)
+        return found if whole and (entries[0]["answer"] or entries[3]["answer"] in names) else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+class Instructed:
+    """A member that begins anew with each ledger: what was said before is not in its memory."""
+
+    limits = None
+
+    def __init__(self, participant: Any, ledgers: set[str]) -> None:
+        self.name, self.description = participant.name, participant.description
+        self._participant, self._ledgers = participant, ledgers
+
+    def begin(self) -> Any:
+        return self._participant.begin()
+
+    def see(self, memory: Any, fact: Fact) -> Any:
+        if fact.message is not None and fact.message.id in self._ledgers:
+            memory = self._participant.begin()
+        return self._participant.see(memory, fact)
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Let it speak."""
+        return await self._participant.speak(turn)
+
+
+class MagenticOneConfig(TeamConfig):
+    """A `MagenticOneGroupChat` as configuration."""
+
+    model_client: ComponentModel
+    max_turns: int | None = None
+    max_stalls: int
+    final_answer_prompt: str
+
+
+class MagenticOneGroupChat(BaseGroupChat, Component[MagenticOneConfig]):
+    """A model plans, tells one member after the other what to do, plans anew when stuck, and gives the answer.
+
+    Args:
+        participants: Agents; their descriptions are what the planner knows of them.
+        model_client: The model that plans.
+        name: Of the team.
+        description: What it is for.
+        termination_condition: When to stop besides; it sees what the members say.
+        max_turns: After so many rounds the answer is given with what there is.
+        runtime: Where members speak, as actors.
+        max_stalls: After so many rounds that led nowhere there is a new plan, and the members begin anew.
+        final_answer_prompt: Asks for the answer; one of your own is used as it is.
+        custom_message_types: Types of messages besides AutoGen's.
+        emit_team_events: Whether it is told who was chosen to speak.
+
+    Raises:
+        TypeError: A team takes part.
+    """
+
+    component_config_schema: ClassVar[type[Any]] = MagenticOneConfig
+    component_provider_override: ClassVar[str | None] = "autogen_agentchat.teams.MagenticOneGroupChat"
+    states: ClassVar[type[Any]] = MagenticOneOrchestratorState
+    DEFAULT_NAME = "MagenticOneGroupChat"
+    DEFAULT_DESCRIPTION = profile.TEAM_DESCRIPTION
+
+    def __init__(
+        self,
+        participants: list[ChatAgent],
+        model_client: ChatCompletionClient,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        termination_condition: TerminationCondition | None = None,
+        max_turns: int | None = 20,
+        runtime: AgentRuntime | None = None,
+        max_stalls: int = 3,
+        final_answer_prompt: str = ledgers.FINAL,
+        custom_message_types: list[type[BaseMessage]] | None = None,
+        emit_team_events: bool = False,
+    ) -> None:
+        for participant in participants:
+            if isinstance(participant, Team):
+                raise TypeError(f"{participant.name} is a team, and only agents take part in a MagenticOneGroupChat.")
+        super().__init__(
+            name or self.DEFAULT_NAME,
+            description or self.DEFAULT_DESCRIPTION,
+            list(participants),
+            PLANNER,
+            None,
+            termination_condition,
+            max_turns,
+            runtime,
+            custom_message_types,
+            emit_team_events,
+        )
+        self.model_client = as_client(model_client)
+        self.max_stalls, self.final_answer_prompt = max_stalls, final_answer_prompt
+        self._first = Planned()
+        self._ledgers: set[str] = set()
+
+    def turns(self) -> TurnPolicy[Any]:
+        return Planning(self, self._first, self._ledgers)
+
+    def _seat(self, participant: Any) -> Any:
+        return super()._seat(Instructed(participant, self._ledgers))
+
+    def _ending(self) -> Condition[Any]:
+        return self._stops_by(None, frozenset({"", PLANNER}))
+
+    def check_start(self, task: Sequence[BaseChatMessage]) -> None:
+        if not task:
+            raise ConfigError("A MagenticOneGroupChat plans for a task: run(task=…).")
+        self._before = []
+
+    async def begin_members_anew(self) -> None:
+        """Let the members forget what was said, for a new plan."""
+        for participant in self.members:
+            if isinstance(participant, ChatAgent):
+                await participant.on_reset(CancellationToken())
+            if isinstance(participant, BaseChatAgent):
+                participant.view_forget()
+
+    def _thread(self, talk: Talk) -> list[BaseMessage]:
+        return list(talk.policy.said)
+
+    def manager_state(self, memory: Planned | None) -> dict[str, Any]:
+        kept = memory or self._first
+        return {
+            "task": kept.task, "facts": kept.facts, "plan": kept.plan, "n_rounds": kept.rounds, "n_stalls": kept.stalls
+        }  # fmt: skip
+
+    def load_manager(self, state: MagenticOneOrchestratorState | None) -> None:
+        self._first = Planned()
+        if state is not None:
+            self._first = Planned(state.task, state.facts, state.plan, state.n_rounds, state.n_stalls, begun=True)
+
+    def _to_config(self) -> MagenticOneConfig:
+        return MagenticOneConfig(
+            **dumped(self),
+            model_client=self.model_client.dump_component(),
+            max_stalls=self.max_stalls,
+            final_answer_prompt=self.final_answer_prompt,
+        )
+
+    @classmethod
+    def _from_config(cls, config: MagenticOneConfig) -> Self:
+        return cls(
+            **loaded(config),
+            model_client=ChatCompletionClient.load_component(config.model_client),
+            max_stalls=config.max_stalls,
+            final_answer_prompt=config.final_answer_prompt,
+        )
