@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
+from PIL import Image as PillowImage
 from pydantic import BaseModel
 
 from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, tool
+from quorate.chat.messages import UNSEEN, MultiModalMessage
 from quorate.compat.autogen import QuorateChatCompletionClient
-from quorate.compat.autogen.core import CancellationToken, FunctionCall
+from quorate.compat.autogen.core import CancellationToken, FunctionCall, Image
 from quorate.compat.autogen.core.models import (
     AssistantMessage,
     ChatCompletionClient,
@@ -39,11 +41,14 @@ from quorate.models import (
 from quorate.testing import ScriptedModel
 
 
+PICTURE = Image(PillowImage.new("RGB", (2, 3)))
+
+
 class Client(ChatCompletionClient):
     """A client as users of AutoGen write it, with answers by script."""
 
-    def __init__(self, *answers: Any, streams: bool = True) -> None:
-        self.answers, self.streams = list(answers), streams
+    def __init__(self, *answers: Any, streams: bool = True, sees: bool = False) -> None:
+        self.answers, self.streams, self.sees = list(answers), streams, sees
         self.asked: list[dict[str, Any]] = []
 
     async def create(self, messages: Sequence[Any], **options: Any) -> CreateResult:
@@ -89,7 +94,7 @@ class Client(ChatCompletionClient):
     @property
     def model_info(self) -> ModelInfo:
         return ModelInfo(
-            vision=False, function_calling=True, json_output=True, family="unknown", structured_output=True
+            vision=self.sees, function_calling=True, json_output=True, family="unknown", structured_output=True
         )
 
 
@@ -263,6 +268,31 @@ async def test_calls_and_results_become_one_block() -> None:
         Reply("4", reasoning=(Reasoning("easy"),)),
     ]
     assert (asked.max_tokens, asked.temperature, asked.tool_choice) == (9, 0.5, "required")
+
+
+@pytest.mark.parametrize("sees", [True, False])
+async def test_a_client_of_quorate_is_given_images_that_it_is_shown(sees: bool) -> None:
+    model = ScriptedModel(["a sea"], vision=sees)
+    client = QuorateChatCompletionClient(model)
+
+    await client.create([UserMessage(content=["look", PICTURE], source="ann")])
+
+    assert client.model_info["vision"] is sees
+    assert list(model.requests[0].blocks) == [Said(f"look\n{UNSEEN}", "ann", parts=("look", PICTURE))]
+
+
+@pytest.mark.parametrize(("sees", "content"), [(True, ["look", PICTURE]), (False, f"look {UNSEEN}")])
+async def test_a_client_of_autogen_in_a_team_of_quorates_is_given_images_that_it_is_shown(
+    sees: bool, content: Any
+) -> None:
+    client = Client("a sea", sees=sees)
+    team = RoundRobinGroupChat(
+        [AssistantAgent("bot", client, system_message=None)], termination_condition=MaxMessageTermination(2)
+    )
+
+    await team.run(task=MultiModalMessage(content=["look", PICTURE], source="ann"))
+
+    assert client.asked[0]["messages"] == [UserMessage(content=content, source="ann")]
 
 
 async def test_a_token_ends_a_call() -> None:

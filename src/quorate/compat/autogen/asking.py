@@ -24,7 +24,7 @@ from quorate.compat.autogen.core.models import (
 from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ModelError
-from quorate.models.blocks import Block, Blocks
+from quorate.models.blocks import Block, Blocks, Said
 from quorate.models.calls import ask
 from quorate.models.client import (
     Answer,
@@ -122,6 +122,12 @@ class Transcript:
         self._blocks = self._blocks.plus_one(block)
         self._count += 1
 
+    def heard(self, owner: list[LLMMessage], said: Said) -> None:
+        """Take in what is said with images, before the message is added to `owner`."""
+        if self.follows(owner):
+            self.plus(said)
+            self.has_images = self.has_images or bool(said.parts)
+
     def of(self, messages: list[LLMMessage], owner: list[LLMMessage] | None) -> Blocks:
         """Return the blocks of `messages`; `owner` is the list that grows, None where there is none."""
         if self._of is owner and self._count == len(messages) and owner is not None:
@@ -130,10 +136,8 @@ class Transcript:
             self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
         new = messages[self._count :]
         if new:
-            for at, message in enumerate(new):
-                if isinstance(message, UserMessage) and isinstance(message.content, list):
-                    self.has_images = True
-                    new[at] = UserMessage(content=_without_images(message.content), source=message.source)
+            if any(isinstance(message, UserMessage) and isinstance(message.content, list) for message in new):
+                self.has_images = True
             if len(new) == 1 and not isinstance(new[0], FunctionExecutionResultMessage):
                 found = blocks_of(new)
                 self._blocks = self._blocks.plus_one(found[0]) if found else self._blocks
@@ -152,10 +156,6 @@ class Transcript:
         )
         before = Blocks(self._blocks[: len(self._blocks) - 1])
         return before.plus(*blocks_of([calls, *new]))
-
-
-def _without_images(content: list[Any]) -> str:
-    return "\n".join(part if isinstance(part, str) else "<image>" for part in content)
 
 
 async def asked(

@@ -15,6 +15,7 @@ from quorate.chat.messages import (
     BaseChatMessage,
     HandoffMessage,
     ModelClientStreamingChunkEvent,
+    MultiModalMessage,
     TextMessage,
     ThoughtEvent,
     ToolCallExecutionEvent,
@@ -271,6 +272,9 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             if isinstance(message, HandoffMessage):
                 for one in message.context:
                     await add(_llm_message.validate_python(one))
+            fact = self._said_by.get(message.id) if isinstance(message, MultiModalMessage) else None
+            if fact is not None and type(context) is UnboundedChatCompletionContext:
+                transcript.heard(context.__dict__["_messages"], fact.said())  # the journal has its images already
             await add(to_model_message(message))
 
     async def _keep(self, result: CreateResult, answer: Answer | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from quorate.chat.messages import UNSEEN
 from quorate.compat.autogen.core.models import (
     AssistantMessage,
     ChatCompletionClient,
@@ -24,7 +25,7 @@ from quorate.compat.autogen.core.models import (
     UserMessage,
 )
 from quorate.compat.autogen.toolbase import BaseTool, Tool, ToolSchema
-from quorate.compat.autogen.values import FunctionCall
+from quorate.compat.autogen.values import FunctionCall, Image
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Block, Blocks, Reasoning, Reply, Said, ToolCall, ToolResult
@@ -63,7 +64,8 @@ class QuorateChatCompletionClient(ChatCompletionClient):
 
     Args:
         client: The client, or its name, such as `openai:gpt-5`.
-        model_info: What the model can do, where that matters to somebody; by default all but images.
+        model_info: What the model can do, where that matters to somebody; by default all, and images if it is shown
+            them.
     """
 
     component_type: ClassVar[str] = "model"
@@ -71,7 +73,7 @@ class QuorateChatCompletionClient(ChatCompletionClient):
     def __init__(self, client: ModelClient | str, *, model_info: ModelInfo | None = None) -> None:
         self._client = open_model(client) if isinstance(client, str) else client
         self._info = model_info or ModelInfo(
-            vision=False,
+            vision=self._client.info.vision,
             function_calling=True,
             json_output=True,
             family=ModelFamily.UNKNOWN,
@@ -204,7 +206,7 @@ async def _asked(
         "json_output": _json_output(client, request),
         "cancellation_token": token,
     }
-    messages = list(_messages(request))
+    messages = list(_messages(request, vision=bool(client.model_info.get("vision"))))
     try:
         async for item in client.create_stream(messages, **asked):
             yield item
@@ -212,12 +214,12 @@ async def _asked(
         yield await client.create(messages, **asked)
 
 
-def _messages(request: ModelRequest) -> Iterator[LLMMessage]:
+def _messages(request: ModelRequest, *, vision: bool) -> Iterator[LLMMessage]:
     if request.system:
         yield SystemMessage(content=request.system)
     for block in request.blocks:
         if isinstance(block, Said):
-            yield UserMessage(content=block.text, source=block.source)
+            yield UserMessage(content=_parts(block) if vision and block.parts else block.text, source=block.source)
             continue
         thought = "".join(one.text for one in block.reasoning) or None
         if not block.calls:
@@ -234,6 +236,11 @@ def _messages(request: ModelRequest) -> Iterator[LLMMessage]:
                     for one in block.results
                 ]
             )
+
+
+def _parts(said: Said) -> list[str | Image]:
+    """Return texts and images in their order, images of AutoGen's kind."""
+    return [part if isinstance(part, str | Image) else Image(part.image) for part in said.parts]
 
 
 def _schema(spec: ToolSpec) -> ToolSchema:
@@ -298,12 +305,12 @@ def blocks_of(messages: Sequence[LLMMessage]) -> list[Block]:
     """Return messages as Quorate's blocks; instructions are none.
 
     Raises:
-        ConfigError: Results of calls do not follow their calls, or there is an image.
+        ConfigError: Results of calls do not follow their calls.
     """
     found: list[Block] = []
     for message in messages:
         if isinstance(message, UserMessage):
-            found.append(Said(_text(message), message.source))
+            found.append(_said(message))
         elif isinstance(message, AssistantMessage):
             found.append(_reply(message))
         elif isinstance(message, FunctionExecutionResultMessage):
@@ -315,12 +322,13 @@ def blocks_of(messages: Sequence[LLMMessage]) -> list[Block]:
     return found
 
 
-def _text(message: UserMessage) -> str:
-    parts = [message.content] if isinstance(message.content, str) else message.content
-    texts = [part for part in parts if isinstance(part, str)]
-    if len(texts) < len(parts):
-        raise ConfigError("This message has an image, and models are only given text here.")
-    return "\n".join(texts)
+def _said(message: UserMessage) -> Said:
+    if isinstance(message.content, str):
+        return Said(message.content, message.source)
+    parts = tuple(message.content)
+    text = "\n".join(part if isinstance(part, str) else UNSEEN for part in parts)
+    shown = any(not isinstance(part, str) for part in parts)
+    return Said(text, message.source, parts=parts if shown else ())
 
 
 def _reply(message: AssistantMessage) -> Reply:

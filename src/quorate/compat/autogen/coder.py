@@ -270,7 +270,7 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
         show: Callable[[str], None] | None,
     ) -> CreateResult:
         sent = messages if client.model_info["vision"] else remove_images(messages)
-        blocks = Blocks(blocks_of(remove_images(messages)))
+        blocks = Blocks(blocks_of(messages))
         result, _ = await asked(
             client, sent, blocks=blocks, json_output=output, token=token, show=show, turn=turn_here.get()
         )
