@@ -180,8 +180,8 @@ def line(seed: int) -> str:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    if given:
+    if given and given[0] != "--step":
         print(played(int(given[0])), end="")
     else:
-        for seed in range(COUNT):
+        for seed in range(0, COUNT, int(given[1]) if given else 1):
             print(line(seed))

@@ -1,9 +1,9 @@
 """Record what programs about AutoGen's chat print, and the lines of the generated talks.
 
-    python tests/compat/play_chat.py FOLDER
+    python tests/compat/play_chat.py FOLDER [STEP]
 
 With the Python of an environment that has autogen-agentchat and autogen-ext 0.7.5, and FOLDER
-`tests/compat/expected/chat`, it records what the view has to print.
+`tests/compat/expected/chat`, it records what the view has to print. With a STEP it plays each so-manieth talk only.
 """
 
 import io
@@ -42,5 +42,5 @@ if __name__ == "__main__":
     folder.mkdir(exist_ok=True, parents=True)
     for program in PROGRAMS:
         (folder / f"{program.stem}.txt").write_text(played(program))
-    sys.argv = ["generated.py"]
+    sys.argv = ["generated.py", *(["--step", sys.argv[2]] if sys.argv[2:] else [])]
     (folder / "generated.txt").write_text(played(HERE / "generated.py"))

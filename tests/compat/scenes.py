@@ -102,12 +102,18 @@ def tell(*things: Any) -> None:
     print(*[json.dumps(plain(t), sort_keys=True, default=str) if isinstance(t, dict | list) else t for t in things])
 
 
+received: set[str] = set()
+"""The names of the types of what streams have yielded, for `coverage.py`."""
+
+
 def show(item: Any) -> None:
     """Print an item of a stream."""
+    received.add(type(item).__name__.partition("[")[0])
     if isinstance(item, TaskResult):
         numbered = [numbers.setdefault(m.id, f"#{len(numbers)}") for m in item.messages]
         print("result", " ".join(numbered), repr(item.stop_reason))
     elif isinstance(item, Response):
+        received.add(type(item.chat_message).__name__.partition("[")[0])
         print("response", plain(item.chat_message.dump()), len(item.inner_messages or ()))
     else:
         tell(item.dump())

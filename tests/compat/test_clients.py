@@ -40,7 +40,6 @@ from quorate.models import (
 )
 from quorate.testing import ScriptedModel
 
-
 PICTURE = Image(PillowImage.new("RGB", (2, 3)))
 
 

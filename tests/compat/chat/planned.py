@@ -18,7 +18,7 @@ from autogen_agentchat.conditions import (
 from autogen_agentchat.messages import StopMessage, TextMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat
 from autogen_core import SingleThreadedAgentRuntime
-from scenes import Echo, Passes, add, calls, family, model, numbers, plain, refused, shown, tell
+from scenes import Echo, Passes, add, calls, family, model, numbers, plain, received, refused, shown, tell
 
 PLANNER = "MagenticOneOrchestrator"
 FILLED_IN = ("T-1", "T-2", "Echoes as ann.", "Echoes as bob.", "F-1", "P-1", "F-2", "P-2", "ann, bob")
@@ -61,6 +61,7 @@ async def play(team, *tasks, **options) -> None:
         print("task", task if isinstance(task, str) else type(task).__name__)
         try:
             async for item in team.run_stream(task=task, **options):
+                received.add(type(item).__name__)
                 if isinstance(item, TaskResult):
                     numbered = [numbers.setdefault(m.id, f"#{len(numbers)}") for m in item.messages]
                     print("result", " ".join(numbered), repr(item.stop_reason))

@@ -7,7 +7,6 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from quorate.chat import messages as quorate_messages
@@ -28,7 +27,7 @@ from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, Task, Team, TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory
 from quorate.compat.autogen.agentchat.state import ChatAgentContainerState, TeamState
-from quorate.compat.autogen.speaking import BaseChatAgent, cause_of, pumped, task_messages, token_of_run
+from quorate.compat.autogen.speaking import Hearing, cause_of, pumped, task_messages, token_of_run
 from quorate.compat.autogen.stopping import Calling
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
@@ -79,6 +78,7 @@ class BaseGroupChat(Team, ABC):
             raise ConfigError("The participant names must be unique.")
         self._name, self._description = name, description
         self.members = list(participants)
+        self._seats = {one.name: TeamSeat(one) if isinstance(one, Team) else one for one in participants}
         self.manager_name = group_chat_manager_name
         self.condition, self.most_turns = termination_condition, max_turns
         self._runtime, self.tells_team_events = runtime, emit_team_events
@@ -222,15 +222,15 @@ class BaseGroupChat(Team, ABC):
         )
         self._begin_anew(state.message_thread, self._loaded)
         self.load_manager(state)
-        for participant in self.members:
-            if isinstance(participant, BaseChatAgent):
-                participant.view_hand(waiting[participant.name])
+        for name, seat in self._seats.items():
+            if isinstance(seat, Hearing):
+                seat.view_hand(waiting[name])
 
     def _team(self) -> QuorateTeam:
         """Return the team of Quorate's that this one is, in the conversation that goes on from run to run."""
         if self._engine is None:
             self._engine = QuorateTeam(
-                [self._seat(participant) for participant in self.members],
+                [self._seat(seat) for seat in self._seats.values()],
                 turns=self.turns(),
                 termination_condition=self._ending(),
                 limits=profile.LIMITS,
@@ -242,8 +242,6 @@ class BaseGroupChat(Team, ABC):
         return self._engine
 
     def _seat(self, participant: Any) -> Any:
-        if isinstance(participant, Team):
-            participant = TeamSeat(participant)
         return Announced(participant, self.manager_name, self.announced) if self.tells_team_events else participant
 
     def announced(self) -> Sequence[Any]:
@@ -287,9 +285,9 @@ class BaseGroupChat(Team, ABC):
     def _begin_anew(self, before: list[dict[str, Any]], loaded: Mapping[str, Any] | None) -> None:
         self._engine = self._talk = None
         self._before, self._loaded = before, loaded
-        for participant in self.members:
-            if isinstance(participant, BaseChatAgent):
-                participant.view_forget()  # the view's own class
+        for seat in self._seats.values():
+            if isinstance(seat, Hearing):
+                seat.view_forget()  # the view's own class
 
     async def pause(self) -> None:
         """Tell the members to pause.
@@ -341,9 +339,10 @@ class BaseGroupChat(Team, ABC):
         return [item for item in found if item is not None and getattr(item, "type", "") not in profile.UNSEEN]
 
     def _buffer(self, participant: Any, talk: Talk | None) -> list[BaseChatMessage]:
-        if isinstance(participant, BaseChatAgent):
+        seat = self._seats[participant.name]
+        if isinstance(seat, Hearing):
             facts: list[Fact] = [] if talk is None else talk.remembered(talk.members[participant.name])
-            return participant.view_unheard(self._where, facts)
+            return seat.view_unheard(self._where, facts)
         if talk is None:
             return []
         return talk.messages[talk.members[participant.name].heard :]
@@ -367,23 +366,25 @@ class BaseGroupChat(Team, ABC):
         for participant in self.members:
             kept = ChatAgentContainerState.model_validate(found[participant.name])
             await participant.load_state(kept.agent_state)
-            if isinstance(participant, BaseChatAgent):
+            seat = self._seats[participant.name]
+            if isinstance(seat, Hearing):
                 waiting = [self._message_factory.create(m) for m in kept.message_buffer]
-                participant.view_hand(cast("list[BaseChatMessage]", waiting))
+                seat.view_hand(cast("list[BaseChatMessage]", waiting))
 
 
-class TeamSeat:
+class TeamSeat(Hearing):
     """A team as a member: what is new is its task, and all that its members say is heard by the others."""
 
     limits = None
 
     def __init__(self, team: Team) -> None:
-        self.name, self.description, self._inner = team.name, team.description, team
-        self._waiting: list[BaseChatMessage] = []
+        self.name = self._name = team.name
+        self.description, self._inner = team.description, team
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Let the team work on what is new, and say the last that it says."""
-        new, self._waiting = [*self._waiting, *(m for m in turn.new if m.id not in self._own)], []
+        facts, where = turn.memory, turn.run.journal.conversation
+        new = self.view_unheard(where, facts)
         held: BaseChatMessage | None = None
         token = token_of_run.get() or CancellationToken()
         async for item in self._inner.run_stream(task=new, cancellation_token=token, output_task_messages=False):
@@ -394,41 +395,50 @@ class TeamSeat:
                 held = None
             if isinstance(item, BaseChatMessage):
                 held = item
-                self._own.add(item.id)
             elif isinstance(item, ModelClientStreamingChunkEvent):
                 turn.show(item)
             else:
                 turn.emit(item)
         if held is None:
             raise ConfigError(f"The team {self.name} said nothing. Give it a condition that lets somebody speak.")
+        self.view_has_heard(where, len(facts))
         return held
 
-    @cached_property
-    def _own(self) -> set[str]:
-        return set()
 
-
-class Announced:
-    """A member whose turns begin with the event that it was chosen."""
+class Wrapped:
+    """A member with something around its turns; what it remembers is its own."""
 
     limits = None
 
-    def __init__(self, participant: Any, manager: str, before: Any) -> None:
+    def __init__(self, participant: Any) -> None:
         self.name, self.description = participant.name, participant.description
-        self._participant, self._manager, self._before = participant, manager, before
+        self._participant = participant
+        self._folds = hasattr(participant, "begin") and hasattr(participant, "see")
 
     def begin(self) -> Any:
-        return self._participant.begin()
+        return self._participant.begin() if self._folds else None
 
     def see(self, memory: Any, fact: Fact) -> Any:
-        return self._participant.see(memory, fact)
+        return self._participant.see(memory, fact) if self._folds else None
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Let it speak."""
+        return await self._participant.speak(turn)
+
+
+class Announced(Wrapped):
+    """A member whose turns begin with the event that it was chosen."""
+
+    def __init__(self, participant: Any, manager: str, before: Any) -> None:
+        super().__init__(participant)
+        self._manager, self._before = manager, before
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Tell of the choice, and speak."""
         for event in self._before():
             turn.emit(event)
         turn.emit(SelectSpeakerEvent(content=[self.name], source=self._manager))
-        return await self._participant.speak(turn)
+        return await super().speak(turn)
 
 
 async def inside(

@@ -11,7 +11,6 @@ from quorate.chat import ledgers
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.ledgers import filled_in
 from quorate.chat.messages import BaseChatMessage, BaseMessage, TextMessage
-from quorate.chat.speech import Turn
 from quorate.chat.stopping import Condition
 from quorate.chat.talk import Talk
 from quorate.chat.turns import Speak, Stop, TurnPolicy
@@ -25,7 +24,7 @@ from quorate.compat.autogen.assistant import as_client
 from quorate.compat.autogen.clients import blocks_of
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, LLMMessage, UserMessage
-from quorate.compat.autogen.groupchat import BaseGroupChat
+from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.reading import extract_json_from_str
 from quorate.compat.autogen.speaking import BaseChatAgent, token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
@@ -244,26 +243,17 @@ def _read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
         return None
 
 
-class Instructed:
+class Instructed(Wrapped):
     """A member that begins anew with each ledger: what was said before is not in its memory."""
 
-    limits = None
-
     def __init__(self, participant: Any, ledgers: set[str]) -> None:
-        self.name, self.description = participant.name, participant.description
-        self._participant, self._ledgers = participant, ledgers
-
-    def begin(self) -> Any:
-        return self._participant.begin()
+        super().__init__(participant)
+        self._ledgers = ledgers
 
     def see(self, memory: Any, fact: Fact) -> Any:
         if fact.message is not None and fact.message.id in self._ledgers:
-            memory = self._participant.begin()
-        return self._participant.see(memory, fact)
-
-    async def speak(self, turn: Turn) -> BaseChatMessage:
-        """Let it speak."""
-        return await self._participant.speak(turn)
+            memory = self.begin()
+        return super().see(memory, fact)
 
 
 class MagenticOneConfig(TeamConfig):

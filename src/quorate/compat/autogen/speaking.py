@@ -43,7 +43,60 @@ turn_here: ContextVar[Turn | None] = ContextVar("quorate_autogen_turn", default=
 """The turn of the agent that speaks here."""
 
 
-class BaseChatAgent(ChatAgent, ABC, ComponentBase[BaseModel]):
+class Hearing:
+    """Somebody who is told what is new: knows how far it has heard of each conversation."""
+
+    _name: str
+    _waiting: Sequence[BaseChatMessage] = ()
+    """What it was handed with a state, and hears with its next turn."""
+    _said_by: Mapping[str, Fact] = MappingProxyType({})
+    """What is new to it in the turn that it has, by the ids of the messages."""
+
+    def begin(self) -> list[Fact]:
+        """Return what was said to it and by it before anything was."""
+        return []
+
+    def see(self, memory: list[Fact], fact: Fact) -> list[Fact]:
+        """Return what was said, with a fact more; the list is shared and only grows."""
+        if fact.message is not None or fact.speaker == self._name:
+            memory.append(fact)
+        return memory
+
+    def view_unheard(self, conversation: str, facts: list[Fact]) -> list[BaseChatMessage]:
+        """Return what is new to it: what it was handed with a state, then what others have said since."""
+        since = self.view_heard_of.get(conversation, 0)
+        name = self._name
+        new = [f for f in facts[since:] if f.message is not None and f.speaker != name]
+        said = [f.message for f in new if f.message is not None]
+        self._said_by = {message.id: fact for message, fact in zip(said, new, strict=True)}
+        return [*self._waiting, *said] if self._waiting else said
+
+    def view_has_heard(self, conversation: str, count: int) -> None:
+        heard = self.view_heard_of
+        heard[conversation] = count
+        if len(heard) > MOST_CONVERSATIONS:
+            del heard[next(iter(heard))]
+        self._waiting = []
+
+    @property
+    def view_heard_of(self) -> dict[str, int]:
+        """How many facts of each conversation it has been told; made when needed, not all call `super().__init__`."""
+        found: dict[str, int] | None = self.__dict__.get("_heard")
+        if found is None:
+            found = self._heard = {}
+        return found
+
+    def view_hand(self, waiting: list[BaseChatMessage]) -> None:
+        """Keep messages that it will be told when it speaks next."""
+        self._waiting = waiting
+
+    def view_forget(self) -> None:
+        """Know nothing of conversations any more."""
+        self._waiting = []
+        self.view_heard_of.clear()
+
+
+class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     """A base for agents: `on_messages` is given what is new and returns the answer.
 
     An agent keeps its own state and answers one call at a time.
@@ -59,10 +112,6 @@ class BaseChatAgent(ChatAgent, ABC, ComponentBase[BaseModel]):
     component_type: ClassVar[str] = "agent"
     limits = None
     """As Quorate's agents: what it may use in one run; the run's own."""
-    _waiting: Sequence[BaseChatMessage] = ()
-    """What it was handed with a state, and hears with its next turn."""
-    _said_by: Mapping[str, Fact] = MappingProxyType({})
-    """What is new to it in the turn that it has, by the ids of the messages."""
 
     def __init__(self, name: str, description: str) -> None:
         with trace_create_agent_span(agent_name=name, agent_id=None, agent_description=description):
@@ -191,16 +240,6 @@ class BaseChatAgent(ChatAgent, ABC, ComponentBase[BaseModel]):
 
     # -- in teams -----------------------------------------------------------------------------------------------------
 
-    def begin(self) -> list[Fact]:
-        """Return what was said to it and by it before anything was."""
-        return []
-
-    def see(self, memory: list[Fact], fact: Fact) -> list[Fact]:
-        """Return what was said, with a fact more; the list is shared and only grows."""
-        if fact.message is not None or fact.speaker == self._name:
-            memory.append(fact)
-        return memory
-
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Answer what others have said since it spoke last."""
         facts: list[Fact] = turn.memory
@@ -230,39 +269,6 @@ class BaseChatAgent(ChatAgent, ABC, ComponentBase[BaseModel]):
         if turn.facts:
             turn.only_shown({item.id for item in response.inner_messages or ()})
         return response
-
-    def view_unheard(self, conversation: str, facts: list[Fact]) -> list[BaseChatMessage]:
-        """Return what is new to it: what it was handed with a state, then what others have said since."""
-        since = self.view_heard_of.get(conversation, 0)
-        name = self._name
-        new = [f for f in facts[since:] if f.message is not None and f.speaker != name]
-        said = [f.message for f in new if f.message is not None]
-        self._said_by = {message.id: fact for message, fact in zip(said, new, strict=True)}
-        return [*self._waiting, *said] if self._waiting else said
-
-    def view_has_heard(self, conversation: str, count: int) -> None:
-        heard = self.view_heard_of
-        heard[conversation] = count
-        if len(heard) > MOST_CONVERSATIONS:
-            del heard[next(iter(heard))]
-        self._waiting = []
-
-    @property
-    def view_heard_of(self) -> dict[str, int]:
-        """How many facts of each conversation it has been told; made when needed, not all call `super().__init__`."""
-        found: dict[str, int] | None = self.__dict__.get("_heard")
-        if found is None:
-            found = self._heard = {}
-        return found
-
-    def view_hand(self, waiting: list[BaseChatMessage]) -> None:
-        """Keep messages that it will be told when it speaks next."""
-        self._waiting = waiting
-
-    def view_forget(self) -> None:
-        """Know nothing of conversations any more."""
-        self._waiting = []
-        self.view_heard_of.clear()
 
 
 class Alone(Runnable):
