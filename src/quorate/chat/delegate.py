@@ -10,7 +10,7 @@ from quorate.chat.agent import Speaker
 from quorate.chat.agent_tool import said_in, tool_name
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.talk import Cast, Talk
-from quorate.chat.turns import Speak, Stop
+from quorate.chat.turns import Speak, Stop, target_of
 from quorate.errors import ConfigError, ToolError
 from quorate.runs import paths
 from quorate.runs.outcome import Limits
@@ -87,8 +87,7 @@ class Passing:
             return memory
         if not fact.speaker:
             return None  # a new task
-        target = getattr(fact.message, "target", None)
-        return target if isinstance(target, str) else ""
+        return target_of(fact.message) or ""
 
     async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if memory is None:

@@ -31,6 +31,7 @@ else:
 # What a class's constructor does, without its detour: each of these is made in every turn.
 _text = messages.TextMessage.__pydantic_validator__.validate_python
 _requested = messages.ToolCallRequestEvent.__pydantic_validator__.validate_python
+_handed = messages.HandoffMessage.__pydantic_validator__.validate_python
 _executed = messages.ToolCallExecutionEvent.__pydantic_validator__.validate_python
 
 
@@ -138,16 +139,23 @@ def _handoff(steps: dict[int, Made], n: int, id: str, name: str, ref: str, targe
     """Make the message that hands over to `target`; `tools` are the names of all tools that hand over."""
     atom, last = answered(steps, n)
     said = next(content for _, tool, content, error in atom.results if tool == tools[0] and not error)
-    calls = [asdict(call) for call in _calls(atom) if call.name not in tools]
-    results = [result.model_dump() for result in _said(atom) if result.name not in tools]
-    context: list[dict[str, Any]] = []
-    if calls:
-        context.append({"type": "AssistantMessage", "content": calls, "source": name})
-        context.append({"type": messages.RESULTS, "content": results})
-    message = messages.HandoffMessage(
-        content=said, target=target, context=context, source=name, id=f"{id}#handoff", created_at=messages.at(last)
-    )
-    return Fact(message=message, speaker=name, at=last, ref=ref)
+    message = _handed({
+        "content": said, "target": target, "context": _beside(atom, tools, name), "source": name, "id": f"{id}#handoff",
+        "created_at": datetime.fromtimestamp(last / 1e6, UTC),
+    })  # fmt: skip
+    return Fact(message, None, None, "", name, last, None, 0.0, None, ref)
+
+
+def _beside(atom: Reply, tools: Sequence[str], name: str) -> list[dict[str, Any]]:
+    """Return the calls of a reply that hand over to nobody, and their results, as messages to a model."""
+    calls = [call for call in atom.calls if call.name not in tools]
+    if not calls:
+        return []
+    others = Reply(calls=tuple(calls), results=tuple(one for one in atom.results if one.name not in tools))
+    return [
+        {"type": "AssistantMessage", "content": [asdict(call) for call in _calls(others)], "source": name},
+        {"type": messages.RESULTS, "content": [result.model_dump() for result in _said(others)]},
+    ]
 
 
 def _memory(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:

@@ -119,8 +119,10 @@ def ended_by(finals: Set[str], atom: Block) -> bool:
 
 def with_one_handoff(
     tools: Mapping[str, Tool[..., Any]], handoffs: Mapping[str, Handoff], taken: Handoff
-) -> dict[str, Tool[..., Any]]:
+) -> Mapping[str, Tool[..., Any]]:
     """Return the tools in a reply that hands over: what would hand over to others tells the model that it does not."""
+    if len(handoffs) == 1:
+        return tools
 
     async def refuse() -> str:
         raise ToolError(f"Not done: the conversation goes to {taken.target} already, and to one only.")

@@ -38,6 +38,8 @@ else:
 
 EXPECTED = (Parked, Halt)
 """What says of a speech something else than that it failed."""
+ATOMS = frozenset({str, int, bool, type(None)})
+"""The types of JSON data that nobody can change."""
 YIELD_EVERY = 32
 CUT_S = 1.0
 
@@ -426,10 +428,10 @@ def _copied(value: Any) -> Any:
         TypeError: It is not; its text may be.
     """
     kind = value.__class__
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind in ATOMS:
         return value
     if kind is list or kind is tuple:
-        return [_copied(item) for item in value]
+        return list(value) if ATOMS.issuperset(map(type, value)) else [_copied(item) for item in value]
     if kind is dict and all(type(name) is str for name in value):
         return {name: _copied(item) for name, item in value.items()}
     raise TypeError

@@ -17,6 +17,7 @@ from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
@@ -97,7 +98,8 @@ class Selector:
     def see(self, memory: Spoken, fact: Fact) -> Spoken:
         if fact.choice is not None:
             spoke = fact.choice.speakers
-            return memory._replace(names=(*(name for name in memory.names if name not in spoke), *spoke))
+            before = [name for name in memory.names if name not in spoke]
+            return filled(Spoken, ((*before, *spoke), memory.blocks))
         if memory.blocks is None or fact.message is None:
             return memory
         return memory._replace(blocks=memory.blocks.plus_one(fact.said()))
@@ -106,7 +108,8 @@ class Selector:
         if self.selector_func is not None:
             name = await _called(self.selector_func, thread)
             if name is not None:
-                _check([name], members, "selector_func")
+                if name not in members:
+                    raise _illegal([name], members, "selector_func")
                 return Speak((name,), "chosen by selector_func")
         candidates = await self._candidates(memory.names, thread, members)
         if len(candidates) == 1:
@@ -141,13 +144,17 @@ class Selector:
 
 async def _called(function: Callable[[Sequence[BaseChatMessage]], Any], thread: Thread) -> Any:
     found = function(thread)
-    return await found if inspect.isawaitable(found) else found
+    return await found if type(found) is not str and inspect.isawaitable(found) else found
 
 
 def _check(names: Any, members: Sequence[str], who: str) -> None:
     found: list[Any] = list(names) if isinstance(names, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]: user code returned it
     if not found or any(name not in members for name in found):
-        raise ConfigError(f"{who} named {names!r}; it must name members: {', '.join(members)}.")
+        raise _illegal(names, members, who)
+
+
+def _illegal(names: Any, members: Sequence[str], who: str) -> ConfigError:
+    return ConfigError(f"{who} named {names!r}; it must name members: {', '.join(members)}.")
 
 
 class ByModel:

@@ -82,6 +82,15 @@ class RoundRobin:
         return Speak((members[at % len(members)],), "next in order")
 
 
+def target_of(message: BaseChatMessage) -> str | None:
+    """Return whom a message hands the conversation to, if it does.
+
+    Its fields are looked into: to ask pydantic for one that is not there costs more than to make a message.
+    """
+    target = message.__dict__.get("target")
+    return target if isinstance(target, str) else None
+
+
 class Handoffs:
     """Who was handed the conversation speaks, until they hand it on; the first member begins."""
 
@@ -93,8 +102,8 @@ class Handoffs:
     def see(self, memory: str | None, fact: Fact) -> str | None:
         if fact.choice is not None:
             return fact.choice.speakers[-1]
-        target = getattr(fact.message, "target", None)
-        return target if isinstance(target, str) else memory
+        target = None if fact.message is None else target_of(fact.message)
+        return memory if target is None else target
 
     async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
         if memory is None:
@@ -106,7 +115,7 @@ class Handoffs:
                 "HandoffMessage to a member."
             )
         last = thread[-1] if len(thread) else None
-        if last is not None and getattr(last, "target", None) == memory:
+        if last is not None and target_of(last) == memory:
             return Speak((memory,), f"{last.source} handed over")
         return Speak((memory,), "nobody else was named")
 

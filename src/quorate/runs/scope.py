@@ -157,14 +157,20 @@ current: ContextVar[Scope | None] = ContextVar("quorate_scope", default=None)
 """The scope of the running code; None outside any run."""
 
 
-@contextmanager
-def entered(scope: Scope) -> Generator[Scope]:
+class entered:  # noqa: N801  # read as a verb: `with entered(scope):`; a generator would take three times as long
     """Make `scope` the current one inside the block."""
-    token = current.set(scope)
-    try:
-        yield scope
-    finally:
-        current.reset(token)
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> Scope:
+        self._token = current.set(self._scope)
+        return self._scope
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._token)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -37,10 +37,7 @@ class Arguments:
         self._fields = [(p.name, f"a{i}") for i, p in enumerate(asked)]
         fields: dict[str, Any] = {f"a{i}": _field(p, hints[p.name]) for i, p in enumerate(asked)}
         try:
-            self._model: type[BaseModel] = create_model(
-                name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields
-            )
-            self.json_schema = _schema_text(self._model)
+            self._model, self.json_schema = _modelled(name, fields) if fields else _nothing()
             self._nested = self.json_schema.count('"object"') > 1
             self._validated = self._model.__pydantic_validator__.validate_json
             self._dumped = self._model.__pydantic_serializer__.to_json
@@ -68,6 +65,20 @@ class Arguments:
             canonical = self._dumped(found, by_alias=True).decode()
         values = found.__dict__
         return {name: values[field] for name, field in self._fields}, canonical
+
+
+def _modelled(name: str, fields: dict[str, Any]) -> tuple[type[BaseModel], str]:
+    """Return the model of arguments, and its schema as text."""
+    model: type[BaseModel] = create_model(
+        name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields
+    )
+    return model, _schema_text(model)
+
+
+@cache
+def _nothing() -> tuple[type[BaseModel], str]:
+    """Return the model of no arguments: one for all tools without any, such as those that hand over."""
+    return _modelled("Nothing", {})
 
 
 def _hinted(fn: Callable[..., Any]) -> Any:

@@ -82,6 +82,7 @@ class Graph:
         graph.graph_validate()
         self.graph, self.hear_all, self.race = graph, hear_all, race
         self.hears = None if hear_all else self._hears
+        self._heard = {name: frozenset({"", name, *before}) for name, before in graph.ancestors.items()}
         self._roads = {name: tuple(self._road(way) for way in _ways(graph, name)) for name in graph.nodes}
         late = {way for group in graph.groups.values() if group.need < len(group.ways) for way in group.ways}
         self._may_lose = {
@@ -202,8 +203,7 @@ class Graph:
         return State(choice.speakers, None, fired, times)
 
     def _hears(self, member: str, fact: Fact) -> bool:
-        speaker = fact.speaker
-        return not speaker or speaker == member or speaker in self.graph.ancestors.get(member, ())
+        return fact.speaker in (self._heard.get(member) or ("", member))  # the graph may have changed since
 
     # -- races --------------------------------------------------------------------------------------------------------
 
