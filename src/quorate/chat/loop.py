@@ -13,7 +13,7 @@ from quorate.chat.feed import Feed, viewers
 from quorate.chat.hearing import cut_late, fact_heard, hear
 from quorate.chat.racing import Race
 from quorate.chat.speech import Turn
-from quorate.chat.talk import Member, Talk, facts_of
+from quorate.chat.talk import Cast, Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
 from quorate.chat.verdicts import check, later, now
 from quorate.core import telemetry
@@ -111,7 +111,7 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
             meter.add_turn()
         elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
-        choice = run.append(path, "choice", _said_of(chosen, run, path, now(root)))
+        choice = run.append(path, "choice", _said_of(chosen, talk.cast, run, path, now(root)))
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
@@ -190,10 +190,10 @@ async def _cut_turn(
     run.at = max(scope.at, cut.at)
 
 
-def _said_of(chosen: Speak | Stop, run: Run, path: str, at: int) -> Payload:
+def _said_of(chosen: Speak | Stop, cast: Cast, run: Run, path: str, at: int) -> Payload:
     said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
     if chosen.note is not None:
-        said["note"] = _plain("A turn policy's note", chosen.note)
+        said["note"] = chosen.note if cast.notes_plainly else _plain("A turn policy's note", chosen.note)
     if chosen.say:
         said["say"] = tuple(_dumped(message, f"{run.id}/{path}#{i}", at) for i, message in enumerate(chosen.say))
     if isinstance(chosen, Stop):
@@ -221,7 +221,7 @@ async def _choosing(root: Scope, path: str, asked: Awaitable[Speak | Stop], feed
     """Give the policy's own steps a scope of their own."""
     token = viewers.set(feed)
     try:
-        with entered(Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root))) as scope:
+        with entered(Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), task=root.task)) as scope:
             try:
                 return await asked
             finally:

@@ -55,6 +55,7 @@ class Cast:
     spends: tuple[float, ...] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     chooses_purely: bool = field(init=False, repr=False)
+    notes_plainly: bool = field(init=False, repr=False)
     persons: frozenset[str] = field(init=False, repr=False)
     polls: frozenset[str] = field(init=False, repr=False)
     enough: Callable[[Any, Mapping[str, BaseChatMessage]], bool] | None = field(init=False, repr=False)
@@ -70,6 +71,7 @@ class Cast:
             "spends": tuple(part.most_usd for part in self.condition.parts() if part.most_usd is not None),
             "names": tuple(m.name for m in self.members),
             "chooses_purely": bool(getattr(self.turns, "pure", False)),
+            "notes_plainly": bool(getattr(self.turns, "plain", False)),
             "persons": frozenset(m.name for m in self.members if getattr(m, "origin", "agent") == "person"),
             "polls": frozenset(tool.name for tool in tools if tool.polls),
             "enough": getattr(self.turns, "enough", None),
@@ -238,15 +240,16 @@ class Talk:
     def _part_of(self, member: Member, hears: Callable[[str, Fact], bool]) -> Part:
         """Return the part of the thread that a member hears, brought up to date."""
         part = member.part = member.part or Part()
-        for i in range(part.seen, len(self.facts)):
-            fact = self.facts[i]
-            if fact.message is None:
+        name, told = member.agent.name, part.told
+        for fact in self.facts[part.seen :]:
+            message = fact.message
+            if message is None:
                 continue
-            if hears(member.agent.name, fact):
-                part.messages.append(fact.message)
-                part.places.append(part.told)
-            part.told += 1
-        part.seen = len(self.facts)
+            if hears(name, fact):
+                part.messages.append(message)
+                part.places.append(told)
+            told += 1
+        part.seen, part.told = len(self.facts), told
         return part
 
     def told(self) -> list[BaseMessage]:

@@ -42,7 +42,8 @@ class TurnPolicy(Protocol[S]):
     """Chooses who speaks next.
 
     A policy whose `next` makes no steps may say so with a class attribute `pure = True`; it is then asked without a
-    scope around it. Three more methods are asked where a policy has them, and are pure too:
+    scope around it. One whose notes are JSON data that nobody changes any more may say `plain = True`; they are then
+    journaled as they are, not as a checked copy. Three more methods are asked where a policy has them; all are pure:
 
     - `enough(memory, done) -> bool` makes a race of speakers named together. It is asked whenever one of them has
       finished; `done` has what those said who have, by name, in the order in which they finished. True ends the wave:

@@ -157,7 +157,7 @@ current: ContextVar[Scope | None] = ContextVar("quorate_scope", default=None)
 """The scope of the running code; None outside any run."""
 
 
-class entered:  # noqa: N801  # read as a verb: `with entered(scope):`; a generator would take three times as long
+class entered:  # read as a verb: `with entered(scope):`; a generator would take three times as long
     """Make `scope` the current one inside the block."""
 
     __slots__ = ("_scope", "_token")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
 
 Key = tuple[str, str]
+Row = tuple[str, int, str, int, str]
+"""What an edge came to, in a note: source, number, target, whether it fired, and why."""
 MOST_NAMED = 3
 
 
@@ -51,7 +53,8 @@ class Road(NamedTuple):
         key: Target and name of its group.
         need: How many of that group start the target.
         shown: As people read it.
-        why: What is noted where its condition holds, and where it does not.
+        yes: What is noted where its condition holds.
+        no: What is noted where it does not.
     """
 
     way: Way
@@ -59,11 +62,24 @@ class Road(NamedTuple):
     key: Key
     need: int
     shown: str
-    why: tuple[str, str]
+    yes: Row
+    no: Row
 
 
-Row = tuple[str, int, str, int, str]
-"""What an edge came to, in a note: source, number, target, whether it fired, and why."""
+class Fired(NamedTuple):
+    """What the edges of those came to who have spoken.
+
+    Args:
+        rows: What each came to.
+        roads: Those that fired.
+        ready: Who speaks now.
+        more: What has fired for joins that have not all yet.
+    """
+
+    rows: list[Row]
+    roads: list[Road]
+    ready: set[str]
+    more: Mapping[Key, frozenset[Way]]
 
 
 class Graph:
@@ -76,7 +92,7 @@ class Graph:
             for (`"any"`, `quorum(n)`). By default; else all finish.
     """
 
-    pure = True
+    pure = plain = True
 
     def __init__(self, graph: DiGraph, *, hear_all: bool = False, race: bool = True) -> None:
         graph.graph_validate()
@@ -84,6 +100,9 @@ class Graph:
         self.hears = None if hear_all else self._hears
         self._heard = {name: frozenset({"", name, *before}) for name, before in graph.ancestors.items()}
         self._roads = {name: tuple(self._road(way) for way in _ways(graph, name)) for name in graph.nodes}
+        self._counts = any(group.need > 1 for group in graph.groups.values()) or any(
+            edge.at_most is not None for _, edge in graph.edges()
+        )
         late = {way for group in graph.groups.values() if group.need < len(group.ways) for way in group.ways}
         self._may_lose = {
             name for name, roads in self._roads.items() if roads and all(road.way in late for road in roads)
@@ -95,8 +114,11 @@ class Graph:
     def _road(self, way: Way) -> Road:
         edge = self.graph.edge(way)
         key = (edge.target, edge.activation_group or edge.target)
-        why = (f"{edge.words}: yes", f"{edge.words}: no") if edge.words else ("", "")
-        return Road(way, edge, key, self.graph.groups[key].need, self.graph.shown(way), why)
+        yes, no = (f"{edge.words}: yes", f"{edge.words}: no") if edge.words else ("", "")
+        return Road(
+            way, edge, key, self.graph.groups[key].need, self.graph.shown(way), (*way, edge.target, 1, yes),
+            (*way, edge.target, 0, no),
+        )  # fmt: skip
 
     def begin(self) -> State:
         return State()
@@ -118,16 +140,16 @@ class Graph:
         if not active:
             return Speak(graph.starts, "it begins")
         said = _said(memory)
-        rows, ready, fired = self._asked(memory, said)
+        rows, fired, ready, more = self._asked(memory, said)
         note: dict[str, Any] = {"edges": rows}
         if memory.asked and not self._have_lost(memory, said):
             ready |= {name for name in active if name not in said}  # a person interrupted them
         if ready:
             speakers = tuple(ready) if len(ready) == 1 else tuple([name for name in graph.nodes if name in ready])
-            return Speak(speakers, self._reason(rows), (), note)
+            return Speak(speakers, fired[0].shown if len(fired) == 1 else _reason(fired), (), note)
         if memory.asked:
             return Speak(graph.starts, "it was done, and begins anew", (), note | {"anew": True})
-        return Stop(self._end(fired), (), note)
+        return Stop(self._end(more), (), note)
 
     def check(self, cast: Any) -> Iterator[Finding]:
         """Yield the joins that may wait in vain."""
@@ -142,31 +164,28 @@ class Graph:
 
     # -- what edges come to -------------------------------------------------------------------------------------------
 
-    def _asked(
-        self, memory: State, said: Mapping[str, BaseChatMessage]
-    ) -> tuple[list[Row], set[str], Mapping[Key, frozenset[Way]]]:
-        """Ask the edges of those who have spoken.
-
-        Returns:
-            What each came to, who is ready to speak, and what has fired for joins that have not all yet.
-        """
+    def _asked(self, memory: State, said: Mapping[str, BaseChatMessage]) -> Fired:
+        """Ask the edges of those who have spoken."""
         rows: list[Row] = []
+        fired: list[Road] = []
         ready: set[str] = set()
         more: dict[Key, frozenset[Way]] = {}
         for name in memory.active:
             message = said.get(name)
             if message is None:
                 continue
-            for way, edge, key, need, _, (yes, no) in self._roads[name]:
+            for road in self._roads[name]:
+                way, edge, key, need, _, yes, no = road
                 if edge.at_most is not None and memory.times.get(way, 0) >= edge.at_most:
                     rows.append((name, way.number, edge.target, 0, f"it has fired {edge.at_most} times, its bound"))
                 elif edge.condition is None or edge.check_condition(message):
-                    rows.append((name, way.number, edge.target, 1, yes))
+                    rows.append(yes)
+                    fired.append(road)
                     if need == 1 or self._joined(way, key, need, memory.fired, more):
                         ready.add(edge.target)
                 else:
-                    rows.append((name, way.number, edge.target, 0, no))
-        return rows, ready, {**memory.fired, **more} if more else memory.fired
+                    rows.append(no)
+        return filled(Fired, (rows, fired, ready, {**memory.fired, **more} if more else memory.fired))
 
     def _joined(
         self, way: Way, key: Key, need: int, fired: Mapping[Key, frozenset[Way]], more: dict[Key, frozenset[Way]]
@@ -185,6 +204,8 @@ class Graph:
         note: Mapping[str, Any] = choice.note or {}
         if not choice.speakers or "anew" in note:
             return State(choice.speakers)
+        if not self._counts:
+            return filled(State, (choice.speakers, None, memory.fired, memory.times, False))
         times, more = memory.times, dict[Key, frozenset[Way]]()
         rows: Sequence[Row] = note.get("edges", ())
         for source, number, _, fires, _ in rows:
@@ -212,10 +233,10 @@ class Graph:
         left = [name for name in memory.active if name not in done]
         if not all(name in self._may_lose for name in left):
             return False
-        rows, _, fired = self._asked(memory, done)
-        ones = {self._roads[row[0]][row[1]].key for row in rows if row[3]}
+        _, fired, _, more = self._asked(memory, done)
+        ones = {road.key for road in fired}
         return all(
-            road.key in ones if road.need == 1 else len(fired.get(road.key, ())) >= road.need
+            road.key in ones if road.need == 1 else len(more.get(road.key, ())) >= road.need
             for name in left
             for road in self._roads[name]
         )
@@ -224,13 +245,6 @@ class Graph:
         return self.enough is not None and len(said) < len(memory.active) and self.enough(memory, said)
 
     # -- in words -----------------------------------------------------------------------------------------------------
-
-    def _reason(self, rows: Sequence[Row]) -> str:
-        fired = [self._roads[source][number].shown for source, number, _, fires, _ in rows if fires]
-        if len(fired) == 1:
-            return fired[0]
-        more = f", … ({len(fired)} edges)" if len(fired) > MOST_NAMED else ""
-        return ", ".join(fired[:MOST_NAMED]) + more or "it was interrupted"
 
     def _end(self, fired: Mapping[Key, frozenset[Way]]) -> str:
         """Return why it is over, with whoever still waits for something that does not come."""
@@ -244,6 +258,11 @@ class Graph:
 
 def _ways(graph: DiGraph, name: str) -> list[Way]:
     return [Way(name, number) for number in range(len(graph.nodes[name].edges))]
+
+
+def _reason(fired: Sequence[Road]) -> str:
+    more = f", … ({len(fired)} edges)" if len(fired) > MOST_NAMED else ""
+    return ", ".join(road.shown for road in fired[:MOST_NAMED]) + more or "it was interrupted"
 
 
 def _said(memory: State) -> dict[str, BaseChatMessage]:
