@@ -25,7 +25,7 @@ from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Again, Interrupted, Parked, Run
-from quorate.runs.scope import Scope, current, entered
+from quorate.runs.scope import Scope, current
 from quorate.runs.steps import RESUME_ADVICE
 
 if TYPE_CHECKING:
@@ -219,15 +219,14 @@ def _choose(root: Scope, path: str, talk: Talk, feed: Feed) -> Awaitable[Speak |
 
 async def _choosing(root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed) -> Speak | Stop:
     """Give the policy's own steps a scope of their own."""
-    token = viewers.set(feed)
+    scope = Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), task=root.task)
+    shown, token = viewers.set(feed), current.set(scope)
     try:
-        with entered(Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), task=root.task)) as scope:
-            try:
-                return await asked
-            finally:
-                later(root, scope.at)
+        return await asked
     finally:
-        viewers.reset(token)
+        later(root, scope.at)
+        current.reset(token)
+        viewers.reset(shown)
 
 
 def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:

@@ -97,16 +97,22 @@ class Selector:
 
     def see(self, memory: Spoken, fact: Fact) -> Spoken:
         if fact.choice is not None:
-            spoke = fact.choice.speakers
-            before = [name for name in memory.names if name not in spoke]
-            return filled(Spoken, ((*before, *spoke), memory.blocks))
+            names = memory.names
+            for name in fact.choice.speakers:
+                if name in names:
+                    at = names.index(name)
+                    names = names[:at] + names[at + 1 :]
+                names += (name,)
+            return filled(Spoken, (names, memory.blocks))
         if memory.blocks is None or fact.message is None:
             return memory
         return memory._replace(blocks=memory.blocks.plus_one(fact.said()))
 
     async def next(self, memory: Spoken, thread: Thread, members: Sequence[str]) -> Speak:
         if self.selector_func is not None:
-            name = await _called(self.selector_func, thread)
+            name = self.selector_func(thread)
+            if type(name) is not str and inspect.isawaitable(name):
+                name = await name
             if name is not None:
                 if name not in members:
                     raise _illegal([name], members, "selector_func")
@@ -133,18 +139,14 @@ class Selector:
 
     async def _candidates(self, spoke: tuple[str, ...], thread: Thread, members: Sequence[str]) -> list[str]:
         if self.candidate_func is not None:
-            found = await _called(self.candidate_func, thread)
+            found = self.candidate_func(thread)
+            found = await found if inspect.isawaitable(found) else found
             _check(found, members, "candidate_func")
             return list(dict.fromkeys(found))
         last = spoke[-1] if spoke else None
         if self.allow_repeated_speaker or len(members) == 1:
             return list(members)
         return [name for name in members if name != last]
-
-
-async def _called(function: Callable[[Sequence[BaseChatMessage]], Any], thread: Thread) -> Any:
-    found = function(thread)
-    return await found if type(found) is not str and inspect.isawaitable(found) else found
 
 
 def _check(names: Any, members: Sequence[str], who: str) -> None:

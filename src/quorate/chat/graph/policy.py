@@ -116,8 +116,8 @@ class Graph:
         key = (edge.target, edge.activation_group or edge.target)
         yes, no = (f"{edge.words}: yes", f"{edge.words}: no") if edge.words else ("", "")
         return Road(
-            way, edge, key, self.graph.groups[key].need, self.graph.shown(way), (*way, edge.target, 1, yes),
-            (*way, edge.target, 0, no),
+            way, edge, key, self.graph.groups[key].need, self.graph.shown(way),
+            yes=(way.source, way.number, edge.target, 1, yes), no=(way.source, way.number, edge.target, 0, no),
         )  # fmt: skip
 
     def begin(self) -> State:
