@@ -257,6 +257,24 @@ def show(
     finish(showing.show(run, store, entries=entries, ids=ids, as_json=as_json))
 
 
+@app.command(short_help="Tell why each spoke, which edges fired, and why a run ended.")
+def explain(
+    run: Run,
+    turn: Annotated[
+        int | None, typer.Argument(metavar="[TURN]", help="Only this turn, with what is inside it.", show_default=False)
+    ] = None,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Tell why each speaker was chosen, why each edge of a graph fired or did not, and why the run ended.
+
+    It is read from the journal: no team is needed, and nothing is asked again.
+    """
+    from quorate.cli import explaining
+
+    finish(explaining.explain(run, turn, store, as_json=as_json))
+
+
 @app.command(short_help="List what a run did to the world.")
 def effects(
     run: Annotated[str, typer.Argument(metavar="RUN|CONVERSATION", help="Its id.", show_default=False)],

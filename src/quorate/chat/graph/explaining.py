@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from quorate.chat.graph.shape import DiGraph
@@ -35,6 +35,22 @@ class Decided(NamedTuple):
         return f"turn {self.turn}: {self.source} → {self.target} {did}{f' ({self.why})' if self.why else ''}"
 
 
+def decided(note: Any, spoke: Mapping[str, int], turn: int) -> list[Decided]:
+    """Return what edges came to, from the note of the choice of a turn; nothing where it is no graph's.
+
+    Args:
+        note: The note.
+        spoke: In which turn each has spoken last.
+        turn: The number of the turn that came of it.
+    """
+    rows: list[tuple[str, int, str, int, str]] = []
+    if isinstance(note, dict):
+        rows = cast("dict[str, Any]", note).get("edges", [])
+    return [
+        Decided(spoke.get(source, turn - 1), source, target, bool(fired), why) for source, _, target, fired, why in rows
+    ]
+
+
 class Explanation:
     """What became of a graph's edges in a run.
 
@@ -53,14 +69,8 @@ class Explanation:
             if entry.kind == "said" and entry.path.count("/") == 1:
                 self.spoke.setdefault(paths.elements(entry.path)[1][1], []).append(turn)
             elif entry.kind == "choice" and "/" not in entry.path:
-                note: Any = entry.payload.get("note")
-                decided: list[tuple[str, int, str, int, str]] = []
-                if isinstance(note, dict):
-                    decided = cast("dict[str, Any]", note).get("edges", [])
-                self.edges += [
-                    Decided(max(self.spoke.get(source, [turn - 1])), source, target, bool(fired), why)
-                    for source, _, target, fired, why in decided
-                ]
+                spoke = {name: max(turns) for name, turns in self.spoke.items()}
+                self.edges += decided(entry.payload.get("note"), spoke, turn)
 
     def why(self, target: str, source: str = "") -> str:
         """Return in words why a node has spoken, or has not; with `source`, about the edge from there alone."""
