@@ -14,6 +14,7 @@ from quorate import (
     Price,
     RoundRobinGroupChat,
     Team,
+    TeamTool,
     open_store,
     replay,
     tool,
@@ -369,3 +370,106 @@ async def test_shared_budget_that_is_near_is_told_once_also_after_a_resume() -> 
 def test_share_that_is_none_is_refused(warn_at: float) -> None:
     with pytest.raises(ConfigError, match="warn_at"):
         Limits(warn_at=warn_at)
+
+
+# -- of a team inside a team ------------------------------------------------------------------------------------------
+
+
+def pair(model: Any, **options: Any) -> RoundRobinGroupChat:
+    members = [AssistantAgent(name, model, system_message=None) for name in ("a", "b")]
+    return RoundRobinGroupChat(members, name="lab", **{"wrap_up": "Sum up.", "max_turns": 2, **options})
+
+
+def texts_to(model: ScriptedModel, call: int) -> list[str]:
+    return [block.text for block in model.requests[call].blocks if isinstance(block, Said)]
+
+
+@pytest.mark.parametrize("share_all", [False, True])
+async def test_team_at_a_limit_of_its_own_says_its_last_answer_to_the_team_around_it(share_all: bool) -> None:
+    model, boss = ScriptedModel(["Kites nest.", "Herons fish.", "In short: two birds."]), ScriptedModel(["Thanks."])
+    chat = RoundRobinGroupChat([pair(model, share_all=share_all), AssistantAgent("boss", boss)], max_turns=2)
+    async with MemoryStore() as store:
+        result = await chat.run("Go.", conversation=store.conversation("t"))
+        entries = await store.read("t")
+        report = await replay("t", team=chat, store=store)
+
+    assert texts_to(boss, 0) == ["Go.", *(["Kites nest.", "Herons fish."] if share_all else []), "In short: two birds."]
+    assert [m.source for m in result.messages][-2:] == ["lab", "boss"]
+    assert texts_to(model, 2) == ["Go.", "Kites nest.", "Herons fish.", "Sum up."]
+    ended = next(e for e in entries if e.kind == "outcome").payload
+    assert (ended["limit"], ended["wrap_up"], ended["model_calls"]) == ("turns", "3 wrap up/1 a", 3)
+    assert report.identical
+
+
+async def test_last_answer_of_a_team_inside_is_no_part_of_its_thread() -> None:
+    # ENGINE 14
+    model = ScriptedModel(
+        ["Kites nest.", "Herons fish.", "In short: two birds.", "Owls hunt.", "Geese graze.", "In short: four birds."]
+    )
+    chat = RoundRobinGroupChat([pair(model), AssistantAgent("boss", ScriptedModel(["Go on.", "Enough."]))], max_turns=4)
+
+    await chat.run("Go.")
+
+    assert texts_to(model, 3) == ["Go.", "Herons fish.", "Go on."]
+    assert "Sum up." not in texts_to(model, 4)
+
+
+async def test_tool_that_is_a_team_returns_its_last_answer() -> None:
+    model = ScriptedModel(["Kites nest.", "Herons fish.", "In short: two birds."])
+    boss = ScriptedModel([ToolCall("c", "lab", '{"task": "Look."}'), "Done."])
+    lab = TeamTool(pair(model), "lab", "Looks.", return_value_as_last_message=True)
+
+    await AssistantAgent("boss", boss, tools=[lab]).run(task="Go.")
+
+    assert boss.requests[1].blocks[-1].results[0].content == (  # type: ignore[union-attr]
+        "In short: two birds.\n\n(It ended before it was done: The limit of 2 turns is reached.)"
+    )
+
+
+@pytest.mark.parametrize("limits", [Limits(model_calls=3), Limits(tokens=4_000)], ids=str)
+async def test_what_it_needs_is_kept_of_the_limits_of_the_team_inside(limits: Limits) -> None:
+    model = Costly()
+    lab = pair(model, max_turns=None, limits=limits)
+
+    result = await RoundRobinGroupChat([lab], max_turns=1).run("Go.", prices=PRICES)
+
+    [limit] = limits.given()
+    assert [m.limit for m in result.messages if m.type == "TeamOutcomeEvent"] == [limit]  # type: ignore[attr-defined]
+    assert result.messages[-1].to_text() == "So far: nothing."
+    used = {"model_calls": len(model.requests), "tokens": result.usage.prompt_tokens + result.usage.completion_tokens}
+    assert used[limit] <= limits.given()[limit]
+
+
+@pytest.mark.parametrize("fails", [ModelError("It is down."), "hang"], ids=str)
+async def test_team_inside_whose_last_answer_cannot_be_had_says_what_it_said_last(
+    fails: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quorate.chat.wrapping.MOST_SECONDS", 0.05)
+    chat = RoundRobinGroupChat([pair(Costly(last=fails))], max_turns=1)
+    async with MemoryStore() as store:
+        result = await chat.run("Go.", conversation=store.conversation("t"), prices=PRICES)
+        ended = next(e for e in await store.read("t") if e.kind == "outcome").payload
+
+    assert result.messages[-1].to_text().startswith("2 2 ")
+    assert "wrap_up" not in ended
+    assert ended["unwrapped"]
+
+
+async def test_inherited_limit_asks_for_no_last_answer_of_the_team_inside() -> None:
+    model = Costly()
+
+    result = await RoundRobinGroupChat([pair(model, max_turns=9)], limits=Limits(model_calls=4)).run(
+        "Go.", prices=PRICES
+    )
+
+    assert result.outcome is not None
+    assert result.outcome.limit == "model_calls"
+    assert all(request.blocks[-1] != Said("Sum up.") for request in model.requests)
+
+
+async def test_team_inside_with_too_little_left_for_it_says_so() -> None:
+    chat = RoundRobinGroupChat([pair(Costly(), limits=Limits(model_calls=1))])
+
+    with pytest.raises(ConfigError, match="lab: the limits leave too little for its wrap_up"):
+        await chat.run("Go.")
+    assert [f.rule for f in chat.check().findings if f.severity == "error"] == ["wrap-up"]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 COMMANDS = [
-    "run", "forecast", "check", "resume", "fork", "compare", "runs", "conversations", "show", "effects", "budget",
+    "run", "forecast", "check", "resume", "fork", "compare", "runs", "conversations", "show", "explain",
+    "effects", "budget",
     "answer", "steer", "queue", "interrupt", "pause", "stop", "replay", "export", "verify", "delete", "erase", "retain",
     "import", "schema", "plugins", "models", "questions",
 ]  # fmt: skip

@@ -114,6 +114,9 @@ def said_in(result: TaskResult, *, last_only: bool) -> str:
     said = [m for m in result.messages if isinstance(m, BaseChatMessage)]
     own = [m for m in said if m.source != "user"]
     texts = [m.to_text() for m in own[-1:]] if last_only else [f"{m.source}: {m.to_text()}" for m in own]
+    if result.wrap_up is not None:  # the answer that it came to at its limit
+        last = result.wrap_up
+        texts = [last.to_text()] if last_only else [*texts, f"{last.source}: {last.to_text()}"]
     outcome = result.outcome
     if outcome is not None and outcome.kind != "completed":
         texts.append(f"(It ended before it was done: {outcome.reason})")

@@ -242,7 +242,7 @@ class LiveRun:
         if not any(fact.speaker for fact in self.talk.facts[self.talk.first :]):
             return ""  # there is nothing to sum up
         work = wrapping.wrap_up(self.run, self._cast, self.talk, kept)
-        path, answer = await within(kept.seconds, work)
+        path, answer, _, _ = await within(kept.seconds, work)
         writer = wrapping.writer_of(self._cast).name
         when = messages.at(self.run.at)
         self._wrap_up = messages.TextMessage(

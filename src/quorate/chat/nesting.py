@@ -14,9 +14,10 @@ from quorate.chat.facts import Fact
 from quorate.chat.feed import Feed
 from quorate.chat.loop import converse
 from quorate.chat.speech import INNER, Made, Turn
-from quorate.chat.talk import Cast, Key, Talk
+from quorate.chat.talk import Cast, Key, Talk, facts_of
 from quorate.core.lazy import lazy
-from quorate.errors import ConfigError, Divergence, RunFailed, StoreError
+from quorate.core.waiting import within
+from quorate.errors import ConfigError, Divergence, ModelError, RunFailed, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.history import RunRecord
@@ -27,10 +28,12 @@ from quorate.runs.run import Interrupted, Parked, Run, cause_of, is_only
 from quorate.runs.scope import Scope, entered
 
 if TYPE_CHECKING:
-    from quorate.chat import messages, placing
+    from quorate.chat import derived as deriving
+    from quorate.chat import messages, placing, wrapping
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
 else:
     messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
+    deriving, wrapping = lazy("quorate.chat.derived"), lazy("quorate.chat.wrapping")
 
 MOST_DEEP = 16
 """Conversations inside each other: more is a circle."""
@@ -48,6 +51,8 @@ class Inside(NamedTuple):
     outcome: Outcome
     figures: Payload
     """Of the outcome's entry."""
+    wrap_up: Fact | None = None
+    """The last answer at a limit of its own, where its team wants one; `figures` have its place."""
 
 
 # -- the ways into it -------------------------------------------------------------------------------------------------
@@ -137,7 +142,7 @@ async def speak(team: Any, turn: Turn, *, share_all: bool) -> BaseChatMessage:
         raise
     finally:
         turn.scope.at = max(turn.scope.at, here.at)
-        turn.scope.count += talk.turn  # what follows in the speech comes behind its turns
+        turn.scope.count += talk.turn + bool(talk.cast.wrap_up)  # what follows in the speech comes behind its turns
     return _passed_on(turn, found, share_all=share_all)
 
 
@@ -219,7 +224,7 @@ async def _converse(
             run.recall(entry.path)
         talk.fold(sorted(inside, key=canonical_order), run, path)
         scope.at = max(scope.at, ended.at)
-        return Inside(talk, _outcome_of(ended), ended.payload)
+        return Inside(talk, _outcome_of(ended), ended.payload, _wrapped_then(run, path, ended, inside))
     _check_depth(run, path)
     own = cast.limits if limits is None else limits.over(cast.limits)
     shown = run.nest_at(path) if run.nests else None
@@ -231,12 +236,17 @@ async def _converse(
     run.nests = {**run.nests, path: nest}
     if run.agents is None:
         run.agents = {}  # what is used has to be looked up from now on
+    wrapped: Fact | None = None
+    missed = ""
     try:
+        kept = wrapping.keep_inside(run, cast, nest.meter) if cast.wrap_up else None
         if cast.runtime is not None:
             await placing.place(cast)
         for part in cast.condition.parts():
             part.attach(run)
         outcome = await _to_its_end(scope, nest, talk)
+        if kept is not None and outcome.kind == "limit":
+            wrapped, missed = await _wrap_up(scope, nest, cast, talk, kept)
     except (Parked, Halt, StoreError, Divergence):
         raise
     except Exception as error:
@@ -248,9 +258,12 @@ async def _converse(
         run.nests = {at: other for at, other in run.nests.items() if at != path}
         if cast.runtime is not None:
             await placing.leave(cast, run)
-    entry = _end(run, path, outcome, nest.meter)
+    more: Payload = {"unwrapped": missed} if missed else {}
+    if wrapped is not None:
+        more = {"wrap_up": wrapped.ref.partition(":")[2][len(path) + 1 :]}
+    entry = _end(run, path, outcome, nest.meter, more)
     scope.at = max(scope.at, entry.at)
-    return Inside(talk, outcome, entry.payload)
+    return Inside(talk, outcome, entry.payload, wrapped)
 
 
 async def _to_its_end(scope: Scope, nest: Nest, talk: Talk) -> Outcome:
@@ -299,6 +312,37 @@ def _own(nest: Nest, outcome: Outcome | None) -> Outcome:
     return outcome
 
 
+async def _wrap_up(scope: Scope, nest: Nest, cast: Cast, talk: Talk, kept: wrapping.Reserve) -> tuple[Fact | None, str]:
+    """Ask for the last answer of a conversation that reached a limit of its own: a speech beside its thread.
+
+    Returns:
+        What was said, None where nobody had said anything or it could not be had; and in that case why not.
+    """
+    run, path, meter = scope.run, scope.path, nest.meter
+    if not any(fact.speaker for fact in talk.facts[talk.first :]):
+        return None, ""
+    asking = wrapping.wrap_up(run, cast, talk, kept, meter=meter, base=path)
+    try:
+        step, answer, at, cost_usd = await within(kept.seconds, asking)
+    except (Halt, ModelError, TimeoutError) as error:
+        over = meter.halted_around()
+        if over is not None:
+            raise Halt(over) from error
+        return None, str(error) or "It took too long."
+    speech, name = paths.parent(step), paths.names(step)[-2]
+    if not run.recall(speech):
+        run.append(speech, "said", {"items": (("reply", 1),)})
+    scope.at = max(scope.at, at.at)
+    return deriving.derived(("reply", 1), {1: Made(answer, at.at, cost_usd)}, speech, name, run), ""
+
+
+def _wrapped_then(run: Run, path: str, ended: Entry, inside: Sequence[Entry]) -> Fact | None:
+    """Return the last answer that a conversation had at its limit, as the journal has it."""
+    place = ended.payload.get("wrap_up")
+    said = next((e for e in inside if place and e.kind == "said" and e.path == f"{path}/{place}"), None)
+    return None if said is None else facts_of(said, inside, paths.names(said.path)[-1], run)[0]
+
+
 def _begin(run: Run, path: str, given: Sequence[Told], *, remember: bool) -> Entry:
     task: list[str | Payload] = [ref or message.dump() for message, ref in given]
     said: Payload = {"task": task}
@@ -320,8 +364,8 @@ def _referred(outer: Talk, given: Sequence[BaseChatMessage], *, but: str = "") -
     return [(m, "" if fact is None else fact.ref) for m, fact in facts if not (but and fact and fact.speaker == but)]
 
 
-def _end(run: Run, path: str, outcome: Outcome, meter: Meter) -> Entry:
-    said: Payload = {"outcome": outcome.kind, "reason": outcome.reason}
+def _end(run: Run, path: str, outcome: Outcome, meter: Meter, more: Payload | None = None) -> Entry:
+    said: Payload = {"outcome": outcome.kind, "reason": outcome.reason, **(more or {})}
     for name in ("limit", "cause"):
         if getattr(outcome, name):
             said[name] = getattr(outcome, name)
@@ -362,7 +406,7 @@ def _digest(task: Any, fingerprint: Callable[[bytes], str]) -> str:
 
 def _passed_on(turn: Turn, found: Inside, *, share_all: bool) -> BaseChatMessage:
     """Say to the team around what came of a conversation."""
-    talk, outcome, figures = found
+    talk, outcome, figures, wrapped = found
     if outcome.kind != "completed":
         turn.emit(
             messages.TeamOutcomeEvent(
@@ -372,19 +416,22 @@ def _passed_on(turn: Turn, found: Inside, *, share_all: bool) -> BaseChatMessage
     said = [fact for fact in talk.facts[talk.first :] if fact.message is not None and fact.speaker]
     if not said:
         return messages.TextMessage(content=NOTHING, source=turn.name)
+    if wrapped is not None:
+        said = [*(said if share_all else ()), wrapped]
     message: BaseChatMessage | None = None
     for fact in said if share_all else said[-1:]:
         place = fact.ref.partition(":")[2][len(turn.scope.path) + 1 :]
         steps: dict[Any, Made] = turn.steps
         steps[place] = Made((fact, figures), fact.at)
-        message = turn.derive(INNER, place, not share_all).message
+        message = turn.derive(INNER, place, not share_all or fact is wrapped).message
     assert message is not None
     return message
 
 
 def _result(run: Run, found: Inside) -> TaskResult:
-    talk, outcome, used = found
+    talk, outcome, used, wrapped = found
     return messages.TaskResult(
+        wrap_up=None if wrapped is None else wrapped.message,  # pyright: ignore[reportArgumentType]: a reply is a text
         messages=[message.model_copy() for message in talk.told()],
         stop_reason=outcome.reason,
         outcome=outcome,

@@ -313,6 +313,8 @@ class Talk:
         cut: Entry | None = None
         for entry in _without_losers(entries):
             kind = entry.kind
+            if base and _WRAP_UP in entry.path and paths.is_wrap_up(entry.path[len(base) + 1 :]):
+                continue  # beside its thread
             if kind in INSIDE and (entry.path.count("/") > deep or kind in {"task", "outcome"}):
                 if entry.path != base:
                     steps.append(entry)
@@ -490,6 +492,9 @@ def _inside(item: str | Payload, known: Mapping[str, Fact], task: Entry, i: int)
 
 def _speaker(entry: Entry) -> str:
     return paths.elements(entry.path)[-1][1]
+
+
+_WRAP_UP = f" {paths.WRAP_UP}/"
 
 
 class _Told:

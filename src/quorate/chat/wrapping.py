@@ -17,7 +17,7 @@ from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import OVERHEAD_TOKENS, ask, prompt_bound
 from quorate.models.client import Answer, ModelClient, ModelInfo, ModelRequest
 from quorate.runs import paths
-from quorate.runs.meter import FLOOR_TOKENS
+from quorate.runs.meter import FLOOR_TOKENS, Meter
 from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Run
 from quorate.runs.scope import Scope, entered
@@ -86,9 +86,24 @@ def reserve(
 
 def keep(run: Run, cast: Cast) -> Reserve:
     """Lower what a run may use by what its wrap-up may need."""
-    meter = run.meter
+    kept = _kept(run.meter, reserve(cast, vars(run.meter.limits), run.prices, run.shared.budgets if run.shared else ()))
+    if run.shared is not None:
+        run.shared.spare = kept.tokens, kept.usd, 1
+    return kept
+
+
+def keep_inside(run: Run, cast: Cast, meter: Meter) -> Reserve:
+    """Lower what a conversation inside a run may use by what its wrap-up may need; what is around it keeps nothing."""
+    least = dict(vars(meter.limits))
+    around = meter.inside
+    while isinstance(around, Meter):
+        least = {name: min(value, getattr(around.full or around.limits, name)) for name, value in least.items()}
+        around = around.inside
+    return _kept(meter, reserve(cast, least, run.prices))
+
+
+def _kept(meter: Meter, kept: Reserve) -> Reserve:
     full = vars(meter.limits)
-    kept = reserve(cast, full, run.prices, run.shared.budgets if run.shared else ())
     meter.full = meter.limits
     meter.limits = SimpleNamespace(
         **full
@@ -99,35 +114,47 @@ def keep(run: Run, cast: Cast) -> Reserve:
             "active_s": full["active_s"] - kept.seconds,
         }
     )
-    if run.shared is not None:
-        run.shared.spare = kept.tokens, kept.usd, 1
     return kept
 
 
-async def wrap_up(run: Run, cast: Cast, talk: Talk, kept: Reserve) -> tuple[str, Answer]:
-    """Ask for the wrap-up, with what was kept for it; return the path of its step, and the answer.
+async def wrap_up(
+    run: Run, cast: Cast, talk: Talk, kept: Reserve, *, meter: Meter | None = None, base: str = paths.ROOT
+) -> tuple[str, Answer, Scope, float | None]:
+    """Ask for the wrap-up, with what was kept for it.
+
+    Args:
+        run: The run.
+        cast: Who has talked.
+        talk: What they have said.
+        kept: What was kept.
+        meter: What counts it, of a conversation inside the run.
+        base: The scope of that.
+
+    Returns:
+        The path of its step, the answer, its scope, and what it cost.
 
     Raises:
         Halt: It cannot be paid for: a crash in an earlier one has used what was kept.
         ModelError: The model failed.
     """
-    meter, halted = run.meter, run.meter.halted
+    meter = meter or run.meter
+    halted = meter.halted
     meter.limits, meter.halted = meter.full or meter.limits, None
-    if run.shared is not None:
+    if run.shared is not None and not base:
         run.shared.spare = 0, 0.0, 0
     writer = writer_of(cast)
-    path = paths.child(paths.child(paths.ROOT, talk.turn + 1, paths.WRAP_UP), 1, writer.name)
+    path = paths.child(paths.child(base, talk.turn + 1, paths.WRAP_UP), 1, writer.name)
     client = writer.model_client
     try:
         if isinstance(client, str):
             name = client
             client = await run.resource(name, lambda: registry.open_model(name))
         request = _request(cast, writer, _latest(cast, writer, talk.facts, kept), kept.reply)
-        with entered(Scope(run, path, run.at)):
-            answer, _ = await ask(client, request)
+        with entered(Scope(run, path, run.at)) as scope:
+            answer, asked = await ask(client, request)
     finally:
         meter.halted = halted or meter.halted
-    return paths.child(path, 1, "model"), answer
+    return paths.child(path, 1, "model"), answer, scope, asked.cost_usd
 
 
 def _request(cast: Cast, writer: Any, said: Sequence[Said], reply: int) -> ModelRequest:

@@ -25,7 +25,7 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `heard` | in a turn of its own | a person told everybody something between turns: `id`, `text`, `by`, `to` |
 | `interrupt` | turn | a person cut the turn short: `id`, `by`, `text` |
 | `task` | conversation inside | it begins: `task` (dumped messages, or their places), `remember` if it goes on |
-| `outcome` | conversation inside | it ended: `outcome`, `reason`, `limit`, figures; one that `failed` can go on |
+| `outcome` | conversation inside | as `ended`, `wrap_up` in it, or `unwrapped`; one that `failed` can go on |
 | `said` | speech | a speech is closed: `items`, `state`, `origin` where its words are no agent's |
 | `turn` | turn | a turn is closed: `given_up` if nobody will finish it, `interrupted` if a person cut it short |
 | `stop` | root | somebody outside asked to stop: `reason`, empty with `late`, where the attempt had ended already |
