@@ -1,5 +1,6 @@
 import dataclasses
 import gc
+import itertools
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from quorate import (
     NoProgressTermination,
     Price,
     RoundRobinGroupChat,
+    SelectorGroupChat,
     SourceMatchTermination,
     StopMessage,
     StopMessageTermination,
@@ -29,12 +31,14 @@ from quorate import (
     TokenUsageTermination,
     Turn,
     conversation,
+    open_store,
+    replay,
 )
 from quorate.chat.conditions import NEVER, AllOf, AnyOf
 from quorate.chat.facts import Fact
 from quorate.chat.messages import FunctionExecutionResult, ThoughtEvent, ToolCallExecutionEvent
 from quorate.errors import ConfigError
-from quorate.models import Usage
+from quorate.models import ModelRequest, Usage
 from quorate.testing import FakeClock, ScriptedModel
 
 
@@ -293,6 +297,49 @@ async def test_what_the_task_says_does_not_end_the_run_before_anybody_spoke(cond
     result = await team(condition, turns=2).run(task=task)
 
     assert result.turns >= 1
+
+
+class Numbering(Agent):
+    async def speak(self, turn: Turn) -> TextMessage:
+        return TextMessage(content=f"Order {37 * len(turn.thread)} is for {self.name}.", source=self.name)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [(CostTermination(0.05), "of at most $0.05"), (TokenUsageTermination(200), "tokens of at most 200")],
+    ids=["cost", "tokens"],
+)
+async def test_what_it_takes_to_choose_who_speaks_counts_live_after_a_crash_and_in_a_replay(
+    condition: Any, told: str, inside: bool, killed: Any
+) -> None:
+    def choose(request: ModelRequest) -> str:
+        size = request.blocks.size_bytes
+        return "nobody" if len(request.blocks) == 1 and size % 3 == 0 else "abc"[size % 3]
+
+    def team() -> RoundRobinGroupChat | SelectorGroupChat:
+        chooser = ScriptedModel(itertools.repeat(choose))
+        chooser.info = dataclasses.replace(chooser.info, free=False)
+        members = [Numbering(name) for name in "abc"]
+        chosen = SelectorGroupChat(members, chooser, termination_condition=condition, name="chosen", max_turns=50)
+        return RoundRobinGroupChat([chosen], max_turns=1) if inside else chosen
+
+    talk = open_store("memory:", clock=FakeClock()).conversation("talk")
+    result = await team().run(task="Go.", conversation=talk, prices={"scripted": Price(100, 1000)})
+    entries = await talk.entries()
+
+    used = [e.payload for e in entries if e.kind == "reply"]
+    noted = [e.payload for e in entries if e.kind == "choice" and "in" in e.payload]
+    ended = next(e for e in entries if e.kind == ("outcome" if inside else "ended"))
+    assert (ended.payload["outcome"], told in ended.payload["reason"]) == ("completed", True)
+    assert sum(reply["in"] + reply["out"] for reply in used) == sum(c["in"] + c["out"] for c in noted)
+    assert sum(reply["cost"] for reply in used) == pytest.approx(sum(choice["cost"] for choice in noted))
+    assert (await replay("talk", team=team(), store=talk.store)).identical
+    for cut in range(1, len(entries), 2):
+        left = await killed(entries, after=cut)
+        again = await team().continue_run("talk", store=left.store)
+        assert [m.to_text() for m in again.messages] == [m.to_text() for m in result.messages]
+        assert (await replay("talk", team=team(), store=left.store)).identical
 
 
 @pytest.mark.parametrize(("most", "told"), [(0.25, "completed"), (9.0, "limit")])

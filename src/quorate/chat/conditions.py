@@ -92,7 +92,7 @@ class MaxMessageTermination(Condition[int]):
 
 @dataclass(frozen=True)
 class TokenUsageTermination(Condition[tuple[int, int]]):
-    """Stop once the conversation has cost so many tokens: in all, of prompts, or of replies."""
+    """Stop once the conversation has cost so many tokens: in all, of prompts, or of replies; choosing speakers too."""
 
     max_total_token: int | None = None
     max_prompt_token: int | None = None
@@ -127,8 +127,8 @@ class TokenUsageTermination(Condition[tuple[int, int]]):
 class CostTermination(Condition[float]):
     """Stop once what was said has cost `max_cost_usd`: the run is then `completed`, where a limit would cut it.
 
-    It counts what the members' models cost, not the choice of speakers; a limit counts all. A model whose price nobody
-    knows is refused before the start.
+    It counts what the members' models cost, and those that choose or plan who speaks. A model whose price nobody knows
+    is refused before the start.
     """
 
     max_cost_usd: float

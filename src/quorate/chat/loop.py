@@ -22,7 +22,7 @@ from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
-from quorate.runs.meter import Halt
+from quorate.runs.meter import Halt, Spent
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Again, Interrupted, Parked, Run
 from quorate.runs.scope import Scope, current
@@ -104,14 +104,16 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
     if choice is None:
         run.check()
         meter = run.meter if nest is None else nest.meter
+        used: list[Spent] | None = None
         if not talk.cast.chooses_purely:
+            used = []
             meter.check_turns()  # before the choice is paid for
-        chosen = _checked(await _choose(root, path, talk, feed), talk)
+        chosen = _checked(await _choose(root, path, talk, feed, used), talk)
         if isinstance(chosen, Speak):
             meter.add_turn()
         elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
-        choice = run.append(path, "choice", _said_of(chosen, talk.cast, run, path, now(root)))
+        choice = run.append(path, "choice", _said_of(chosen, talk.cast, run, path, now(root), used))
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
@@ -190,7 +192,9 @@ async def _cut_turn(
     run.at = max(scope.at, cut.at)
 
 
-def _said_of(chosen: Speak | Stop, cast: Cast, run: Run, path: str, at: int) -> Payload:
+def _said_of(
+    chosen: Speak | Stop, cast: Cast, run: Run, path: str, at: int, used: list[Spent] | None
+) -> Payload:  # fmt: skip
     said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
     if chosen.note is not None:
         said["note"] = chosen.note if cast.notes_plainly else _plain("A turn policy's note", chosen.note)
@@ -198,6 +202,10 @@ def _said_of(chosen: Speak | Stop, cast: Cast, run: Run, path: str, at: int) -> 
         said["say"] = tuple(_dumped(message, f"{run.id}/{path}#{i}", at) for i, message in enumerate(chosen.say))
     if isinstance(chosen, Stop):
         said["stop"] = True
+    if used:
+        costs = [spent.cost_usd for spent in used]
+        said["in"], said["out"] = sum(spent.prompt_tokens for spent in used), sum(s.completion_tokens for s in used)
+        said["cost"] = None if None in costs else sum(cost or 0.0 for cost in costs)
     return said
 
 
@@ -210,16 +218,21 @@ def _dumped(message: BaseChatMessage, id: str, at: int) -> Payload:
     return message.model_copy(update={name: made[name] for name in made if name not in given}).dump()
 
 
-def _choose(root: Scope, path: str, talk: Talk, feed: Feed) -> Awaitable[Speak | Stop]:
-    """Ask the policy who is next."""
+def _choose(
+    root: Scope, path: str, talk: Talk, feed: Feed, used: list[Spent] | None
+) -> Awaitable[Speak | Stop]:  # fmt: skip
+    """Ask the policy who is next; what its own steps use is added to `used`."""
     cast = talk.cast
     asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-    return asked if cast.chooses_purely else _choosing(root, path, asked, feed)
+    return asked if used is None else _choosing(root, path, asked, feed, used)
 
 
-async def _choosing(root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed) -> Speak | Stop:
+async def _choosing(
+    root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed, used: list[Spent]
+) -> Speak | Stop:  # fmt: skip
     """Give the policy's own steps a scope of their own."""
     scope = Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), task=root.task)
+    scope.spent = used
     shown, token = viewers.set(feed), current.set(scope)
     try:
         return await asked

@@ -415,7 +415,9 @@ class Talk:
         self.turn += 1
         fact = Fact(None, None, choice, "", "", entry.at)
         self.policy = self._see_policy(self.policy, fact)
-        if self._asks_of_choices and self._see_condition is not None:
+        if "in" in said:  # what it took to choose
+            fact.usage, fact.cost_usd = Usage(said["in"], said["out"]), said["cost"]
+        if (self._asks_of_choices or fact.usage is not None) and self._see_condition is not None:
             self.condition = self._see_condition(self.condition, fact)
         if "say" in said:
             for fact in facts_said(entry):

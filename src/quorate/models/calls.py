@@ -89,6 +89,8 @@ async def ask(
         entries = run.recall(path)
         found = _recalled(entries, path, scope)
         if found is not None:
+            if scope.spent is not None:
+                _spend(scope, found.payload)
             return answer_of(found, ref), Asked(
                 request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
             )
@@ -100,6 +102,11 @@ async def ask(
     if run.is_replay:
         return await _again(scope, path, ref, client, request, after, attempt)
     return await _live(scope, path, ref, client, request, after, attempt, on_event)
+
+
+def _spend(scope: Scope, said: Payload) -> None:
+    """Count a reply for who wants to know what was used in a scope."""
+    scope.spend(Spent(said["in"], said["out"], said.get("cost", 0.0)))
 
 
 async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest) -> Answer:
@@ -204,6 +211,8 @@ async def _live(
         said = _reply_payload(answer, used, usd)
         entry = run.append(path, "reply", said)
         scope.at = entry.at
+        if scope.spent is not None:
+            _spend(scope, said)
         if entry.payload is not said and "redacted" in entry.payload:  # what is not kept is not used
             answer = answer_of(entry, ref)
         if durable:
@@ -279,6 +288,8 @@ async def _again(
         else:
             meter.forfeit(held, worst)
         if _recalled([entry], path, scope) is not None:
+            if scope.spent is not None:
+                _spend(scope, said)
             return answer_of(entry, ref), Asked(request.blocks, ref, parts, said.get("cost", 0.0))
         scope.at = entry.at
         await pause(run, path, said.get("until", 0), _asks_to_wait(client))

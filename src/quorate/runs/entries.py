@@ -8,7 +8,7 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `resumed` | root | goes on: `limits`, `effects`, `budgets`, `prices` if new, `fresh` (who starts without its state) |
 | `fork` | root | here a fork begins, what is before it is shared: `of`, `effects`, `reopens`, `message`, `replaced` |
 | `definition` | root | from here on this definition: `document`, or `app` |
-| `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` (dumped messages), `stop` if nobody does any more |
+| `choice` | turn | who speaks: `speakers`, `reason`, `note`, `say` (messages), `stop` if nobody, `in`, `out`, `cost` |
 | `won` | turn | its wave was a race, and these were enough: `winners`, in the order in which they finished |
 | `call` | model step | `model`, `parts`, `base`, `blocks`, `bound`, `cap`, `attempt`, `ledgers`, `near`, `digest` |
 | `reply` | model step | what it answered: `text`, `calls`, `thought`, `in`, `out`, `cost` |
