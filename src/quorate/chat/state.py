@@ -9,7 +9,7 @@ from typing import Any, cast
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
-from quorate.runs.entries import FORMAT, Entry, Payload
+from quorate.runs.entries import FORMAT, Entry
 from quorate.runs.journal import Conversation
 from quorate.runs.memory import MemoryStore
 
@@ -53,15 +53,36 @@ def loaded(state: Mapping[str, Any]) -> Conversation | None:
 
 
 def _entries(text: Any) -> list[Entry]:
-    found: list[Entry] = []
     try:
-        for seq, (run, path, kind, at, payload) in enumerate(cast("list[Any]", json.loads(text)), 1):
-            fits = type(run) is int and type(path) is str and type(kind) is str and type(at) is int
-            if not fits or type(payload) is not dict:
-                raise ConfigError(f"Entry {seq} of this state is none: {[run, path, kind, at]!r:.80}.")
-            found.append(filled(Entry, (seq, run, path, kind, at, cast("Payload", payload), FORMAT)))
+        rows = _rows(text)
+        if not rows:
+            return []
+        runs, places, kinds, times, payloads = zip(*rows, strict=True)
+        for column, type_ in ((runs, int), (places, str), (kinds, str), (times, int), (payloads, dict)):
+            if set(map(type, column)) != {type_}:
+                raise ConfigError(_wrong_row(rows))
     except (TypeError, RecursionError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"The entries of this state cannot be read: {error}.") from error
-    return found
+    count = len(rows)
+    whole = zip(range(1, count + 1), runs, places, kinds, times, payloads, (FORMAT,) * count, strict=True)
+    return [filled(Entry, entry) for entry in whole]
+
+
+def _rows(text: Any) -> list[Any]:
+    try:
+        rows = pydantic_core.from_json(text, cache_strings="keys")
+    except ValueError:  # half a character, or deeper than it reads
+        rows = json.loads(text)
+    if not isinstance(rows, list):
+        raise ConfigError("The entries of this state cannot be read: they are no list.")
+    return cast("list[Any]", rows)
+
+
+def _wrong_row(rows: list[Any]) -> str:
+    """Say which entry is none."""
+    for seq, (run, path, kind, at, payload) in enumerate(rows, 1):
+        if [type(part) for part in (run, path, kind, at, payload)] != [int, str, str, int, dict]:
+            return f"Entry {seq} of this state is none: {[run, path, kind, at]!r:.80}."
+    raise AssertionError
