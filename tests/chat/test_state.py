@@ -198,10 +198,10 @@ async def test_what_cannot_be_now_is_refused() -> None:
         ({}, "no state that save_state"),
         ({"type": "TeamState"}, "no state that save_state"),
         ({"type": "ConversationState", "version": "2.0.0"}, r"version '2.0.0'; this Quorate reads 1.0.0"),
-        ({"type": "ConversationState", "version": "1.0.0", "entries": "[[1"}, "cannot be read"),
-        ({"type": "ConversationState", "version": "1.0.0", "entries": "[[1, 2]]"}, "cannot be read"),
-        ({"type": "ConversationState", "version": "1.0.0", "entries": '[["1", "", "run", 0, {}]]'}, "Entry 1 of this"),
-        ({"type": "ConversationState", "version": "1.0.0", "entries": '[[1, "", "run", 0, {}]]'}, "which conversation"),
+        ({"type": "ConversationState", "version": "1.0.0", "entries": "[1"}, "cannot be read"),
+        ({"type": "ConversationState", "version": "1.0.0", "entries": "[1, 2]"}, "last one is not whole"),
+        ({"type": "ConversationState", "version": "1.0.0", "entries": '["1", "", "run", 0, {}]'}, "Entry 1 of this"),
+        ({"type": "ConversationState", "version": "1.0.0", "entries": '[1, "", "run", 0, {}]'}, "which conversation"),
     ],
 )
 async def test_what_is_no_state_is_refused(state: Any, words: str) -> None:
