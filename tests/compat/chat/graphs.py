@@ -45,6 +45,34 @@ def some(names, words=("x",)):
     return [Picks(name, words) for name in names.split()]
 
 
+async def loaded() -> None:
+    print("## a state that is loaded in the middle")
+    any_, all_ = {"activation_condition": "any"}, {"activation_condition": "all"}
+    for edges, turns in (
+        ([("a", "b"), ("b", "c"), ("c", "d")], 2),
+        ([("a", "b"), ("a", "c"), ("b", "d", all_), ("c", "e"), ("e", "d", all_)], 2),
+        ([("a", "b"), ("a", "c"), ("b", "d", any_), ("c", "d", any_)], 2),
+    ):
+        names = "a b c d e" if any("e" in edge for edge in edges) else "a b c d"
+
+        def made(names=names, edges=edges, turns=turns):
+            agents = [Echo(name) for name in names.split()]
+            return GraphFlow(agents, built(agents, *edges).build(), max_turns=turns)
+
+        team = made()
+        await stream(team, "go")
+        await state(team)
+        other = made()
+        await other.load_state(await team.save_state())
+        await state(other)
+        await stream(other, None)
+        await state(other)
+        await stream(other, "more")
+        await state(other)
+        await other.reset()
+        await state(other)
+
+
 async def main() -> None:
     await play("chain", some("a b c"), ("a", "b"), ("b", "c"))
     await play("twice", some("a b"), ("a", "b"), tasks=("go", "again"))
@@ -63,10 +91,11 @@ async def main() -> None:
     back, on = {"condition": "again", "activation_group": "loop"}, {"condition": "done"}
     ends = {"termination_condition": MaxMessageTermination(20)}
     await play("loop", loop, ("a", "b"), ("b", "a", back), ("b", "c", on), start="a", **ends)
-    await play("bounded turns", some("a b c"), ("a", "b"), ("b", "c"), max_turns=2)
+    await play("bounded turns", some("a b c"), ("a", "b"), ("b", "c"), tasks=("go", "more", "again"), max_turns=2)
     await play("condition", some("a b c"), ("a", "b"), ("b", "c"), termination_condition=MaxMessageTermination(2))
     groups = {"activation_group": "one"}, {"activation_group": "two"}
     await play("groups", some("a b c"), ("a", "b"), ("a", "c", groups[0]), ("b", "c", groups[1]))
+    await loaded()
     runtime = SingleThreadedAgentRuntime()
     runtime.start()
     await play("on a runtime", some("a b"), ("a", "b"), runtime=runtime, custom_message_types=[])

@@ -139,7 +139,7 @@ class Graph:
         graph, active = self.graph, memory.active
         if not active:
             return Speak(graph.starts, "it begins")
-        said = _said(memory)
+        said = said_last(memory)
         rows, fired, ready, more = self._asked(memory, said)
         note: dict[str, Any] = {"edges": rows}
         if memory.asked and not self._have_lost(memory, said):
@@ -265,7 +265,7 @@ def _reason(fired: Sequence[Road]) -> str:
     return ", ".join(road.shown for road in fired[:MOST_NAMED]) + more or "it was interrupted"
 
 
-def _said(memory: State) -> dict[str, BaseChatMessage]:
+def said_last(memory: State) -> dict[str, BaseChatMessage]:
     """Return what those have said who spoke last."""
     found: dict[str, BaseChatMessage] = {}
     at = memory.said

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from quorate.chat.graph.policy import Graph
+from quorate.chat.facts import Fact, Thread
+from quorate.chat.graph.policy import Graph, State, said_last
 from quorate.chat.graph.shape import DiGraph as QuorateGraph
 from quorate.chat.graph.shape import DiGraphEdge as QuorateEdge
 from quorate.chat.graph.shape import DiGraphNode as QuorateNode
 from quorate.chat.graph.shape import Way
 from quorate.chat.messages import BaseChatMessage, BaseMessage
-from quorate.chat.turns import TurnPolicy
+from quorate.chat.stopping import Condition
+from quorate.chat.turns import Speak, Stop, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, TerminationCondition
 from quorate.compat.autogen.components import Component, ComponentModel
@@ -266,19 +268,100 @@ class GraphManagerState(BaseModel):
 
     message_thread: list[Mapping[str, Any]] = Field(default_factory=list[Mapping[str, Any]])
     current_turn: int = 0
-    remaining: Mapping[str, Mapping[str, int]] = Field(default_factory=dict[str, Mapping[str, int]])
-    enqueued_any: Mapping[str, Mapping[str, bool]] = Field(default_factory=dict[str, Mapping[str, bool]])
+    remaining: dict[str, dict[str, int]] = Field(default_factory=dict[str, dict[str, int]])
+    enqueued_any: dict[str, dict[str, bool]] = Field(default_factory=dict[str, dict[str, bool]])
     ready: list[str] = Field(default_factory=list[str])
 
 
-class Flow(Graph):
-    """The policy of AutoGen's graphs: everybody hears everything, and each wave ends with the last of it."""
+LOADED = Way("", 0)
+"""In the memory of a graph that was loaded: it begins with those who were ready."""
 
-    def __init__(self, graph: QuorateGraph) -> None:
+
+class Flow(Graph):
+    """The policy of AutoGen's graphs: everybody hears everything, and each wave ends with the last of it.
+
+    Args:
+        graph: The graph.
+        at: Where in it a conversation was whose state was loaded.
+    """
+
+    def __init__(self, graph: QuorateGraph, at: GraphManagerState | None) -> None:
         super().__init__(graph, hear_all=True, race=False)
+        self._ready = () if at is None else tuple(dict.fromkeys(name for name in at.ready if name in graph.nodes))
+        self._first = State()
+        if at is not None:
+            fired = {
+                (target, group): frozenset(
+                    Way("", number) for number in range(len(self.graph.groups[target, group].ways) - left)
+                )
+                for target, groups in at.remaining.items()
+                for group, left in groups.items()
+                if (target, group) in self.graph.groups and 0 < left < len(self.graph.groups[target, group].ways)
+            }
+            self._first = State(fired=fired, times={LOADED: 1})
+
+    def begin(self) -> State:
+        return self._first
+
+    async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        if not memory.active and self._ready and LOADED in memory.times:
+            return Speak(self._ready, "it was ready when the state was saved")
+        return await super().next(memory, thread, members)
+
+    def where(self, memory: State, state: GraphManagerState) -> None:
+        """Say in the state of a graph that has just begun where it is now."""
+        for (target, group), ways in memory.fired.items():
+            state.remaining[target][group] -= len(ways)
+        if not memory.active:
+            if LOADED in memory.times:
+                state.ready = list(self._ready)
+            return
+        asked = self._asked(memory, said_last(memory))
+        if not asked.ready:
+            return
+        state.ready = []
+        for road in asked.fired:
+            target, group = road.key
+            if road.edge.activation_condition == "any":
+                if not state.enqueued_any[target][group]:
+                    state.enqueued_any[target][group] = True
+                    state.ready.append(target)
+            else:
+                state.remaining[target][group] -= 1
+                if not state.remaining[target][group]:
+                    state.ready.append(target)
+
+    def is_over(self, memory: State) -> bool:
+        """Whether nobody comes after those who have spoken."""
+        return bool(memory.active) and not self._asked(memory, said_last(memory)).ready
 
     def _end(self, fired: Mapping[tuple[str, str], frozenset[Way]]) -> str:
         return profile.GRAPH_DONE
+
+
+class Completing(Condition[tuple[Any, State]]):
+    """Stops when a condition says so; where the graph is complete as well, that is the reason."""
+
+    sees_choices = True
+
+    def __init__(self, condition: Condition[Any], flow: Flow) -> None:
+        self._condition, self._flow = condition, flow
+
+    def parts(self) -> Iterator[Condition[Any]]:
+        yield from self._condition.parts()
+
+    def begin(self) -> tuple[Any, State]:
+        return self._condition.begin(), self._flow.begin()
+
+    def see(self, memory: tuple[Any, State], fact: Fact) -> tuple[Any, State]:
+        kept, where = memory
+        if fact.choice is None or self._condition.sees_choices:
+            kept = self._condition.see(kept, fact)
+        return kept, self._flow.see(where, fact)
+
+    def reason(self, memory: tuple[Any, State]) -> str | None:
+        told = self._condition.reason(memory[0])
+        return profile.GRAPH_DONE if told is not None and self._flow.is_over(memory[1]) else told
 
 
 class GraphFlowConfig(BaseModel):
@@ -333,25 +416,35 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
         if strangers:
             raise ConfigError(f"The graph has {', '.join(strangers)}, who does not take part in the team.")
         self.graph = graph
+        self._at: GraphManagerState | None = None
 
     def check_start(self, task: Any) -> None:
         if self.condition is None and self.most_turns is None and self.graph.has_cycles_with_exit():
             raise ConfigError("A termination condition is required for cyclic graphs without a maximum turn limit.")
 
     def turns(self) -> TurnPolicy[Any]:
-        return Flow(self.graph.as_quorates())
+        return Flow(self.graph.as_quorates(), self._at)
+
+    def _ending(self) -> Condition[Any]:
+        ending = super()._ending()
+        if self.condition is None and self.most_turns is None:
+            return ending
+        return Completing(ending, Flow(self.graph.as_quorates(), self._at))
 
     def manager_state(self, memory: Any) -> dict[str, Any]:
-        remaining, ready = self.graph.get_remaining_map(), sorted(self.graph.get_start_nodes())
+        if memory is None and self._at is not None:
+            return self._at.model_dump(exclude={"message_thread", "current_turn"})
+        remaining = self.graph.get_remaining_map()
         enqueued = {target: dict.fromkeys(groups, False) for target, groups in remaining.items()}
-        if memory is not None and memory.active:
-            ready = []
-            for (target, group), ways in memory.fired.items():
-                remaining[target][group] -= len(ways)
-        return {"remaining": remaining, "enqueued_any": enqueued, "ready": ready}
+        state = GraphManagerState(
+            remaining=remaining, enqueued_any=enqueued, ready=sorted(self.graph.get_start_nodes())
+        )
+        if memory is not None:
+            Flow(self.graph.as_quorates(), self._at).where(memory, state)
+        return state.model_dump(exclude={"message_thread", "current_turn"})
 
     def load_manager(self, state: GraphManagerState | None) -> None:
-        """Begin at the start nodes: where in the graph a run was is in its journal."""
+        self._at = state
 
     def _to_config(self) -> GraphFlowConfig:
         given = dumped(self)
