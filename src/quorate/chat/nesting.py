@@ -91,6 +91,7 @@ async def converse_inside(
     limits: Limits | None = None,
     remember: bool = False,
     feed: Feed | None = None,
+    apart: bool = False,
     owned: bool = False,
 ) -> Inside:
     """Have a conversation in a scope of a run, as a part of it.
@@ -102,6 +103,7 @@ async def converse_inside(
         limits: What it may use, within what is around it.
         remember: Whether it goes on where it stopped the last time, from call to call and run to run.
         feed: Where it is shown, beside where the run is.
+        apart: Whether it is shown in `feed` only, without the names on the way.
         owned: Whether the running task works for the one whose steps are numbered, which only waits for it.
 
     Raises:
@@ -119,8 +121,8 @@ async def converse_inside(
     here = Scope(scope.run, path, scope.at)
     try:
         if not remember:
-            return await _converse(here, cast, given, Talk(cast), limits, feed)
-        return await _in_order(here, cast, given, outer, paths.names(path, base), limits, feed)
+            return await _converse(here, cast, given, Talk(cast), limits, feed, apart=apart)
+        return await _in_order(here, cast, given, outer, paths.names(path, base), limits, feed, apart=apart)
     finally:
         scope.at = max(scope.at, here.at)
 
@@ -167,7 +169,7 @@ def recalled(run: Run, path: str, entries: Sequence[Entry]) -> None:
 
 async def _in_order(
     here: Scope, cast: Cast, given: Sequence[Told], outer: Talk, key: Key, limits: Limits | None,
-    feed: Feed | None,
+    feed: Feed | None, *, apart: bool,
 ) -> Inside:  # fmt: skip
     """Go on with a conversation that several calls want: one after the other, in the order of their paths."""
     if key not in outer.queues:
@@ -178,7 +180,7 @@ async def _in_order(
             raise Parked("The call before it waits.")
         talk = outer.inside(key, lambda: cast, here.run)
         try:
-            return await _converse(here, talk.cast, given, talk, limits, feed, remember=True)
+            return await _converse(here, talk.cast, given, talk, limits, feed, remember=True, apart=apart)
         except (Parked, Halt, asyncio.CancelledError) as error:
             queue.is_parked = isinstance(error, Parked)
             outer.spoil(key)
@@ -204,6 +206,7 @@ async def _converse(
     feed: Feed | None,
     *,
     remember: bool = False,
+    apart: bool = False,
 ) -> Inside:
     """Have a conversation in a scope of its own, or read what it came to.
 
@@ -230,7 +233,8 @@ async def _converse(
     shown = run.nest_at(path) if run.nests else None
     around_it: Feed = shown.feed if shown is not None else outer.feed or Feed()
     nest = Nest(
-        path, own, cast.agents, run.meter_at(path), _used(path, inside), talk, InnerFeed(around_it, cast.name, feed),
+        path, own, cast.agents, run.meter_at(path), _used(path, inside), talk,
+        feed if apart and feed is not None else InnerFeed(around_it, cast.name, feed),
         run.clock.now_us() - run.idle_us,
     )  # fmt: skip
     run.nests = {**run.nests, path: nest}

@@ -19,9 +19,11 @@ from quorate.compat.autogen.finder import INSTEAD_OF, VIEWS, ViewFinder
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
+    from quorate.chat.team import Team
     from quorate.compat.autogen.clients import QuorateChatCompletionClient
+    from quorate.compat.autogen.groupchat import BaseGroupChat
 
-__all__ = ["QuorateChatCompletionClient", "install", "installed", "uninstall"]
+__all__ = ["QuorateChatCompletionClient", "install", "installed", "quorate_team", "uninstall"]
 
 
 def install() -> None:
@@ -52,6 +54,11 @@ def uninstall() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, ViewFinder)]
     for name in VIEWS:
         sys.modules.pop(name, None)
+
+
+def quorate_team(team: BaseGroupChat) -> Team:
+    """Return the team of Quorate's that a team of AutoGen's is: to run it in a store, to resume it, as a member."""
+    return team.view_team()
 
 
 def __getattr__(name: str) -> Any:

@@ -50,9 +50,10 @@ from quorate.compat.autogen.core.models import (
     UserMessage,
 )
 from quorate.compat.autogen.functiontool import FunctionTool
-from quorate.compat.autogen.speaking import BaseChatAgent, pumped, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
 from quorate.compat.autogen.toolbase import BaseTool
 from quorate.compat.autogen.values import FunctionCall
+from quorate.compat.autogen.within import pumped
 from quorate.compat.autogen.workbench import StaticStreamWorkbench, Workbench
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
@@ -367,19 +368,11 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     async def load_state(self, state: Mapping[str, Any]) -> None:
         await self._model_context.load_state(AssistantAgentState.model_validate(state).llm_context)
 
-    async def speak(self, turn: Turn) -> BaseChatMessage:
-        """Answer; an agent that is new in this process first takes up from the journal what it has said and heard."""
-        here = turn.run.journal.conversation
-        if here not in self.view_heard_of:
-            await self._take_up(here, turn.memory)
-        return await super().speak(turn)
-
-    async def _take_up(self, conversation: str, facts: list[Fact]) -> None:
-        own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self._name]
-        if not own or await self._model_context.get_messages():
-            return
+    async def view_take_up(self, facts: Sequence[Fact]) -> bool:
+        if await self._model_context.get_messages():
+            return False
         thought: str | None = None
-        for fact in facts[: own[-1]]:
+        for fact in facts:
             item = fact.message or fact.event
             if fact.speaker != self._name:
                 await self._hear([cast("BaseChatMessage", item)])
@@ -394,7 +387,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
                 thought = None
             elif isinstance(item, ToolCallExecutionEvent):
                 await self._model_context.add_message(FunctionExecutionResultMessage(content=item.content))
-        self.view_has_heard(conversation, own[-1])
+        return True
 
     # -- configuration -------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from quorate.compat.autogen.agentchat.base import Handoff
 from quorate.compat.autogen.core.models import FunctionExecutionResult
-from quorate.compat.autogen.speaking import pumped
 from quorate.compat.autogen.toolbase import StreamTool, ToolSchema
 from quorate.compat.autogen.values import FunctionCall
+from quorate.compat.autogen.within import pumped
 from quorate.compat.autogen.workbench import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ToolError
@@ -104,6 +104,10 @@ def _spec(schema: ToolSchema) -> ToolSpec:
     return ToolSpec(schema["name"], schema.get("description", ""), json.dumps(parameters))
 
 
+class Running:
+    """Marks tools that run agents: what is done in them is journaled step by step, and they make no step themselves."""
+
+
 class Bound(Tool[..., Any]):
     """A tool in a workbench, a handoff, or what is in neither, as Quorate's calls take it."""
 
@@ -118,7 +122,8 @@ class Bound(Tool[..., Any]):
         self.name, self.description, self.parameters = name, "", ()
         self.effect = "read" if bench is None else "unsafe"
         self.timeout_s = None  # AutoGen's tools have no limit but their run's
-        self.reconcile, self.scope, self.polls, self.attempts = None, False, False, 1
+        self.reconcile, self.polls, self.attempts = None, False, 1
+        self.scope = isinstance(bench, StaticWorkbench) and isinstance(bench.find(name), Running)
         self.approval, self.is_async = None, True
         self._bench, self._handoff, self._told, self._token = bench, handoff, told, token
 

@@ -38,7 +38,8 @@ from quorate.compat.autogen.core.models import (
     SystemMessage,
     UserMessage,
 )
-from quorate.compat.autogen.speaking import BaseChatAgent, pumped, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
+from quorate.compat.autogen.within import pumped
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -23,17 +22,18 @@ from quorate.chat.stopping import Condition
 from quorate.chat.talk import Talk
 from quorate.chat.team import Team as QuorateTeam
 from quorate.chat.turns import TurnPolicy
-from quorate.compat.autogen import profile
+from quorate.compat.autogen import profile, within
 from quorate.compat.autogen.agentchat.base import ChatAgent, Task, Team, TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory
 from quorate.compat.autogen.agentchat.state import ChatAgentContainerState, TeamState
-from quorate.compat.autogen.speaking import Hearing, cause_of, pumped, task_messages, token_of_run
+from quorate.compat.autogen.speaking import Hearing, cause_of, task_messages, token_of_run
 from quorate.compat.autogen.stopping import Calling
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
-from quorate.errors import ConfigError, RunFailed, WrongState
+from quorate.errors import ConfigError, Divergence, RunFailed, StoreError, WrongState
+from quorate.runs.meter import Halt
+from quorate.runs.run import Parked
 from quorate.runs.scope import Scope, current
-from quorate.runs.steps import step
 
 
 class BaseGroupChat(Team, ABC):
@@ -154,13 +154,14 @@ class BaseGroupChat(Team, ABC):
                 yield item
 
     async def _run(
-        self, task: Task, token: CancellationToken | None, output_task_messages: bool, *, watched: bool
+        self,
+        task: Task,
+        token: CancellationToken | None,
+        output_task_messages: bool,
+        *,
+        watched: bool,
+        goes_on: bool = False,
     ) -> AsyncGenerator[Any, None]:
-        scope = current.get()
-        if scope is not None and not scope.leaf:
-            async for item in inside(scope, self._name, self._run, task, token, output_task_messages, watched=watched):
-                yield item
-            return
         given = task_messages(task)
         if self._is_running:
             raise ConfigError(profile.RUNNING)
@@ -170,15 +171,21 @@ class BaseGroupChat(Team, ABC):
         if isinstance(condition, TerminationCondition) and condition.terminated:
             yield TaskResult(messages=[], stop_reason=profile.TERMINATED)
             return
-        if self._talk is not None and (current.get() is not None or self._was_inside):
+        scope = current.get()
+        part_of = None if scope is None or scope.leaf else scope
+        goes_on = goes_on and part_of is not None and within.kept(part_of, self._name) is self._talk
+        if self._talk is not None and not goes_on and (scope is not None or self._was_inside):
             self._carry_over(self._talk)
-        self._was_inside = current.get() is not None
+        self._was_inside = scope is not None
         self.check_start(given)
         self._is_running = self._has_run = True
         token = token or CancellationToken()
         reset = token_of_run.set(token)
         try:
-            work = self._working(given, token, output_task_messages, watched=watched)
+            if part_of is not None:
+                work = self._as_part(part_of, given, output_task_messages, goes_on=goes_on)
+            else:
+                work = self._working(given, token, output_task_messages, watched=watched)
             async with aclosing(work):
                 async for item in work:
                     yield item
@@ -188,12 +195,43 @@ class BaseGroupChat(Team, ABC):
             token_of_run.reset(reset)
             self._is_running = False
 
+    async def view_going_on(self, task: Task, token: CancellationToken, *, told: bool) -> AsyncGenerator[Any, None]:
+        """Work on a task as a member or a tool does: what was said before is taken up from the journal of the run."""
+        async with aclosing(self._run(task, token, told, watched=True, goes_on=True)) as items:
+            async for item in items:
+                yield item
+
+    async def _as_part(
+        self, scope: Scope, given: list[BaseChatMessage], output_task_messages: bool, *, goes_on: bool
+    ) -> AsyncGenerator[Any, None]:
+        """Work as a part of the run around."""
+        silent = set[str]() if output_task_messages else {message.id for message in given}
+        for message in given:
+            if message.id not in silent:
+                yield message
+        self._where, talk = within.place_in(scope, self._name), None
+        try:
+            async with aclosing(within.talking(scope, self.view_team().cast(), given, remember=goes_on)) as items:
+                async for item in items:
+                    if isinstance(item, within.Inside):
+                        talk = item.talk
+                        told = [message.model_copy() for message in talk.told() if message.id not in silent]
+                        yield TaskResult(messages=told, stop_reason=item.outcome.reason)
+                    else:
+                        yield item
+        except (RunFailed, Halt, Parked, StoreError, Divergence):
+            raise
+        except Exception as error:
+            raise _told(error) from error
+        finally:
+            self._talk = talk
+
     async def _working(
         self, given: list[BaseChatMessage], token: CancellationToken, output_task_messages: bool, *, watched: bool
     ) -> AsyncGenerator[Any, None]:
         silent = set[str]() if output_task_messages else {message.id for message in given}
         definition = None if self._loaded is None else {"loaded_state": self._loaded}
-        async with self._team().start(given or quorate_messages.GO_ON, definition=definition) as live:
+        async with self.view_team().start(given or quorate_messages.GO_ON, definition=definition) as live:
             self._talk, self._loaded, self._where = live.talk, None, live.run.journal.conversation
             forget = token.add_callback(live.cancel)
             try:
@@ -204,7 +242,7 @@ class BaseGroupChat(Team, ABC):
                                 yield item
                 result = await live.result()
             except RunFailed as error:
-                raise _told(error) from error.__cause__
+                raise _told(cause_of(error), error.result) from error.__cause__
             finally:
                 forget()
                 self._talk = live.talk
@@ -226,7 +264,7 @@ class BaseGroupChat(Team, ABC):
             if isinstance(seat, Hearing):
                 seat.view_hand(waiting[name])
 
-    def _team(self) -> QuorateTeam:
+    def view_team(self) -> QuorateTeam:
         """Return the team of Quorate's that this one is, in the conversation that goes on from run to run."""
         if self._engine is None:
             self._engine = QuorateTeam(
@@ -383,11 +421,19 @@ class TeamSeat(Hearing):
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Let the team work on what is new, and say the last that it says."""
-        facts, where = turn.memory, turn.run.journal.conversation
+        facts, where = turn.memory, within.place_of(turn.run, turn.scope.path)
+        own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self.name]
+        if own and where not in self.view_heard_of:  # it is new in this process
+            self.view_has_heard(where, own[-1])
         new = self.view_unheard(where, facts)
         held: BaseChatMessage | None = None
         token = token_of_run.get() or CancellationToken()
-        async for item in self._inner.run_stream(task=new, cancellation_token=token, output_task_messages=False):
+        inner = self._inner
+        if isinstance(inner, BaseGroupChat):
+            stream = inner.view_going_on(new, token, told=False)
+        else:
+            stream = inner.run_stream(task=new, cancellation_token=token, output_task_messages=False)
+        async for item in stream:
             if isinstance(item, TaskResult):
                 continue
             if held is not None:
@@ -441,40 +487,7 @@ class Announced(Wrapped):
         return await super().speak(turn)
 
 
-async def inside(
-    scope: Scope, name: str, run: Any, task: Task, token: CancellationToken | None, told: bool, *, watched: bool
-) -> AsyncGenerator[Any, None]:
-    """Run a team as one step of the speech around, and yield what comes, the `TaskResult` last."""
-    items: asyncio.Queue[Any] = asyncio.Queue()
-    result: TaskResult | None = None
-
-    async def working() -> dict[str, Any]:
-        nonlocal result
-        async for item in run(task, token, told, watched=watched):
-            if isinstance(item, TaskResult):
-                result = item
-            else:
-                items.put_nowait(item)
-        assert result is not None  # it ends with one
-        return {"messages": [message.dump() for message in result.messages], "stop_reason": result.stop_reason}
-
-    async def stepping() -> Any:
-        with scope.lent():
-            return await step(name, working)
-
-    async for item in pumped(stepping(), items):
-        if not isinstance(item, tuple):
-            yield item
-        elif result is not None:
-            yield result
-        else:  # it was made before, and the journal has it
-            value: dict[str, Any] = cast("Any", item)[0]
-            found = [quorate_messages.load(message) for message in value["messages"]]
-            yield TaskResult(messages=found, stop_reason=value["stop_reason"])
-
-
-def _told(error: RunFailed) -> RunFailed:
+def _told(cause: BaseException, result: Any = None) -> RunFailed:
     """Return the error of a team that failed: its text has the type, the message and the traceback of the cause."""
-    cause = cause_of(error)
     lines = "".join(traceback.format_exception(cause))
-    return RunFailed(f"{type(cause).__name__}: {cause}\nTraceback:\n{lines}", result=error.result)
+    return RunFailed(f"{type(cause).__name__}: {cause}\nTraceback:\n{lines}", result=result)

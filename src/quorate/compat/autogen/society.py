@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 
+from quorate.chat.facts import Fact
 from quorate.chat.messages import (
     BaseChatMessage,
     HandoffMessage,
@@ -133,6 +134,14 @@ class SocietyOfMindAgent(BaseChatAgent, Component[SocietyOfMindAgentConfig]):
         if self._model_client.model_info.get("multiple_system_messages"):
             return SystemMessage(content=text)
         return UserMessage(content=text, source="user")
+
+    async def view_take_up(self, facts: Sequence[Fact]) -> bool:
+        if await self._model_context.get_messages():
+            return False
+        for fact in facts:
+            if fact.message is not None and fact.speaker != self.name:
+                await self._model_context.add_message(to_model_message(fact.message))
+        return True
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._team.reset()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -30,9 +29,10 @@ from quorate.compat.autogen.agentchat.base import ChatAgent, Response, Task
 from quorate.compat.autogen.agentchat.state import BaseState
 from quorate.compat.autogen.components import ComponentBase
 from quorate.compat.autogen.spans import trace_create_agent_span, trace_invoke_agent_span
+from quorate.compat.autogen.within import Inside, place_of, talking
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError, ModelError, RunFailed
-from quorate.runs.scope import current
+from quorate.runs.scope import Scope, current
 
 MOST_CONVERSATIONS = 64
 """Of so many conversations an agent knows how far it has heard."""
@@ -62,18 +62,18 @@ class Hearing:
             memory.append(fact)
         return memory
 
-    def view_unheard(self, conversation: str, facts: list[Fact]) -> list[BaseChatMessage]:
+    def view_unheard(self, place: str, facts: list[Fact]) -> list[BaseChatMessage]:
         """Return what is new to it: what it was handed with a state, then what others have said since."""
-        since = self.view_heard_of.get(conversation, 0)
+        since = self.view_heard_of.get(place, 0)
         name = self._name
         new = [f for f in facts[since:] if f.message is not None and f.speaker != name]
         said = [f.message for f in new if f.message is not None]
         self._said_by = {message.id: fact for message, fact in zip(said, new, strict=True)}
         return [*self._waiting, *said] if self._waiting else said
 
-    def view_has_heard(self, conversation: str, count: int) -> None:
+    def view_has_heard(self, place: str, count: int) -> None:
         heard = self.view_heard_of
-        heard[conversation] = count
+        heard[place] = count
         if len(heard) > MOST_CONVERSATIONS:
             del heard[next(iter(heard))]
         self._waiting = []
@@ -205,20 +205,39 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
                         yield item
 
     async def _run_inside(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
-        """Answer as a part of the step or speech around: what is asked of models there counts there."""
+        """Answer as a part of the run around: in its journal, or of the step around, which is journaled as a whole."""
         told: list[Any] = list(given)
         for message in given:
             yield message
-        async for item in self.on_messages_stream(given, token):
-            if isinstance(item, Response):
-                told.append(item.chat_message)
-                yield item.chat_message
-                yield TaskResult(messages=told)
-                return
-            if not isinstance(item, ModelClientStreamingChunkEvent):
-                told.append(item)
-            yield item
-        raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
+        scope = current.get()
+        stream = (
+            self.on_messages_stream(given, token) if scope is None or scope.leaf else self._as_part(scope, given, token)
+        )
+        async with aclosing(stream) as items:
+            async for item in items:
+                last = item.chat_message if isinstance(item, Response) else item
+                if not isinstance(last, ModelClientStreamingChunkEvent):
+                    told.append(last)
+                yield last
+                if isinstance(item, Response):
+                    break
+            else:
+                raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
+        yield TaskResult(messages=told)
+
+    async def _as_part(
+        self, scope: Scope, given: list[BaseChatMessage], token: CancellationToken
+    ) -> AsyncGenerator[Any, None]:
+        reset = token_of_run.set(token)
+        held: Any = None
+        try:
+            async with aclosing(talking(scope, Alone(self).cast(), given, remember=True)) as items:
+                async for item in items:
+                    if held is not None:
+                        yield held if not isinstance(item, Inside) else Response(chat_message=held)
+                    held = item
+        finally:
+            token_of_run.reset(reset)
 
     async def _run_alone(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
         """Answer in a run of its own, a turn long, within the limits of the profile."""
@@ -241,17 +260,26 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     # -- in teams -----------------------------------------------------------------------------------------------------
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
-        """Answer what others have said since it spoke last."""
+        """Answer what others have said since it spoke last; in another process it first takes up what it knew."""
         facts: list[Fact] = turn.memory
-        new = self.view_unheard(turn.run.journal.conversation, facts)
+        place = place_of(turn.run, turn.scope.path)
+        if place not in self.view_heard_of:
+            own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self._name]
+            if own and await self.view_take_up(facts[: own[-1]]):
+                self.view_has_heard(place, own[-1])
+        new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
         token = token_of_run.get() or CancellationToken()
         try:
             response = await self._spoken(turn, new, token)
         finally:
             turn_here.reset(here)
-        self.view_has_heard(turn.run.journal.conversation, len(facts))
+        self.view_has_heard(place, len(facts))
         return response.chat_message
+
+    async def view_take_up(self, facts: Sequence[Fact]) -> bool:
+        """Remember what was said to it and by it in another process; False hears all of it again."""
+        return False
 
     async def _spoken(self, turn: Turn, new: list[BaseChatMessage], token: CancellationToken) -> Response:
         response: Response | None = None
@@ -310,20 +338,3 @@ def task_messages(task: Task) -> list[BaseChatMessage]:
     if not all(isinstance(message, BaseChatMessage) for message in found):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
         raise ConfigError("All messages in task list must be valid BaseChatMessage types.")
     return found
-
-
-async def pumped(working: Any, items: asyncio.Queue[Any]) -> AsyncGenerator[Any, None]:
-    """Yield what work in a task of its own puts into a queue, and what it came to last, in a one-tuple."""
-    task = asyncio.get_running_loop().create_task(working)
-    task.add_done_callback(lambda _: items.put_nowait(_END))
-    try:
-        while (item := await items.get()) is not _END:
-            yield item
-        yield (task.result(),)
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-
-
-_END = object()

@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from quorate.chat.messages import BaseAgentEvent, BaseChatMessage, TaskResult
 from quorate.compat.autogen.agentchat.base import Team
+from quorate.compat.autogen.bench import Running
 from quorate.compat.autogen.components import Component, ComponentModel
+from quorate.compat.autogen.groupchat import BaseGroupChat
 from quorate.compat.autogen.speaking import BaseChatAgent
 from quorate.compat.autogen.toolbase import BaseStreamTool
 from quorate.core.cancellation import CancellationToken
@@ -23,7 +25,7 @@ class TaskRunnerToolArgs(BaseModel):
     task: str
 
 
-class TaskRunnerTool(BaseStreamTool[TaskRunnerToolArgs, BaseAgentEvent | BaseChatMessage, TaskResult]):
+class TaskRunnerTool(Running, BaseStreamTool[TaskRunnerToolArgs, BaseAgentEvent | BaseChatMessage, TaskResult]):
     """Works on a task, and answers with what was said. It remembers from call to call, and takes one at a time."""
 
     component_type: ClassVar[str] = "tool"
@@ -43,7 +45,11 @@ class TaskRunnerTool(BaseStreamTool[TaskRunnerToolArgs, BaseAgentEvent | BaseCha
         self, args: TaskRunnerToolArgs, cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | TaskResult, None]:
         """Work on the task, and yield what comes, the `TaskResult` last."""
-        stream = self._task_runner.run_stream(task=args.task, cancellation_token=cancellation_token)
+        runner = self._task_runner
+        if isinstance(runner, BaseGroupChat):
+            stream = runner.view_going_on(args.task, cancellation_token, told=True)
+        else:
+            stream = runner.run_stream(task=args.task, cancellation_token=cancellation_token)
         async for item in stream:
             yield item
 
