@@ -320,7 +320,7 @@ class Flow(Graph):
         if not asked.ready:
             return
         state.ready = []
-        for road in asked.fired:
+        for road in asked.roads:
             target, group = road.key
             if road.edge.activation_condition == "any":
                 if not state.enqueued_any[target][group]:
