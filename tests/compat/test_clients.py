@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 from pydantic import BaseModel
 
 from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, tool
+from quorate.chat import messages
 from quorate.chat.messages import UNSEEN, MultiModalMessage
 from quorate.compat.autogen import QuorateChatCompletionClient
 from quorate.compat.autogen.core import CancellationToken, FunctionCall, Image
@@ -38,6 +39,7 @@ from quorate.models import (
     Usage,
     collect,
 )
+from quorate.models.image import Image as QuorateImage
 from quorate.testing import ScriptedModel
 
 PICTURE = Image(PillowImage.new("RGB", (2, 3)))
@@ -292,6 +294,17 @@ async def test_a_client_of_autogen_in_a_team_of_quorates_is_given_images_that_it
     await team.run(task=MultiModalMessage(content=["look", PICTURE], source="ann"))
 
     assert client.asked[0]["messages"] == [UserMessage(content=content, source="ann")]
+
+
+def test_images_that_a_journal_gives_back_are_quorates_and_autogens() -> None:
+    kept = QuorateImage(b"\x89PNG\r\n\x1a\n" + bytes(40))  # nobody has to be able to draw it
+    said = MultiModalMessage(content=["look", kept], source="ann")
+
+    found = messages.load(said.dump())
+
+    assert found == said
+    assert isinstance(found.content[1], Image)
+    assert UserMessage(content=found.content, source="ann").content[1] is found.content[1]
 
 
 async def test_a_token_ends_a_call() -> None:

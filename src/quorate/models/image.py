@@ -132,6 +132,10 @@ class Image:
         """The image as a `data:` URI."""
         return f"data:{self.media_type};base64,{self.to_base64()}"
 
+    def to_openai_format(self, detail: str = "auto") -> dict[str, Any]:
+        """Return the image as a part of a message to OpenAI's models."""
+        return {"type": "image_url", "image_url": {"url": self.data_uri, "detail": detail}}
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Image) and self.data == other.data
 

@@ -25,7 +25,7 @@ from quorate.compat.autogen.core.models import (
     UserMessage,
 )
 from quorate.compat.autogen.toolbase import BaseTool, Tool, ToolSchema
-from quorate.compat.autogen.values import FunctionCall, Image
+from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Block, Blocks, Reasoning, Reply, Said, ToolCall, ToolResult
@@ -219,7 +219,8 @@ def _messages(request: ModelRequest, *, vision: bool) -> Iterator[LLMMessage]:
         yield SystemMessage(content=request.system)
     for block in request.blocks:
         if isinstance(block, Said):
-            yield UserMessage(content=_parts(block) if vision and block.parts else block.text, source=block.source)
+            content: Any = list(block.parts) if vision and block.parts else block.text
+            yield UserMessage(content=content, source=block.source)
             continue
         thought = "".join(one.text for one in block.reasoning) or None
         if not block.calls:
@@ -236,11 +237,6 @@ def _messages(request: ModelRequest, *, vision: bool) -> Iterator[LLMMessage]:
                     for one in block.results
                 ]
             )
-
-
-def _parts(said: Said) -> list[str | Image]:
-    """Return texts and images in their order, images of AutoGen's kind."""
-    return [part if isinstance(part, str | Image) else Image(part.image) for part in said.parts]
 
 
 def _schema(spec: ToolSpec) -> ToolSchema:

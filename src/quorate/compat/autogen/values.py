@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from quorate.chat.messages import FunctionCall
 from quorate.models import image
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["FunctionCall", "Image"]
 
 
-class Image(image.Image):
+class _Images(type):
+    """Lets all images of Quorate's be AutoGen's: those that a journal or a state gives back are."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, image.Image)
+
+
+class Image(image.Image, metaclass=_Images):
     """An image, made of one of Pillow's, in RGB and as PNG.
 
     Args:
@@ -49,7 +56,3 @@ class Image(image.Image):
     def from_pil(cls, pil_image: PillowImage) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]: AutoGen's name of it
         """Take an image of Pillow's."""
         return cls(pil_image)
-
-    def to_openai_format(self, detail: str = "auto") -> dict[str, Any]:
-        """Return the image as a part of a message to OpenAI's models."""
-        return {"type": "image_url", "image_url": {"url": self.data_uri, "detail": detail}}

@@ -17,6 +17,7 @@ from quorate.chat.messages import (
     HandoffMessage,
     MemoryQueryEvent,
     ModelClientStreamingChunkEvent,
+    MultiModalMessage,
     SelectorEvent,
     SelectSpeakerEvent,
     StopMessage,
@@ -27,11 +28,9 @@ from quorate.chat.messages import (
     ToolCallSummaryMessage,
     UserInputRequestedEvent,
 )
-from quorate.chat.messages import MultiModalMessage as Multimodal
 from quorate.chat.structured import StructuredMessage
 from quorate.compat.autogen.components import Component, ComponentBase
 from quorate.compat.autogen.core.models import UserMessage
-from quorate.compat.autogen.values import Image
 from quorate.errors import ConfigError
 from quorate.models.json_schema import schema_to_pydantic_model
 
@@ -63,12 +62,6 @@ __all__ = [
 ]
 
 StructuredContentType = TypeVar("StructuredContentType", bound=BaseModel, covariant=True)
-
-
-class MultiModalMessage(Multimodal):
-    """Texts and images; what is read again has AutoGen's kind of image."""
-
-    content: list[str | Image]  # pyright: ignore[reportIncompatibleVariableOverride]: it is only read
 
 
 ChatMessage = TextMessage | MultiModalMessage | StopMessage | ToolCallSummaryMessage | HandoffMessage
