@@ -10,6 +10,7 @@ import pytest
 from quorate import (
     Agent,
     AssistantAgent,
+    MaxMessageTermination,
     RoundRobinGroupChat,
     Team,
     TextMessage,
@@ -419,3 +420,30 @@ async def test_race_and_words_of_a_policy_inside_a_team_are_passed_on_and_replay
 
         assert said(result) == said(whole)
         assert (await replay("talk", team=around(0, 0, 0), store=left.store)).identical
+
+
+async def test_race_of_a_team_inside_ends_while_those_beside_it_still_speak() -> None:
+    class Waiting(Agent):
+        """Speaks once something happened; says what, where it is cancelled."""
+
+        def __init__(self, name: str, until: asyncio.Event, cut: asyncio.Event) -> None:
+            super().__init__(name)
+            self.until, self.cut = until, cut
+
+        async def speak(self, turn: Turn) -> TextMessage:
+            try:
+                await asyncio.wait_for(self.until.wait(), 5)
+            except asyncio.CancelledError:
+                self.cut.set()
+                raise
+            return TextMessage(content=f"{self.name} goes on.", source=self.name)
+
+    never, at_once, cut = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    at_once.set()
+    inner = race(Waiting("a", at_once, cut), Waiting("b", never, cut), need=1)
+    inner.name = "inner"
+    beside = Waiting("beside", cut, asyncio.Event())
+
+    result = await Team([inner, beside], turns=First(2), termination_condition=MaxMessageTermination(3)).run(task="Go.")
+
+    assert [m.source for m in result.messages] == ["user", "inner", "beside"]

@@ -103,7 +103,7 @@ async def test_loading_takes_a_team_back_and_reset_empties_it() -> None:
 
     await one.load_state(state)
     again = await one.run("Second.")
-    one.reset()
+    await one.reset()
     nothing = await one.save_state()
     anew = await one.run("First.")
 
@@ -190,6 +190,8 @@ async def test_what_cannot_be_now_is_refused() -> None:
     async with one.start("Go."):
         with pytest.raises(Conflict, match="load_state: a run of this team's own conversation is going on"):
             await one.load_state(await team().save_state())
+        with pytest.raises(Conflict, match="reset: a run of this team's own conversation is going on"):
+            await one.reset()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ async def test_run_of_a_team_again_goes_on_with_its_conversation_until_it_is_res
 
     first = await team.run(task="A?")
     second = await team.run(task="B?")
-    team.reset()
+    await team.reset()
     third = await team.run(task="C?")
 
     assert [len(r.blocks) for r in model.requests] == [1, 3, 1]

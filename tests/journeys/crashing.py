@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import quorate.chat.selector
 import quorate.runs.sqlite
 import quorate.tools.schema
 from quorate import (
+    Agent,
     AssistantAgent,
     Delegate,
     DiGraphBuilder,
@@ -42,6 +43,7 @@ from quorate import (
     Team,
     TeamTool,
     TextMessage,
+    Turn,
     open_store,
     replay,
     tool,
@@ -127,6 +129,21 @@ class Waves:
         return Speak((*members[memory % 3 :], *members[: memory % 3]), "all at once")
 
 
+class Racing(Waves):
+    """The same, until two have spoken."""
+
+    def enough(self, memory: int, done: Mapping[str, Any]) -> bool:
+        return len(done) >= 2
+
+
+class Sleeping(Agent):
+    """Never says anything, so that it is clear who loses."""
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
 def by_function(messages: Sequence[Any]) -> str | None:
     """Select a speaker by code: the clerk after the task, later whoever's turn it is by the number of messages."""
     return None if len(messages) == 3 else NAMES[len(messages) % 3]
@@ -152,6 +169,9 @@ TEAMS: dict[str, Callable[[list[Any], Any], Runnable]] = {
     "agent": lambda members, model: members[1],
     "robin": lambda members, model: RoundRobinGroupChat(members, termination_condition=UNTIL),
     "wave": lambda members, model: Team(members, turns=Waves(), termination_condition=UNTIL),
+    "race": lambda members, model: Team(
+        [*members[:2], Sleeping("critic")], turns=Racing(), termination_condition=UNTIL
+    ),
     "selector": lambda members, model: SelectorGroupChat(members, model, termination_condition=UNTIL),
     "function": lambda members, model: SelectorGroupChat(
         members, model, selector_func=by_function, termination_condition=UNTIL

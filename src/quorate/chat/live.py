@@ -457,8 +457,13 @@ class Runnable(ABC):
             own = self._own = conversation()
         return own
 
-    def reset(self) -> None:
-        """Begin a new conversation with the next run."""
+    async def reset(self) -> None:
+        """Begin a new conversation with the next run.
+
+        Raises:
+            Conflict: A run of its own conversation is going on.
+        """
+        await self._check_idle("reset")
         self._own = None
 
     async def save_state(self) -> dict[str, Any]:
