@@ -115,6 +115,27 @@ async def test_run_of_a_team_again_goes_on_with_its_conversation_until_it_is_res
     assert first.run_id.partition(".")[0] == second.run_id.partition(".")[0] != third.run_id.partition(".")[0]
 
 
+async def test_agent_of_one_class_with_one_method_runs_alone_and_goes_on_with_its_conversation() -> None:
+    class Counter(Agent):
+        async def speak(self, turn: Turn) -> TextMessage:
+            return TextMessage(content=f"{len(turn.thread)} so far.", source=self.name)
+
+    counter = Counter("counter")
+
+    first = await counter.run("Count.")
+    streamed = [item async for item in counter.run_stream("Again.")]
+    elsewhere = await counter.run("Count.", conversation=conversation("other"))
+
+    assert [m.to_text() for m in first.messages] == ["Count.", "1 so far."]
+    assert [item.to_text() for item in streamed[:-1]] == ["Again.", "3 so far."]  # pyright: ignore[reportAttributeAccessIssue]: messages
+    assert elsewhere.messages[-1].to_text() == "1 so far."
+
+
+def test_condition_that_is_none_is_refused_before_the_run() -> None:
+    with pytest.raises(ConfigError, match="termination_condition='TERMINATE' is no condition"):
+        RoundRobinGroupChat([AssistantAgent("a", ScriptedModel([]))], termination_condition="TERMINATE")  # type: ignore[arg-type]
+
+
 async def test_agent_without_speak_cannot_be_made() -> None:
     class Mute(Agent):
         pass

@@ -276,6 +276,7 @@ def test_two_types_of_one_id_are_refused(tmp_path: Path, name: str) -> None:
 APP = """\
 from quorate import RoundRobinGroupChat, UserProxyAgent
 
+names = ["Ann"]
 ann = UserProxyAgent("Ann")
 team = RoundRobinGroupChat([ann])
 
@@ -307,8 +308,8 @@ def test_a_team_in_python_is_found_by_its_name(tmp_path: Path, name: str, attrib
         (":team", "names no team. Write MODULE:NAME"),
         ("{name}:teem", "module {name} has no 'teem'. Did you mean 'team'?"),
         ("{name}:x", "module {name} has no 'x'. Its teams: team."),
-        ("{name}:ann", "{name}:ann is UserProxyAgent; it must be a team, an agent, or a function that makes one."),
-        ("{name}:fail", "{name}:fail could not make a team: {folder}/{name}.py, line 10: ZeroDivisionError"),
+        ("{name}:names", "{name}:names is list; it must be a team, an agent, or a function that makes one."),
+        ("{name}:fail", "{name}:fail could not make a team: {folder}/{name}.py, line 11: ZeroDivisionError"),
         ("{name}:later", "{name}:later is async; write a plain function"),
         ("{name}_too:team", "there is no module '{name}_too' in {folder}"),
     ],
@@ -320,6 +321,25 @@ def test_what_is_no_team_says_so(tmp_path: Path, name: str, spec: str, why: str)
         load_app(spec.format(name=name), tmp_path)
 
     assert why.format(name=name, folder=tmp_path) in str(refused.value)
+
+
+def test_an_agent_of_ones_own_in_python_can_be_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text("from quorate import UserProxyAgent\nann = UserProxyAgent('ann')\n")
+
+    found = load_app(f"{name}:ann", tmp_path)
+
+    assert [member.name for member in found.cast().members] == ["ann"]
+
+
+def test_the_file_says_how_well_code_is_kept_apart(tmp_path: Path) -> None:
+    (tmp_path / "quorate.toml").write_text('[quorate]\nisolation = "process"\n')
+    assert find_project(tmp_path).isolation == "process"
+    coder = "{type: code_executor, name: a, code_executor: {type: local_command_line}, min_isolation: process}"
+    assert find_project(tmp_path).team(f"type: round_robin\nparticipants: [{coder}]\n").participants
+
+    (tmp_path / "quorate.toml").write_text('[quorate]\nisolation = "nothing"\n')
+    with pytest.raises(ConfigError, match=r"isolation should be 'none', 'process', 'sandbox' or 'container'"):
+        find_project(tmp_path)
 
 
 def test_the_file_says_which_keys_team_files_may_name(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from quorate.chat.component import Component
@@ -12,13 +14,15 @@ from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from quorate.chat import chats
-    from quorate.chat.messages import BaseChatMessage, TaskResult
+    from quorate.chat import alone, chats
+    from quorate.chat.live import Runnable
+    from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
+    from quorate.chat.person import Answers
     from quorate.chat.stopping import Condition
     from quorate.runs.journal import Conversation
     from quorate.runs.outcome import Limits
 else:
-    chats = lazy("quorate.chat.chats")
+    alone, chats = lazy("quorate.chat.alone"), lazy("quorate.chat.chats")
 
 
 @runtime_checkable
@@ -85,6 +89,42 @@ class Agent(Component, ABC):
             self, other, task, max_turns=max_turns, termination_condition=termination_condition, limits=limits,
             conversation=conversation,
         )  # fmt: skip
+
+    async def run(
+        self,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage],
+        *,
+        conversation: Conversation | None = None,
+        limits: Limits | None = None,
+        answer: Answers | None = None,
+    ) -> TaskResult:
+        """Work on a task alone, as a team of one; for all options give it to a team, or to `alone.runnable`.
+
+        Args:
+            task: A text, a message, or several.
+            conversation: Where it belongs; by default the agent's own, in memory, which goes on from run to run.
+            limits: What it may use.
+            answer: Answers questions to people at once.
+
+        Raises:
+            RunFailed: It failed.
+        """
+        return await self._alone.run(task, conversation=conversation, limits=limits, answer=answer)
+
+    def run_stream(
+        self,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage],
+        *,
+        conversation: Conversation | None = None,
+        limits: Limits | None = None,
+        answer: Answers | None = None,
+    ) -> AsyncGenerator[BaseMessage | TaskResult]:
+        """Work on a task alone, and yield what is said and done, then the result; see `run`."""
+        return self._alone.run_stream(task, conversation=conversation, limits=limits, answer=answer)
+
+    @cached_property
+    def _alone(self) -> Runnable:
+        return alone.runnable(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -71,7 +71,7 @@ class Team(Runnable, Component):
     ) -> None:
         self.participants = _checked(participants)
         self.turns = turns
-        self.termination_condition = termination_condition
+        self.termination_condition = _checked_condition(termination_condition)
         self.limits = Limits(turns=max_turns).over(limits or Limits())
         self.patience = _checked_patience(patience)
         self.wrap_up = wrap_up
@@ -146,6 +146,15 @@ class Swarm(Team):
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
             share_all=share_all,
         )  # fmt: skip
+
+
+def _checked_condition(condition: Condition[Any] | None) -> Condition[Any] | None:
+    if condition is not None and not isinstance(condition, Condition):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(
+            f"termination_condition={condition!r} is no condition. For a word that ends the run: "
+            "TextMentionTermination('…'); for a function of your own: FunctionalTermination(…)."
+        )
+    return condition
 
 
 def _checked_patience(patience: int | None) -> int | None:

@@ -35,6 +35,8 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from quorate.chat.agent import Agent
+from quorate.chat.alone import runnable
 from quorate.chat.document import by_name, extended, is_marked, load_team, team_registry, team_schema
 from quorate.chat.live import Runnable
 from quorate.chat.team import Team
@@ -206,8 +208,10 @@ def load_app(spec: str, root: Path) -> Runnable:
         have = [key for key, value in vars(module).items() if isinstance(value, Runnable)]
         there = near(attribute, have) or f" Its teams: {', '.join(have) or 'none'}."
         raise ConfigError(f"{spec}: module {name} has no {attribute!r}.{there}")
-    if not isinstance(thing, Runnable) and callable(thing):
+    if not isinstance(thing, Runnable | Agent) and callable(thing):
         thing = _made(thing, spec, root)
+    if isinstance(thing, Agent):
+        thing = runnable(thing)
     if not isinstance(thing, Runnable):
         raise ConfigError(
             f"{spec} is {type(thing).__name__}; it must be a team, an agent, or a function that makes one."
