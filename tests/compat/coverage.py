@@ -177,6 +177,7 @@ if __name__ == "__main__":
     from quorate.compat import autogen
 
     autogen.install()
-    table = reached(play_chat.PROGRAMS, play_chat.played)
+    of_chat = [program for program in play_chat.PROGRAMS if program.stem not in play_chat.EXTENSIONS]
+    table = reached(of_chat, play_chat.played)
     print("\n".join(lines(table)))
     sys.exit(bool(missing(table)))

@@ -14,12 +14,15 @@ import sys
 import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 PYDANTIC = re.compile(r"errors\.pydantic\.dev/2\.\d+")
 """Its version stands in the texts of its errors."""
 PROGRAMS = sorted((HERE / "chat").glob("*.py"))
+EXTENSIONS = {"local_executor", "openai_client"}
+"""Those about what of `autogen_ext` there is."""
 
 
 def played(program: Path) -> str:
@@ -38,6 +41,7 @@ def played(program: Path) -> str:
 
 
 if __name__ == "__main__":
+    sys.modules.setdefault("tiktoken", ModuleType("tiktoken"))  # AutoGen's OpenAI client counts tokens with it
     folder = Path(sys.argv[1])
     folder.mkdir(exist_ok=True, parents=True)
     for program in PROGRAMS:

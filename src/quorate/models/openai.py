@@ -100,13 +100,16 @@ class OpenAIChat:
     def __repr__(self) -> str:
         return f"OpenAIChat({self.model!r}, base_url={self._url!r})"
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """Ask, and yield the answer piece by piece.
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Ask, and yield the answer piece by piece; see `send`."""
+        return self.send(to_wire(request, self.model, newest=self._url is None, vision=self.info.vision))
+
+    async def send(self, body: Wire) -> AsyncIterator[ModelEvent]:
+        """Send the arguments of a chat completion that streams, and yield the answer piece by piece.
 
         Raises:
             ModelError: The call failed or was cut; `retryable` says whether trying again may help.
         """
-        body = to_wire(request, self.model, newest=self._url is None, vision=self.info.vision)
         usage: Usage | None = None
         finish, name = "", ""
         try:

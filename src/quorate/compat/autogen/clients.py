@@ -114,8 +114,7 @@ class QuorateChatCompletionClient(ChatCompletionClient):
         extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,
     ) -> AsyncGenerator[str | CreateResult, None]:
-        request = _request(messages, tools, tool_choice, json_output, extra_create_args)
-        stream, folding = self._client.stream(request), Folding()
+        stream, folding = self._stream(messages, tools, tool_choice, json_output, extra_create_args), Folding()
         try:
             while (event := await _next(stream, cancellation_token)) is not None:
                 folding.see(event)
@@ -125,7 +124,23 @@ class QuorateChatCompletionClient(ChatCompletionClient):
             await closed(stream)
         answer = folding.answer()
         self._used = self._used.plus(answer.usage or Usage())
-        yield _result(answer)
+        result = _result(answer)
+        self._answered(messages, tools, result)
+        yield result
+
+    def _stream(
+        self,
+        messages: Sequence[LLMMessage],
+        tools: Sequence[Tool | ToolSchema],
+        tool_choice: Any,
+        json_output: bool | type[BaseModel] | None,
+        extra: Mapping[str, Any],
+    ) -> AsyncIterator[ModelEvent]:
+        """Ask, and yield the answer as it comes."""
+        return self._client.stream(_request(messages, tools, tool_choice, json_output, extra))
+
+    def _answered(self, messages: Sequence[LLMMessage], tools: Sequence[Any], result: CreateResult) -> None:
+        """Be told what came of it."""
 
     @property
     def info(self) -> Any:

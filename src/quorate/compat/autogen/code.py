@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import update_wrapper
@@ -130,3 +131,46 @@ def with_requirements(
         return FunctionWithRequirements(func, python_packages, global_imports)
 
     return decorate
+
+
+Function = FunctionWithRequirements[Any, ...] | FunctionWithRequirementsStr | Callable[..., Any]
+
+
+def module_of(functions: Sequence[Function]) -> str:
+    """Return the source of a module with functions, and what they import."""
+    imports: dict[str, None] = {}
+    for function in functions:
+        for one in getattr(function, "global_imports", ()):
+            imports[_imported(one)] = None
+    return "\n\n".join(["\n".join(imports), *(source_of(function) for function in functions)]) + "\n"
+
+
+def packages_of(functions: Sequence[Function]) -> list[str]:
+    """Return the packages that functions need, each once."""
+    return sorted({name for function in functions for name in getattr(function, "python_packages", ())})
+
+
+def source_of(function: Function) -> str:
+    """Return the source of one function, without decorators."""
+    if isinstance(function, FunctionWithRequirementsStr):
+        return dedent(function.func)
+    source = dedent(inspect.getsource(function.func if isinstance(function, FunctionWithRequirements) else function))
+    return source[source.index("def ") - (6 if "async def " in source[: source.index("def ") + 4] else 0) :]
+
+
+def stub_of(function: Function) -> str:
+    """Return how a function is called and what it says of itself, for a model to read."""
+    found = ast.parse(source_of(function)).body[0]
+    assert isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)  # nothing else is taken
+    kept = found.body[:1] if ast.get_docstring(found) else []
+    found.body = [*kept, ast.Expr(ast.Constant(...))]
+    return ast.unparse(found)
+
+
+def _imported(one: Import) -> str:
+    if isinstance(one, str):
+        return f"import {one}"
+    if isinstance(one, Alias):
+        return f"import {one.name} as {one.alias}"
+    names = [name if isinstance(name, str) else f"{name.name} as {name.alias}" for name in one.imports]
+    return f"from {one.module} import {', '.join(names)}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 
-from quorate.compat.autogen.code import FunctionWithRequirements, FunctionWithRequirementsStr
+from quorate.compat.autogen.code import Function, module_of, packages_of, stub_of
 from quorate.compat.autogen.components import Component
 from quorate.compat.autogen.core.code_executor import CodeBlock, CodeExecutor, CodeResult
 from quorate.core.cancellation import CancellationToken
@@ -23,7 +24,6 @@ from quorate.executors.local import LocalCommandLineCodeExecutor as QuorateExecu
 __all__ = ["CommandLineCodeResult", "LocalCommandLineCodeExecutor"]
 
 CANCELLED = 125
-Function = FunctionWithRequirements[Any, ...] | FunctionWithRequirementsStr | Callable[..., Any]
 
 
 @dataclass
@@ -48,13 +48,14 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
     Args:
         timeout: Seconds that a block may take.
         work_dir: Where code works; by default a folder of its own, that is removed after.
-        functions: Must be empty: write the functions into a module in `work_dir`.
+        functions: Functions that code may import from the module `functions_module`; its source is written into the
+            working folder before the first code runs. Packages that they need have to be installed.
         functions_module: The name of that module.
         cleanup_temp_files: Kept with the configuration; blocks lie in the working folder.
         virtual_env_context: Of `venv.EnvBuilder`: its Python runs the code.
 
     Raises:
-        ConfigError: The time is less than a second, the module has no name, or there are functions.
+        ConfigError: The time is less than a second, or the module has no name.
     """
 
     component_provider_override: ClassVar[str | None] = "autogen_ext.code_executors.local.LocalCommandLineCodeExecutor"
@@ -73,22 +74,28 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
             raise ConfigError("Timeout must be greater than or equal to 1.")
         if not functions_module.isidentifier():
             raise ConfigError("Module name must be a valid Python identifier")
-        if functions:
-            raise ConfigError(
-                f"functions: Quorate writes no functions for code to import. Put them into {functions_module}.py in "
-                "work_dir."
-            )
         warnings.warn(
             "Using LocalCommandLineCodeExecutor may execute code on the local machine, with the files and the network "
             "of this user. Use an executor of a higher isolation level where the code is not trusted.",
             stacklevel=2,
         )
         self._timeout, self._functions_module, self._cleanup = timeout, functions_module, cleanup_temp_files
+        self._functions, self._has_module = list(functions), not functions
         self._work_dir = None if work_dir is None else Path(work_dir)
         if self._work_dir is not None:
             self._work_dir.mkdir(parents=True, exist_ok=True)
         python: dict[str, Any] = {} if virtual_env_context is None else {"python": virtual_env_context.env_exe}
         self._executor = QuorateExecutor(timeout_s=timeout, work_dir=self._work_dir, **python)
+
+    FUNCTION_PROMPT_TEMPLATE: ClassVar[str] = (
+        "These functions are there for your code to use. Import them from the module `$module_name`; they are called "
+        "like this:\n\n$functions"
+    )
+
+    def format_functions_for_prompt(self, prompt_template: str = FUNCTION_PROMPT_TEMPLATE) -> str:
+        """Return what a model is told of the functions: `$module_name`, and `$functions` as stubs."""
+        stubs = "\n\n".join(stub_of(function) for function in self._functions)
+        return Template(prompt_template).substitute(module_name=self._functions_module, functions=stubs)
 
     @property
     def timeout(self) -> int:
@@ -108,7 +115,13 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
     async def execute_code_blocks(
         self, code_blocks: list[CodeBlock], cancellation_token: CancellationToken
     ) -> CommandLineCodeResult:
-        """Run blocks in their order until one fails."""
+        """Run blocks in their order until one fails.
+
+        Raises:
+            ConfigError: The functions cannot be loaded.
+        """
+        if not self._has_module:
+            await self._write_module(cancellation_token)
         for at, block in enumerate(code_blocks):
             if block.language.lower() not in SUFFIXES:
                 before = await self._run(code_blocks[:at], cancellation_token) if at else None
@@ -117,6 +130,21 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
                 said = "" if before is None else before.output
                 return CommandLineCodeResult(exit_code=1, output=f"{said}\nunknown language {block.language}")
         return await self._run(code_blocks, cancellation_token)
+
+    async def _write_module(self, token: CancellationToken) -> None:
+        missing = f"[p for p in {packages_of(self._functions)!r} if not installed(p)]"
+        code = (
+            "import sys\nfrom importlib.metadata import PackageNotFoundError, version\n"
+            "def installed(name):\n    try:\n        return bool(version(name))\n"
+            "    except PackageNotFoundError:\n        return False\n"
+            f"missing = {missing}\nif missing:\n    sys.exit('Install first: pip install ' + ' '.join(missing))\n"
+            f"open({f'{self._functions_module}.py'!r}, 'w').write({module_of(self._functions)!r})\n"
+            f"import {self._functions_module}\n"
+        )
+        result = await self._run([CodeBlock(code=code, language="python")], token)
+        if result.exit_code:
+            raise ConfigError(f"Functions failed to load: {result.output}")
+        self._has_module = True
 
     async def _run(self, blocks: list[CodeBlock], token: CancellationToken) -> CommandLineCodeResult:
         running = asyncio.get_running_loop().create_task(self._executor.execute_code_blocks(blocks))
@@ -137,6 +165,7 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
 
     async def stop(self) -> None:
         await self._executor.stop()
+        self._has_module = not self._functions
 
     async def restart(self) -> None:
         """Do nothing but warn: each block has a process of its own."""

@@ -1,0 +1,126 @@
+"""AutoGen's OpenAI client of the view, against the embedded model's own server; beside AutoGen's: `tests/compat`."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from quorate import MaxMessageTermination, RoundRobinGroupChat
+from quorate.compat.autogen.agentchat.agents import AssistantAgent
+from quorate.compat.autogen.core import CancellationToken
+from quorate.compat.autogen.core.models import ModelInfo, SystemMessage, UserMessage
+from quorate.compat.autogen.ext.models.openai import OpenAIChatCompletionClient
+from quorate.errors import ConfigError, ModelError
+from quorate.models.serve import Served
+
+KEY = "the-right-key"
+ABLE = ModelInfo(vision=False, function_calling=True, json_output=True, family="unknown", structured_output=True)
+ASKED = [SystemMessage(content="Be brief."), UserMessage(content="Say hello.", source="ann")]
+
+
+class Choice(BaseModel):
+    speaker: Literal["writer", "critic"]
+
+
+def client_of(served: Served, **options: Any) -> OpenAIChatCompletionClient:
+    given = {"model": served.model, "base_url": served.base_url, "api_key": KEY, "model_info": ABLE, "seed": 1}
+    return OpenAIChatCompletionClient(**{**given, "max_tokens": 8, "temperature": 0.0, **options})
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[OpenAIChatCompletionClient]:
+    client = client_of(served)
+    yield client
+    await client.close()
+
+
+async def test_it_answers_whole_and_in_pieces_and_counts(client: OpenAIChatCompletionClient) -> None:
+    whole = await client.create(ASKED)
+    *pieces, last = [item async for item in client.create_stream(ASKED)]
+
+    assert whole.content
+    assert "".join(str(piece) for piece in pieces) == last.content == whole.content
+    assert 0 < whole.usage.completion_tokens <= 8 < whole.usage.prompt_tokens
+    assert client.total_usage().prompt_tokens == client.actual_usage().prompt_tokens == 2 * whole.usage.prompt_tokens
+    assert 0 < client.count_tokens(ASKED) < client.remaining_tokens(ASKED)
+
+
+async def test_arguments_of_a_call_win_over_those_of_the_client(client: OpenAIChatCompletionClient) -> None:
+    assert (await client.create(ASKED, extra_create_args={"max_tokens": 2})).finish_reason == "length"
+    assert (await client.create(ASKED, extra_create_args={"stop": ["o"], "max_tokens": 9})).finish_reason == "stop"
+
+
+async def test_a_type_of_answer_holds_the_model(client: OpenAIChatCompletionClient) -> None:
+    answer = await client.create(
+        [UserMessage(content="Who speaks?", source="u")], json_output=Choice, extra_create_args={"max_tokens": 40}
+    )
+
+    assert Choice.model_validate_json(str(answer.content)).speaker in {"writer", "critic"}
+
+
+async def test_it_speaks_in_a_team_within_its_limits(served: Served) -> None:
+    agent = AssistantAgent("bot", client_of(served), system_message="Be brief.")  # pyright: ignore[reportArgumentType]
+    team = RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(2))
+
+    result = await team.run("Say hello.")
+
+    assert result.messages[-1].source == "bot"
+    assert result.messages[-1].models_usage is not None
+    assert result.usage.completion_tokens == result.messages[-1].models_usage.completion_tokens > 0
+
+
+async def test_the_key_is_in_no_dump_error_or_event(
+    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "autogen_core.events")
+    wrong = client_of(served, api_key="sk-wrong-and-secret")
+    data = client_of(served).dump_component()
+
+    with pytest.raises(ModelError, match="401") as caught:
+        await wrong.create(ASKED)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    loaded = OpenAIChatCompletionClient.load_component(data)
+    answer = await loaded.create(ASKED)
+
+    assert answer.content
+    events = [json.loads(record.getMessage()) for record in caplog.records if "LLMCall" in record.getMessage()]
+    assert len(events) == 1
+    assert events[0]["prompt_tokens"] == answer.usage.prompt_tokens
+    told = f"{caught.value}{data.model_dump_json()}{caplog.text}{wrong.dump_component()}{wrong!r}"
+    assert "secret" not in told
+    assert KEY not in told
+    for one in (wrong, loaded):
+        await one.close()
+
+
+async def test_a_token_ends_a_call(client: OpenAIChatCompletionClient) -> None:
+    token = CancellationToken()
+    stream = client.create_stream(ASKED, cancellation_token=token, extra_create_args={"max_tokens": 1500})
+    await anext(stream)
+
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        async for _ in stream:
+            pass
+
+
+def test_an_option_that_is_none_is_refused_by_its_name(served: Served) -> None:
+    with pytest.raises(ConfigError, match="temprature is neither"):
+        client_of(served, temprature=1)
+    with pytest.raises(ConfigError, match="model_info"):
+        OpenAIChatCompletionClient(model="somebodys", base_url=served.base_url)
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        OpenAIChatCompletionClient(model="gpt-4o")
+
+
+def test_what_a_run_may_count_on_follows_from_the_options() -> None:
+    client = OpenAIChatCompletionClient(model="gpt-4o", api_key="k", max_retries=0, timeout=9.0, max_tokens=100)
+
+    assert (client.info.attempts, client.info.timeout_s, client.info.max_output) == (1, 9.0, 100)
+    assert client.info.context_window == 128_000
+    assert client.info.vision
