@@ -13,7 +13,16 @@ import quorate
 from quorate import MaxMessageTermination, conversation
 from quorate.chat.ledgers import FIELDS
 from quorate.compat.autogen import quorate_team
-from quorate.compat.autogen.agentchat.agents import AssistantAgent, BaseChatAgent, SocietyOfMindAgent
+from quorate.compat.autogen.agentchat.agents import (
+    AssistantAgent,
+    BaseChatAgent,
+    CodeExecutorAgent,
+    MessageFilterAgent,
+    MessageFilterConfig,
+    PerSourceFilter,
+    SocietyOfMindAgent,
+    UserProxyAgent,
+)
 from quorate.compat.autogen.agentchat.base import Response
 from quorate.compat.autogen.agentchat.messages import TextMessage
 from quorate.compat.autogen.agentchat.teams import (
@@ -24,6 +33,7 @@ from quorate.compat.autogen.agentchat.teams import (
 )
 from quorate.compat.autogen.agentchat.tools import AgentTool, TeamTool
 from quorate.compat.autogen.core import CancellationToken, FunctionCall
+from quorate.compat.autogen.core.code_executor import CodeExecutor, CodeResult
 from quorate.compat.autogen.core.models import (
     ChatCompletionClient,
     CreateResult,
@@ -138,6 +148,49 @@ def graph() -> Any:
     return GraphFlow(agents, builder.build(), max_turns=9)
 
 
+class Runs(CodeExecutor):
+    """Runs nothing, and says what it would have run."""
+
+    component_type = "code_executor"
+
+    async def execute_code_blocks(self, code_blocks: Any, cancellation_token: CancellationToken) -> CodeResult:
+        CALLS.append("runs")
+        return CodeResult(0, f"ran {code_blocks[0].code}")
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def restart(self) -> None: ...
+
+
+class Writes(Telling):
+    """Writes code, and says what it came to."""
+
+    async def create(self, messages: Sequence[Any], **options: Any) -> CreateResult:
+        result = await super().create(messages, **options)
+        if self.name == "writer" or len(messages) % 3 == 1:
+            result = result.model_copy(update={"content": f"so: ```python\n{result.content}\n```"})
+        return result
+
+
+def coders() -> Any:
+    return RoundRobinGroupChat(
+        [
+            CodeExecutorAgent("coder", Runs(), model_client=Writes("coder"), system_message=None),
+            AssistantAgent("writer", Writes("writer"), system_message=None),
+            CodeExecutorAgent("runner", Runs(), sources=["writer"]),
+            UserProxyAgent("ann", input_func=lambda prompt: "typed"),
+        ],
+        max_turns=8,
+    )
+
+
+def filtered() -> Any:
+    rules = MessageFilterConfig(per_source=[PerSourceFilter(source="a", position="last", count=1)])
+    return RoundRobinGroupChat(
+        [bot("a"), bot("b"), MessageFilterAgent("some", bot("inner"), rules), bot("last")], max_turns=8
+    )
+
+
 async def played(made: Any, entries: Sequence[Entry] | None = None) -> tuple[list[str], list[Entry], list[str]]:
     """Run a team that is new in its process, or go on behind these entries.
 
@@ -173,6 +226,22 @@ async def test_a_crash_anywhere_in_a_team_inside_makes_at_most_one_call_again(ma
         done = sum(entry.kind == "reply" for entry in entries[:at])
         assert found == said, f"a crash after entry {at}, {entries[at - 1]}"
         assert len(more) <= len(calls) - done, at
+
+
+@pytest.mark.parametrize("made", [coders, filtered])
+@pytest.mark.filterwarnings("ignore:.*runs code that nobody approves:UserWarning")
+async def test_an_agent_that_is_new_in_its_process_knows_what_it_has_heard_and_runs_no_code_again(made: Any) -> None:
+    said, entries, calls = await played(made)
+
+    assert len(said) > 8
+    for at in [at for at, entry in enumerate(entries, 1) if entry.kind == "turn"][:-1]:
+        found, _, more = await played(made, entries[:at])
+        assert found == said, f"a crash after entry {at}"
+        done = sum(
+            entry.kind == "reply" or (entry.path.endswith(" run code") and entry.kind == "value")
+            for entry in entries[:at]
+        )
+        assert len(more) == len(calls) - done
 
 
 class Asks(BaseChatAgent):

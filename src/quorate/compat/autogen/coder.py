@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import BaseModel
 
 from quorate.chat import messages as quorate_messages
+from quorate.chat.facts import Fact
 from quorate.chat.messages import (
     BaseChatMessage,
     CodeExecutionEvent,
@@ -326,6 +327,25 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
         decided = approve(ApprovalRequest(code=code, context=await self._model_context.get_messages()))
         response: ApprovalResponse = await decided if inspect.isawaitable(decided) else decided
         return None if response.approved else response.reason
+
+    async def view_take_up(self, facts: Sequence[Fact]) -> bool:
+        if self._client is None:
+            return True  # what was said before is of no account: its code has run
+        if await self._model_context.get_messages():
+            return False
+        add, thought = self._model_context.add_message, None
+        for fact in facts:
+            item = fact.message or fact.event
+            if fact.speaker != self.name:
+                await self._hear([] if fact.message is None else [fact.message])
+            elif isinstance(item, ThoughtEvent):
+                thought = item.content
+            elif isinstance(item, CodeExecutionEvent):
+                await add(UserMessage(content=item.result.output, source=self.name))
+            elif isinstance(item, TextMessage) or (isinstance(item, CodeGenerationEvent) and item.code_blocks):
+                await add(AssistantMessage(content=item.content, source=self.name, thought=thought))
+                thought = None
+        return True
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         """Keep what its model is shown."""

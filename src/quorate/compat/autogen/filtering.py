@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel
 
+from quorate.chat.facts import Fact
 from quorate.chat.messages import BaseChatMessage
 from quorate.compat.autogen.agentchat.base import ChatAgent, Response
 from quorate.compat.autogen.components import Component, ComponentModel
@@ -77,6 +78,18 @@ class MessageFilterAgent(BaseChatAgent, Component[MessageFilterAgentConfig]):
         """Answer what is passed on, and yield what comes, the `Response` last."""
         async for item in self._wrapped_agent.on_messages_stream(self._apply_filter(messages), cancellation_token):
             yield item
+
+    async def view_take_up(self, facts: Sequence[Fact]) -> bool:
+        kept: list[Fact] = []
+        new: dict[str, Fact] = {}
+        for fact in facts:
+            if fact.speaker == self.name:
+                passed = self._apply_filter([one.message for one in new.values() if one.message is not None])
+                kept += [*(new[message.id] for message in passed), fact.spoken_by(self._wrapped_agent.name)]
+                new = {}
+            elif fact.message is not None:
+                new[fact.message.id] = fact
+        return await self._wrapped_agent.view_take_up(kept)
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._wrapped_agent.on_reset(cancellation_token)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel
 
 from quorate.chat import messages as quorate_messages
+from quorate.chat.facts import Fact
 from quorate.chat.messages import BaseChatMessage, HandoffMessage, TextMessage, UserInputRequestedEvent
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import Response
@@ -143,6 +144,9 @@ class UserProxyAgent(BaseChatAgent, Component[UserProxyConfig]):
             return await ask(prompt, token)
         task = asyncio.get_running_loop().create_task(in_thread(lambda: ask(prompt)))
         return await token.link_future(task)
+
+    async def view_take_up(self, facts: Sequence[Fact]) -> bool:
+        return True  # a person remembers by themselves
 
     async def on_reset(self, cancellation_token: CancellationToken | None = None) -> None:
         """Keep nothing."""
