@@ -84,7 +84,7 @@ async def left_by(entries: Sequence[Entry], upto: int) -> Conversation:
     store: Any = open_store("memory:", clock=FakeClock())
     journal = await store.open("talk")
     for entry in entries[:upto]:
-        journal.append(*entry[1:4], entry.payload)
+        journal.append(entry.run, entry.path, entry.kind, entry.payload)
     await journal.commit()
     await journal.release()
     return store.conversation("talk")

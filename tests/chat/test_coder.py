@@ -337,7 +337,7 @@ async def test_crash_anywhere_ends_the_same_and_no_code_is_run_blindly_again() -
         store, executor = MemoryStore(clock=FakeClock()), Sandbox()
         journal = await store.open("talk")
         for entry in entries[:at]:
-            journal.append(*entry[1:4], entry.payload)
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
         await journal.release()
         team = solving(executor)
 

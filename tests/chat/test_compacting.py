@@ -75,7 +75,7 @@ async def test_crash_anywhere_goes_on_with_the_same_summary() -> None:
         store = MemoryStore(clock=FakeClock())
         journal = await store.open("talk")
         for entry in entries[:at]:
-            journal.append(*entry[1:4], entry.payload)
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
         await journal.release()
         team, models = talking(6)
 

@@ -470,7 +470,7 @@ async def test_fork_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came
             left = await fork(store, "talk", at=at, say=say)
             journal = await store.open(left.id)
             for entry in entries[begun:cut]:
-                journal.append(*entry[1:4], entry.payload)
+                journal.append(entry.run, entry.path, entry.kind, entry.payload)
             await journal.commit()
             await journal.release()
             result = await team(waves=True, word="again: ").continue_run(left.id, store=store)

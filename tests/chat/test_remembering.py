@@ -107,7 +107,7 @@ async def test_crash_anywhere_asks_again_only_what_was_not_answered() -> None:
         store = MemoryStore(clock=FakeClock())
         journal = await store.open("talk")
         for entry in entries[:at]:
-            journal.append(*entry[1:4], entry.payload)
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
         await journal.release()
         memory = Searching("Rome is big.", "1 is one.")
 

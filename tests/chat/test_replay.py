@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from quorate import (
     Agent,
@@ -526,7 +527,7 @@ async def test_replay_of_a_run_with_an_erased_text_says_erased_and_never_diverge
     talk = await recorded()
     entries = await talk.entries()
     at = next(i for i, e in enumerate(entries) if e.kind == kind)
-    gone = entries[at]._replace(payload=tombstone(kind))
+    gone = replace(entries[at], payload=tombstone(kind))
     store = MemoryStore()
     store.load("talk", [*entries[:at], gone, *entries[at + 1 :]])
 

@@ -261,7 +261,7 @@ async def test_item_of_a_speech_that_nobody_knows_is_refused_clearly() -> None:
     journal = await other.store.open("talk")
     for entry in await talk.entries():
         payload = {"items": [["tomorrow", 1]]} if entry.kind == "said" else entry.payload
-        journal.append(*entry[1:4], payload)
+        journal.append(entry.run, entry.path, entry.kind, payload)
     await journal.release()
 
     with pytest.raises(ConfigError, match="item of kind 'tomorrow', which this Quorate does not know"):

@@ -93,7 +93,7 @@ async def crashed(plan: Plan, entries: list[Entry], at: int) -> Plan:
     left = Plan(plan.notes, calls=sum(e.kind == "result" for e in entries[:at]))
     journal = await left.store.open("talk")
     for entry in entries[:at]:
-        journal.append(*entry[1:4], entry.payload)
+        journal.append(entry.run, entry.path, entry.kind, entry.payload)
     await journal.release()
     taken = {e.payload["id"] for e in entries[:at] if e.kind in HEARD}
     for length, note in plan.posted.values():

@@ -222,7 +222,7 @@ async def test_crash_anywhere_goes_on_to_the_same_messages() -> None:
         store = MemoryStore(clock=FakeClock())
         journal = await store.open("talk")
         for entry in entries[:at]:
-            journal.append(*entry[1:4], entry.payload)
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
         await journal.release()
 
         result = await team().continue_run("talk", store=store)

@@ -66,7 +66,7 @@ async def test_folded_facts_are_those_that_were_seen_live() -> None:
     other = conversation("talk", clock=clock)
     journal = await other.store.open("talk")
     for entry in (await talk.entries())[:-1]:
-        journal.append(*entry[1:4], entry.payload)
+        journal.append(entry.run, entry.path, entry.kind, entry.payload)
     await journal.release()
 
     second, folded = team(5, "hen")
@@ -103,7 +103,7 @@ async def test_order_in_which_branches_were_written_changes_nothing_that_is_fold
         journal = await other.store.open("talk")
         written = [begun, first, *(e for name in order for e in speeches[name]), last]
         for entry in written:
-            journal.append(*entry[1:4], entry.payload)
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
         await journal.release()
         result = await waves("two", 2).continue_run("talk", store=other.store, limits=Limits(turns=2))
         found.append([m.to_text() for m in result.messages])

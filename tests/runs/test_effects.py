@@ -168,7 +168,7 @@ async def test_erased_entries_leave_the_ledger_readable(store: Any) -> None:
     journal = await erased.open("talk")
     for entry in await store.read("talk"):
         at_call = entry.path.endswith("2 pay")
-        journal.append(*entry[1:4], tombstone(entry.kind) if at_call else entry.payload)
+        journal.append(entry.run, entry.path, entry.kind, tombstone(entry.kind) if at_call else entry.payload)
     await journal.release()
 
     (row,) = await effects("talk", store=erased)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from quorate import open_store
 from quorate.runs.entries import Entry
@@ -49,7 +50,7 @@ def test_every_promise_says_what_it_is() -> None:
 class Gapped(MemoryJournal):
     def append(self, run: int, path: str, kind: str, payload: Any) -> Entry:
         entry = super().append(run, path, kind, payload)
-        self._entries[-1] = entry._replace(seq=entry.seq * 2)
+        self._entries[-1] = replace(entry, seq=entry.seq * 2)
         return self._entries[-1]
 
 

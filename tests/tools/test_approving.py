@@ -186,7 +186,7 @@ async def test_unused_approval_of_a_call_that_did_not_happen_stands() -> None:
     await till.begun(answer=lambda q: True)
     journal = await till.store.open("cut")
     for entry in await till.store.read("talk"):
-        journal.append(*entry[1:4], entry.payload)
+        journal.append(entry.run, entry.path, entry.kind, entry.payload)
         if entry.kind == "intent":
             break
     await journal.release()

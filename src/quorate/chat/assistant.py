@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +218,7 @@ class AssistantAgent(Runnable, Agent):
                 if asked_again:
                     raise structured.misfit(self.name, info.name, problem)
                 asked_again, left = True, 0
-                blocks = blocks.plus(replace(reply, calls=()), structured.told(problem, output))
+                blocks = blocks.plus(reply.unasking(), structured.told(problem, output))
                 continue
             taken = chosen(self._handoffs, reply.calls) if self._handoffs else None
             atom = await self._use_tools(turn, reply, step, taken, offered)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from quorate.chat import messages
@@ -132,7 +131,7 @@ class Rebuilding:
         ref, _, results = reference[1:].partition("+")
         reply = self._replies[ref]
         if not results:
-            return replace(reply, calls=()) if reply.calls else reply
+            return reply.unasking()
         parent, _, last = ref.rpartition("/")
         made = steps_of(self._speech[parent], parent.partition(":")[2])
         return _answered(reply, [made[int(last.partition(" ")[0]) + 1 + i].value for i in range(int(results))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,7 @@ def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
         "metadata": _priced(cost_usd) if cost_usd else {}, "id": id,
         "created_at": datetime.fromtimestamp(at / 1e6, UTC),
     })  # fmt: skip
-    block = reply if not reply.calls else replace(reply, calls=())  # calls nobody makes
-    return Fact(message, None, None, "", name, at, usage, cost_usd, block, ref)
+    return Fact(message, None, None, "", name, at, usage, cost_usd, reply.unasking(), ref)
 
 
 def _thought(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
@@ -99,8 +98,7 @@ def _structured(
         key, reply.text, format, source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
         metadata=_priced(cost_usd) if cost_usd else {}, id=id, created_at=messages.at(at),
     )  # fmt: skip
-    block = reply if not reply.calls else replace(reply, calls=())
-    return Fact(message, None, None, "", name, at, usage, cost_usd, block, ref)
+    return Fact(message, None, None, "", name, at, usage, cost_usd, reply.unasking(), ref)
 
 
 def _request(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
@@ -175,8 +173,7 @@ def _generated(steps: dict[int, Made], n: int, id: str, name: str, ref: str, att
         source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
         metadata=_priced(cost_usd) if cost_usd else {}, id=id, created_at=messages.at(at),
     )  # fmt: skip
-    block = reply if not reply.calls else replace(reply, calls=())
-    return Fact(None, event, None, "", name, at, usage, cost_usd, block)
+    return Fact(None, event, None, "", name, at, usage, cost_usd, reply.unasking())
 
 
 def _ran(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: int) -> Fact:

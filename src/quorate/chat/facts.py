@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from msgspec import Struct
+
 from quorate.models.blocks import Block, Origin, Said
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class Choice(NamedTuple):
     note: Any = None
 
 
-class Fact:
+class Fact(Struct, eq=False, gc=False):
     """One thing that happened: a message, an event, a choice of speakers, or a request to stop.
 
     Attributes:
@@ -37,31 +39,29 @@ class Fact:
         at: Microseconds since 1970.
         usage: Tokens it cost.
         cost_usd: What it cost; None where no price is known.
-        origin: Where its words come from: an agent, a person.
     """
 
-    __slots__ = (
-        "_said", "at", "block", "choice", "cost_usd", "event", "message", "origin", "ref", "speaker", "stop", "usage",
-    )  # fmt: skip
+    message: BaseChatMessage | None = None
+    event: BaseAgentEvent | BaseChatMessage | None = None
+    choice: Choice | None = None
+    stop: str = ""
+    speaker: str = ""
+    at: int = 0
+    usage: Usage | None = None
+    cost_usd: float | None = 0.0
+    block: Block | None = None
+    ref: str = ""
+    _origin: Origin | None = None
+    _said: Said | None = None
 
-    def __init__(
-        self,
-        message: BaseChatMessage | None = None,
-        event: BaseAgentEvent | BaseChatMessage | None = None,
-        choice: Choice | None = None,
-        stop: str = "",
-        speaker: str = "",
-        at: int = 0,
-        usage: Usage | None = None,
-        cost_usd: float | None = 0.0,
-        block: Block | None = None,
-        ref: str = "",
-    ) -> None:
-        self.message, self.event, self.choice, self.stop = message, event, choice, stop
-        self.speaker, self.at, self.usage, self.cost_usd = speaker, at, usage, cost_usd
-        self.block, self.ref = block, ref
-        self.origin: Origin = "agent" if speaker else "person"
-        self._said: Said | None = None
+    @property
+    def origin(self) -> Origin:
+        """Where its words come from: an agent, a person."""
+        return self._origin or ("agent" if self.speaker else "person")
+
+    @origin.setter
+    def origin(self, origin: Origin) -> None:
+        self._origin = origin
 
     @property
     def is_task(self) -> bool:
@@ -82,10 +82,8 @@ class Fact:
         return self._said
 
 
-class Given(Fact):
+class Given(Fact, eq=False, gc=False):
     """What a conversation inside another was told: its task."""
-
-    __slots__ = ()
 
     @property
     def is_task(self) -> bool:

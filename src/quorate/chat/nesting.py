@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from quorate.chat.facts import Fact
 from quorate.chat.feed import Feed
 from quorate.chat.loop import converse
@@ -386,7 +388,7 @@ def _used(path: str, inside: Sequence[Entry]) -> Callable[[str | None], Meter] |
     if not inside:
         return None
     deep = len(path) + 1
-    ours = [e._replace(path=e.path[deep:]) for e in inside if e.kind != "settled"]  # its call is made again, uncounted
+    ours = [replace(e, path=e.path[deep:]) for e in inside if e.kind != "settled"]  # its call is made again, uncounted
     return RunRecord.of(sorted(ours, key=lambda e: e.seq)).meter if ours else None
 
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from msgspec.structs import astuple
+
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError
-from quorate.runs.entries import FORMAT, Entry
+from quorate.runs.entries import Entry
 from quorate.runs.journal import Conversation
 from quorate.runs.memory import MemoryStore
 
@@ -25,7 +26,7 @@ State = dict[str, Any]
 async def saved(talk: Conversation | None) -> State:
     """Return a conversation in memory as plain data; without one, what stands for none."""
     entries = [] if talk is None else await talk.store.read(talk.id, owner=talk.owner)
-    plain = [part for entry in entries for part in entry[SHAPE]]
+    plain = [part for entry in entries for part in astuple(entry)[SHAPE]]
     try:
         text: str = pydantic_core.to_json(plain).decode()
     except pydantic_core.PydanticSerializationError:  # half a character, which only some encoders take
@@ -66,7 +67,7 @@ def _entries(text: Any) -> list[Entry]:
             type(run) is int and type(path) is str and type(kind) is str and type(at) is int and type(payload) is dict
         ):
             raise ConfigError(f"Entry {seq} of this state is none: {[run, path, kind, at]!r:.80}.")
-        found.append(filled(Entry, (seq, run, path, kind, at, payload, FORMAT)))  # pyright: ignore[reportUnknownArgumentType]: it is JSON
+        found.append(Entry(seq, run, path, kind, at, payload))  # pyright: ignore[reportUnknownArgumentType]: it is JSON
     return found
 
 

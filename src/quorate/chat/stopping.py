@@ -101,7 +101,7 @@ class AllOf(_Joined):
         return ", ".join(found) if len(found) == len(self.conditions) else None
 
 
-class Verdict(Fact):
+class Verdict(Fact, eq=False, gc=False, kw_only=True):
     """What a condition said that was asked.
 
     Attributes:
@@ -109,11 +109,8 @@ class Verdict(Fact):
         why: Why to stop, None to go on.
     """
 
-    __slots__ = ("of", "why")
-
-    def __init__(self, of: Asking, why: str | None, at: int) -> None:
-        super().__init__(at=at)
-        self.of, self.why = of, why
+    of: Any = None
+    why: str | None = None
 
 
 class Asking(Condition[str | None]):

@@ -268,7 +268,7 @@ class Talk:
         """Take in what the condition at this place among those asked has said."""
         if said:
             self.decided.add(at)
-        self.condition = self.cast.condition.see(self.condition, Verdict(self.cast.asked[at], said, when))
+        self.condition = self.cast.condition.see(self.condition, Verdict(at=when, of=self.cast.asked[at], why=said))
 
     def check_purely(self, when: int) -> None:
         """Ask those conditions whose answers follow from what was said alone."""

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from quorate.chat import shown
 from quorate.chat.console import View, watching
 from quorate.chat.fork import Said, thread
@@ -77,7 +79,7 @@ async def _print_entries(store: Store, conversation: str, run: int | None) -> No
         after = page[-1].seq
         for entry in page:
             if run is None or entry.run == run:
-                print_json(**entry._asdict())
+                print_json(**structs.asdict(entry))
 
 
 async def _verified(store: Store, conversation: str) -> tuple[Head | None, str]:

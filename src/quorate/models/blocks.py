@@ -7,8 +7,9 @@ one block, so no view of a conversation can ever separate a call from its result
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from quorate.models.image import Image
@@ -49,8 +50,19 @@ class ToolResult(NamedTuple):
     is_error: bool = False
 
 
-@dataclass(slots=True)  # not frozen: that triples the cost of making one, and several are made each turn
-class Said:
+class _Block(Struct, kw_only=True, eq=False, gc=False):
+    """What both kinds of blocks have: `wire`, where clients keep what they made of the block for their providers."""
+
+    wire: dict[str, Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        said = [name for name in self.__struct_fields__ if name != "wire"]
+        return type(self) is type(other) and all(getattr(self, name) == getattr(other, name) for name in said)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]: compared by content
+
+
+class Said(_Block, gc=False, eq=False):
     """Something said to the model by `source`: a person, another agent, a document.
 
     `ref` names the journal entry that holds the text, so that a request is journaled by reference. `parts` has texts
@@ -61,7 +73,6 @@ class Said:
     source: str = "user"
     origin: Origin = "person"
     ref: str = ""
-    wire: dict[str, Any] | None = field(default=None, compare=False, repr=False)
     parts: tuple[str | Image, ...] = ()
 
     @property
@@ -84,8 +95,7 @@ class Said:
         return f"{said}\n{shown}"
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(_Block, gc=False, eq=False):
     """What the model answered, with the results of its tool calls once they are known."""
 
     text: str = ""
@@ -93,11 +103,14 @@ class Reply:
     reasoning: tuple[Reasoning, ...] = ()
     results: tuple[ToolResult, ...] = ()
     ref: str = ""
-    wire: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def answered(self, results: Sequence[ToolResult]) -> Reply:
         """Return this reply closed with the results of its calls, in the order of the calls."""
         return Reply(self.text, self.calls, self.reasoning, tuple(results), self.ref)
+
+    def unasking(self) -> Reply:
+        """Return this reply without its calls, for where nobody makes them."""
+        return Reply(self.text, (), self.reasoning, self.results, self.ref) if self.calls else self
 
     @property
     def size_bytes(self) -> int:
@@ -122,8 +135,7 @@ Block = Said | Reply
 """A value: nobody changes one once it is made."""
 
 
-@dataclass(slots=True)
-class Summary(Said):
+class Summary(Said, gc=False, eq=False):
     """What stands for the blocks from number `head` up to, without, number `upto`."""
 
     head: int = 0

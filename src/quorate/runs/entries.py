@@ -45,6 +45,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from quorate.errors import StoreError
 from quorate.runs import paths
 
@@ -96,7 +98,7 @@ Redact = Callable[[str, str, Payload], Payload]
 """Is given path, kind and payload of every entry before it is kept, and returns the payload to keep instead."""
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """One thing that happened.
 
     `seq` counts the conversation's entries in the order they were written, from 1. `at` is in microseconds since 1970.

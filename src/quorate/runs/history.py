@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from quorate.errors import Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order, run_id
@@ -276,7 +278,7 @@ def split(record: RunRecord) -> tuple[list[Entry], dict[str, list[Entry]]]:
         if entry.seq in record.void:
             if entry.path not in intents:
                 continue
-            entry = entry._replace(kind="settled", payload={"by": "its error"})
+            entry = replace(entry, kind="settled", payload={"by": "its error"})
         turn = entry.path.partition("/")[0]
         if turn and turn not in done and not paths.is_wrap_up(turn):
             recorded.setdefault(entry.path, []).append(entry)

@@ -9,7 +9,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ReferenceType, ref
 
-from quorate.core.tuples import filled
+from msgspec.structs import replace
+
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import chain
 from quorate.runs.clock import Clock, SystemClock
@@ -79,7 +80,7 @@ class MemoryJournal:
             payload = redacted(self._redact, path, kind, payload)
         entries, now = self._entries, self._now
         at = time.time_ns() // 1000 if now is None else now()  # a call less: five entries are written each turn
-        entry = filled(Entry, (len(entries) + 1, run, path, kind, at, payload, FORMAT))
+        entry = Entry(len(entries) + 1, run, path, kind, at, payload, FORMAT)
         entries.append(entry)
         return entry
 
@@ -192,7 +193,7 @@ class MemoryJournal:
         """Put in the place of payloads what is left of them; whatever was folded of them is forgotten."""
         for at, entry in enumerate(self._entries):
             if id(entry.payload) in gone:
-                self._entries[at] = entry._replace(payload=erased(entry.kind, entry.payload))
+                self._entries[at] = replace(entry, payload=erased(entry.kind, entry.payload))
         self.kept = None
         for note in self._spent.values():
             self._spent[note.id] = note._replace(payload={})
@@ -211,14 +212,14 @@ class ForkedJournal(MemoryJournal):
 
     def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
         entry = super().append(run, path, kind, payload)
-        entry = self._entries[-1] = entry._replace(seq=self._upto + len(self._entries))
+        entry = self._entries[-1] = replace(entry, seq=self._upto + len(self._entries))
         return entry
 
     def refer(self, source: Entry) -> None:
         """Keep a further entry of the parent, whose payload is read where it is."""
         seq = self._upto + len(self._entries) + 1
         self._same[seq] = source.seq
-        self._entries.append(source._replace(seq=seq))
+        self._entries.append(replace(source, seq=seq))
 
     def all(self) -> list[Entry]:
         before = self._parent.all()
@@ -226,7 +227,7 @@ class ForkedJournal(MemoryJournal):
 
     def _resolved(self, before: list[Entry]) -> list[Entry]:
         same = self._same
-        return [e._replace(payload=before[same[e.seq] - 1].payload) if e.seq in same else e for e in self._entries]
+        return [replace(e, payload=before[same[e.seq] - 1].payload) if e.seq in same else e for e in self._entries]
 
     def _own(self) -> list[Entry]:
         return self._resolved(self._parent.all()) if self._same else self._entries

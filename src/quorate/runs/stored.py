@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from quorate.errors import ConfigError
 from quorate.runs import chain
 from quorate.runs.entries import Entry
@@ -105,7 +107,8 @@ def linked(
         return digest
 
     stored: list[Stored] = []
-    for at, (seq, run, path, kind, when, payload, version) in enumerate(entries):
+    for at, entry in enumerate(entries):
+        seq, run, path, kind, when, payload, version = astuple(entry)
         place = seq, run, path, kind
         known = links[at] if at < len(links) else None
         if known is not None and known.digest is not None:

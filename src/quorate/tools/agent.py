@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from quorate.core.handlers import RoutedAgent, message_handler
@@ -161,4 +160,4 @@ async def tool_agent_caller_loop(
         choice = request.tool_choice if len(said) < max_tool_iterations else "none"
         request = request._replace(blocks=request.blocks.plus(said[-1]), tool_choice=choice)
         answer, after = await ask(model_client, request, after=after)
-    return [*said, replace(answer.reply, calls=())]  # calls that nobody makes
+    return [*said, answer.reply.unasking()]

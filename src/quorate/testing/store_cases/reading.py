@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.runs.entries import FORMAT, LOCAL_OWNER
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Entry
 from quorate.testing.clock import FakeClock
 from quorate.testing.store_cases.expecting import Open, lasting, same, values, write, written
 
@@ -19,7 +19,7 @@ async def entries_come_back_as_they_were_written(open: Open) -> None:
 
     same(found, [entry], "What is read")
     same(await journal.entries(), [entry], "What the journal has")
-    same(tuple(entry), (1, 2, "1 turn/1 writer", "value", FakeClock().now_us(), payload, FORMAT), "The entry")
+    same(entry, Entry(1, 2, "1 turn/1 writer", "value", FakeClock().now_us(), payload, FORMAT), "The entry")
 
 
 async def kind_that_nobody_knows_is_kept_untouched(open: Open) -> None:
