@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+
 from quorate.chat.facts import SHOWN, Fact, Thread
 from quorate.chat.feed import Feed
 from quorate.chat.progress import Progress
@@ -60,7 +62,7 @@ class Made(NamedTuple):
     cost_usd: float | None = 0.0
 
 
-class Turn:
+class Turn(Struct, eq=False):
     """What an agent is given to speak.
 
     Attributes:
@@ -71,45 +73,21 @@ class Turn:
         form: The pydantic model that the answer is to be of, if the turn policy wants one.
     """
 
-    __slots__ = (
-        "_emit",
-        "_patience",
-        "_polls",
-        "_watch",
-        "asked",
-        "facts",
-        "form",
-        "items",
-        "memory",
-        "name",
-        "scope",
-        "since",
-        "state",
-        "steps",
-        "thread",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        scope: Scope,
-        thread: Thread,
-        since: int,
-        memory: Any,
-        state: dict[str, Any],
-        emit: Feed,
-        polls: frozenset[str],
-        asked: Asked | None,
-        patience: int | None = None,
-    ) -> None:
-        self.name, self.scope, self.thread, self.since = name, scope, thread, since
-        self.memory, self.state, self.asked = memory, state, asked
-        self.items: list[Item] = []
-        self.facts: list[Fact] = []
-        self.steps: dict[int, Made] = {}
-        self._emit, self._polls, self._patience = emit, polls, patience
-        self._watch: Progress | None = None
-        self.form: type[BaseModel] | None = None
+    name: str
+    scope: Scope
+    thread: Thread
+    since: int
+    memory: Any
+    state: dict[str, Any]
+    _emit: Feed
+    _polls: frozenset[str]
+    asked: Asked | None
+    _patience: int | None = None
+    items: list[Item] = []
+    facts: list[Fact] = []
+    steps: dict[int, Made] = {}
+    form: type[BaseModel] | None = None
+    _watch: Progress | None = None
 
     @property
     def new(self) -> Sequence[BaseChatMessage]:

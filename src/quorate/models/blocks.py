@@ -59,6 +59,9 @@ class _Block(Struct, kw_only=True, eq=False, gc=False):
         said = [name for name in self.__struct_fields__ if name != "wire"]
         return type(self) is type(other) and all(getattr(self, name) == getattr(other, name) for name in said)
 
+    def __ne__(self, other: object) -> bool:  # a struct has its own, which does not ask `__eq__`
+        return not self == other
+
     __hash__ = None  # pyright: ignore[reportAssignmentType]: compared by content
 
 

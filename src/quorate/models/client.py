@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from quorate.core.tuples import filled
 from quorate.errors import ModelError
 from quorate.models.blocks import Block, Blocks, Reasoning, Reply, ToolCall
@@ -146,17 +148,14 @@ class Answer(NamedTuple):
     model: str
 
 
-class Folding:
+class Folding(Struct, eq=False):
     """Folds the events of one stream into an `Answer`, the same for every provider."""
 
-    __slots__ = ("_calls", "_end", "_signature", "_text", "_thought")
-
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._thought: list[str] = []
-        self._signature = ""
-        self._calls: dict[int, CallDelta] = {}
-        self._end: Finished | None = None
+    _text: list[str] = []
+    _thought: list[str] = []
+    _signature: str = ""
+    _calls: dict[int, CallDelta] = {}
+    _end: Finished | None = None
 
     @property
     def empty(self) -> bool:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from quorate.runs.run import Run
 
 
-class Scope:
+class Scope(Struct, eq=False):
     """A part of a run that contains steps: the run, a turn, a speech, a tool that is a scope, a branch.
 
     `at` is the time of the latest entry on this path. A scope that is a *leaf* is the inside of a step: what happens
@@ -27,17 +29,21 @@ class Scope:
     started from there timing would decide who gets which number, so what happens there is told apart by what is asked.
     """
 
-    __slots__ = ("at", "count", "is_lent", "lanes", "leaf", "made", "names", "path", "run", "spent", "task")
+    run: Run
+    path: str
+    at: int
+    leaf: bool = False
+    task: Task[Any] | None = None
+    count: int = 0
+    made: int = 0
+    is_lent: bool = False
+    spent: list[Spent] | None = None
+    names: dict[tuple[str, str], tuple[int, Task[Any] | None]] | None = None
+    lanes: dict[Task[Any] | None, tuple[str, int]] | None = None
 
-    def __init__(self, run: Run, path: str, at: int, *, leaf: bool = False, task: Task[Any] | None = None) -> None:
-        self.run, self.path, self.at, self.leaf = run, path, at, leaf
-        self.count = 0
-        self.made = 0
-        self.is_lent = False
-        self.spent: list[Spent] | None = None
-        self.names: dict[tuple[str, str], tuple[int, Task[Any] | None]] | None = None
-        self.lanes: dict[Task[Any] | None, tuple[str, int]] | None = None
-        self.task = task or (None if leaf else current_task())
+    def __post_init__(self) -> None:
+        if self.task is None and not self.leaf:
+            self.task = current_task()
 
     def next(self, name: str, asked: Callable[[Any, Callable[[bytes], str]], str] | None = None, of: Any = None) -> str:
         """Return the path of the next step or scope in here.

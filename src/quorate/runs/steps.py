@@ -12,8 +12,11 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NewType, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 import quorate.errors as errors
 from quorate.core.waiting import is_cancelled, stray, within
@@ -68,8 +71,7 @@ Settlement = Happened | DidNot | None
 """None: it is not known."""
 
 
-@dataclass(slots=True)  # not frozen: one is made for every call
-class Call:
+class Call(Struct, eq=False):
     """A call with an effect class, ready to be made.
 
     Args:
