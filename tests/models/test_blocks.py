@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from quorate.models import Blocks, Reasoning, Reply, Said, ToolCall, ToolResult
 from quorate.models.blocks import bytes_of
 
-BLOCK = st.builds(Said, st.text(max_size=8), st.text(max_size=4)) | st.builds(Reply, st.text(max_size=8))
+BLOCK = st.tuples(st.text(max_size=8), st.text(max_size=4)).map(lambda t: Said(*t)) | st.text(max_size=8).map(Reply)
 CALLS = (ToolCall("c1", "add", '{"a":1}'), ToolCall("c2", "add", "{}"))
 CHARS = st.characters()
 

@@ -100,12 +100,12 @@ async def test_another_model_is_asked_itself() -> None:
     assert (await collect(ChatCompletionCache(ScriptedModel(["drei"], name="b"), store), ASKED)).reply.text == "drei"
 
 
-said = st.builds(Said, st.text(max_size=4), st.text(max_size=4))
+said = st.tuples(st.text(max_size=4), st.text(max_size=4)).map(lambda t: Said(*t))
 called = st.builds(
     lambda text, call, result: Reply(text, (ToolCall("c", *call),), (), (ToolResult("c", call[0], result),)),
     st.text(max_size=4), st.tuples(st.text(max_size=4), st.text(max_size=4)), st.text(max_size=4),
 )  # fmt: skip
-talks = st.lists(said | called | st.builds(Reply, st.text(max_size=4)), max_size=3)
+talks = st.lists(said | called | st.text(max_size=4).map(Reply), max_size=3)
 
 
 @given(talks, talks)
