@@ -206,7 +206,7 @@ async def played(made: Any, entries: Sequence[Entry] | None = None) -> tuple[lis
     else:
         journal = await store.open("talk")
         for entry in entries:
-            journal.append(*entry[1:4], entry.payload)
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
         await journal.release()
         result = await team.continue_run("talk", store=store)
     tool_runs = made in {tools, agent_tools}
