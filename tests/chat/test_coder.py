@@ -258,7 +258,9 @@ async def test_person_approves_code_days_later(value: Any, words: str) -> None:
     await store.post("talk", Note(waiting.outcome.questions[0], "answer", {"value": value}))
     result = await agent.continue_run("talk", store=store)
 
-    assert words in result.messages[-1].to_text()
+    text = result.messages[-1].to_text()
+    assert words in text
+    assert text.startswith("The code was not run, or not to its end: run_code was not approved") == (value is not True)
     assert (await replay("talk", team=agent, store=store)).identical
     assert executor.ran == (["print(1)\n"] if value is True else [])
 

@@ -45,9 +45,16 @@ def told_of(result: CodeResult) -> str:
     return result.output
 
 
+def told_in(payload: Payload) -> str:
+    """Return what the call of `run_code` came to, in words: of one that was refused or broke nothing was printed."""
+    if payload.get("error"):
+        return f"The code was not run, or not to its end: {payload['content']}"
+    return told_of(result_of(payload))
+
+
 def ran_block(payload: Payload, ref: str) -> Said:
     """Return what running code came to, as the model reads it that wrote the code."""
-    return Said(told_of(result_of(payload)), "executor", "tool", ref)
+    return Said(told_in(payload), "executor", "tool", ref)
 
 
 def read_decision(text: str) -> tuple[bool, str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import messages
-from quorate.chat.coding import RUN_CODE, ran_block, read_decision, result_of, told_of
+from quorate.chat.coding import RUN_CODE, ran_block, read_decision, result_of, told_in
 from quorate.chat.facts import SHOWN, Fact
 from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
@@ -189,7 +189,7 @@ def _output(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fac
     payload, at, _ = steps[n]
     result = result_of(payload)
     message = messages.TextMessage(
-        content=told_of(result), source=name, id=f"{id.removesuffix('model')}{RUN_CODE}",
+        content=told_in(payload), source=name, id=f"{id.removesuffix('model')}{RUN_CODE}",
         created_at=messages.at(at), metadata={"exit_code": str(result.exit_code)},
     )  # fmt: skip
     return Fact(message=message, speaker=name, at=at, block=None, ref=ref)
