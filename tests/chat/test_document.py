@@ -428,7 +428,7 @@ REGISTRY = team_registry(Parrot)
 VALID = Draft202012Validator(team_schema(REGISTRY, tools=TOOLS))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(teams())
 def test_any_document_comes_back_from_the_team_it_makes(document: dict[str, Any]) -> None:
     team = load_team(document, tools=TOOLS, registry=REGISTRY)

@@ -168,7 +168,7 @@ async def test_run_that_was_cut_goes_on_with_or_without_the_runtime_and_is_repla
     async with LocalRuntime() as runtime:
         whole, entries = await run(team(kind, runtime))
         cuts = [cut for cut in range(1, len(entries)) if not _unsafe_open(entries[:cut])]
-        for cut in cuts[::3]:
+        for cut in cuts[::5]:
             for then in (runtime, None):
                 left = await killed(entries, after=cut)
                 made = team(kind, then)

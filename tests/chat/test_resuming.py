@@ -230,16 +230,17 @@ async def test_run_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came_
     for cut in range(1, len(entries), EVERY.get(kind, 1)):
         left = await killed(entries, after=cut)
         world = World(kind)
-        halfway = await replay("talk", team=world.team, store=left.store)
+        replays = (cut - 1) % 3 == 0  # `test_replay.py` cuts anywhere too
+        before = not replays or (await replay("talk", team=world.team, store=left.store)).identical
         result = await taken_up(world, left)
-        again = await replay("talk", team=world.team, store=left.store)
+        after = not replays or (await replay("talk", team=world.team, store=left.store)).identical
         owed = len(first.asked) - sum(entry.kind == "reply" for entry in entries[:cut])
         for what, holds in {
             "messages": [m.dump() for m in result.messages] == [m.dump() for m in whole.messages],
             "journal": plain(await left.entries()) == plain(entries),
             "model calls": len(world.asked) == owed,
             "effects": Counter(world.effects) <= Counter(first.effects),
-            "replay": halfway.identical and again.identical,
+            "replay": before and after,
         }.items():
             if not holds:
                 problems.append(f"cut after {entries[cut - 1].kind} at {entries[cut - 1].path}: {what}")
