@@ -12,6 +12,7 @@ from quorate import (
     Consensus,
     CostTermination,
     Debate,
+    Delegate,
     ExternalTermination,
     FunctionalTermination,
     FunctionCallTermination,
@@ -157,6 +158,13 @@ FAULTS: dict[str, tuple[Any, str, str, str]] = {
     ),
     "a misspelt handoff elsewhere": (
         lambda: robin(agent("ann", handoffs=["bne"])), "unknown-handoff", "warning", "'bne', who is no member.",
+    ),
+    "a misspelt delegate": (
+        lambda: robin(agent("ann", tools=[Delegate("bne")]), agent("ben")), "unknown-delegate", "warning",
+        "'bne', who is no other member. Did you mean 'ben'?",
+    ),
+    "delegate to oneself": (
+        lambda: robin(agent("ann", tools=[Delegate("ann")]), agent("ben")), "unknown-delegate", "warning", "'ann'",
     ),
     "a handoff that does nothing": (
         lambda: robin(agent("ann", handoffs=["ben"]), agent("ben")), "handoff-ignored", "warning", "RoundRobin",
