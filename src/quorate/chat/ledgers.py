@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
+from pydantic_core import from_json
+
 from quorate.errors import ModelError
 from quorate.models.extract import extract_objects
 
@@ -129,27 +131,29 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
         ModelError: It is none; the text says what is wrong, for the model to mend.
     """
     found = _object(text)
-    missing = [name for name in FIELDS if not isinstance(found.get(name), dict) or "answer" not in found[name]]
-    if missing:
-        raise ModelError(f"{missing[0]} is missing, or has no answer.")
-    answers = [found[name]["answer"] for name in FIELDS]
-    wrong = [name for name, answer in zip(FIELDS[:3], answers[:3], strict=True) if not isinstance(answer, bool)]
-    if wrong:
-        raise ModelError(f"The answer of {wrong[0]} is neither true nor false.")
-    speaker = _named(str(answers[3]), members)
-    if speaker is None and not answers[0]:
+    entries: list[Any] = [found.get(name) for name in FIELDS]
+    answers: list[Any] = []
+    for name, entry in zip(FIELDS, entries, strict=True):
+        if not isinstance(entry, dict) or "answer" not in entry:
+            raise ModelError(f"{name} is missing, or has no answer.")
+        answers.append(entry["answer"])
+    done, loops, moves, named, instruction = answers
+    for name, answer in zip(FIELDS, (done, loops, moves), strict=False):
+        if answer is not True and answer is not False:
+            raise ModelError(f"The answer of {name} is neither true nor false.")
+    speaker = _named(str(named), members)
+    if speaker is None and not done:
         raise ModelError(f"next_speaker names nobody of the team. It must be one of {', '.join(members)}.")
-    why, why_speaker = str(found[FIELDS[0]].get("reason", "")), str(found[FIELDS[3]].get("reason", ""))
-    done, loops, moves = answers[:3]
-    return Progress(done, loops, moves, speaker or members[0], str(answers[4]), why, why_speaker)
+    why, why_speaker = str(entries[0].get("reason", "")), str(entries[3].get("reason", ""))
+    return Progress(done, loops, moves, speaker or members[0], str(instruction), why, why_speaker)
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)  # what a model writes that is held to a schema
+        found = from_json(text)  # what a model writes that is held to a schema
         if isinstance(found, dict):
             return cast("dict[str, Any]", found)
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     return extract_objects(text)[0]
 

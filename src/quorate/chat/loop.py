@@ -93,7 +93,7 @@ def _has_more(run: Run, path: str, entries: list[Entry]) -> bool:
 
 async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
-    run = root.run
+    run, say = root.run, None
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     cut = next((e for e in entries if e.kind == "interrupt"), None) if entries else None
     nest = run.nests[root.path] if root.path else None
@@ -113,12 +113,15 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
             meter.add_turn()
         elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
-        choice = run.append(path, "choice", _said_of(chosen, talk.cast, run, path, now(root), used))
+        say = tuple([_signed(message, f"{run.id}/{path}#{i}", now(root)) for i, message in enumerate(chosen.say)])
+        choice = run.append(path, "choice", _said_of(chosen, talk.cast, say, used))
+        if say and "redacted" in choice.payload:
+            say = None  # what is not kept is not told
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
     scope = Scope(run, path, choice.at, task=root.task)
-    told = _told_of(choice, talk, feed)
+    told = _told_of(choice, talk, feed, say)
     if told.speakers:
         await _speeches(scope, told, talk, feed, _won(entries))
     if run.is_cut:
@@ -135,10 +138,10 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
     return None
 
 
-def _told_of(choice: Entry, talk: Talk, feed: Feed) -> Choice:
-    """Begin a turn, and show what the policy says itself."""
+def _told_of(choice: Entry, talk: Talk, feed: Feed, say: tuple[BaseChatMessage, ...] | None = None) -> Choice:
+    """Begin a turn, and show what the policy says itself: `say`, or what the journal has of it."""
     before = len(talk.messages)
-    told = talk.see_choice(choice)
+    told = talk.see_choice(choice, say)
     for message in talk.messages[before:]:
         feed.says(message)
     return told
@@ -193,13 +196,13 @@ async def _cut_turn(
 
 
 def _said_of(
-    chosen: Speak | Stop, cast: Cast, run: Run, path: str, at: int, used: list[Spent] | None
+    chosen: Speak | Stop, cast: Cast, say: tuple[BaseChatMessage, ...], used: list[Spent] | None
 ) -> Payload:  # fmt: skip
     said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
     if chosen.note is not None:
         said["note"] = chosen.note if cast.notes_plainly else _plain("A turn policy's note", chosen.note)
-    if chosen.say:
-        said["say"] = tuple(_dumped(message, f"{run.id}/{path}#{i}", at) for i, message in enumerate(chosen.say))
+    if say:
+        said["say"] = tuple([message.dump() for message in say])
     if isinstance(chosen, Stop):
         said["stop"] = True
     if used:
@@ -209,13 +212,15 @@ def _said_of(
     return said
 
 
-def _dumped(message: BaseChatMessage, id: str, at: int) -> Payload:
-    """Return what a policy says as plain data; what it has no id or time for gets both from the turn."""
+def _signed(message: BaseChatMessage, id: str, at: int) -> BaseChatMessage:
+    """Return what a policy says; what it gave no id or time gets it from the turn."""
     if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise ConfigError(f"The turn policy says {message!r}; what it says are messages, such as TextMessage(…).")
-    made = {"id": id, "created_at": messages.at(at)}
     given = message.model_fields_set
-    return message.model_copy(update={name: made[name] for name in made if name not in given}).dump()
+    if "id" in given and "created_at" in given:
+        return message
+    made = {"id": id, "created_at": messages.at(at)}
+    return message.model_copy(update={name: made[name] for name in made if name not in given})
 
 
 def _choose(

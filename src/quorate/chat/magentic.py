@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import ledgers
 from quorate.chat.agent import Speaker
-from quorate.chat.facts import Fact, Thread
+from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.findings import Finding
 from quorate.chat.ledgers import Progress, filled_in
 from quorate.chat.stopping import Condition
@@ -15,6 +15,7 @@ from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError, ModelError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Reply, Said
@@ -25,6 +26,7 @@ from quorate.runs.scope import current
 
 if TYPE_CHECKING:
     from quorate.chat import messages
+    from quorate.chat.messages import BaseChatMessage
 else:
     messages = lazy("quorate.chat.messages")
 
@@ -79,6 +81,8 @@ class MagenticOne:
         final_answer_prompt: Asks for the answer, with `{task}` where it wants the task.
     """
 
+    plain = True
+
     def __init__(
         self,
         client: ModelClient | str,
@@ -102,28 +106,32 @@ class MagenticOne:
 
     def see(self, memory: State, fact: Fact) -> State:
         if fact.choice is not None:
-            note: dict[str, Any] = fact.choice.note or {}
-            spoke = fact.choice.speakers
-            if not spoke:
-                return State(recent=memory.recent)
-            planned = {name: note[name] for name in ("facts", "plan") if name in note}
-            return memory._replace(
-                **planned, rounds=note.get("rounds", memory.rounds + 1), stalls=note.get("stalls", 0),
-                recent=NOTHING if planned else memory.recent,
-                spoke=(*(name for name in memory.spoke if name not in spoke), *spoke),
-            )  # fmt: skip
+            return self._after(memory, fact.choice)
         if fact.message is None:
             return memory
+        task, facts, plan, rounds, stalls, recent, spoke = memory
         said = fact.said()
-        recent = memory.recent.plus_one(said)
+        recent = recent.plus_one(said)
         if len(recent) > 1 + 2 * RECENT:
             recent = Blocks([recent[0], *recent.since(len(recent) - RECENT)])
         if fact.speaker:
-            return memory._replace(recent=recent)
-        if memory.plan and fact.is_task:  # the run before did not come to its end
-            memory = State()
-        task = f"{memory.task}\n{said.text}" if memory.task else said.text
-        return memory._replace(task=task, recent=recent)
+            return filled(State, (task, facts, plan, rounds, stalls, recent, spoke))
+        if plan and fact.is_task:  # the run before did not come to its end
+            return State(said.text, recent=recent)
+        return memory._replace(task=f"{task}\n{said.text}" if task else said.text, recent=recent)
+
+    def _after(self, memory: State, choice: Choice) -> State:
+        """Return what is remembered once it was chosen who speaks."""
+        speakers = choice.speakers
+        task, facts, plan, rounds, _, recent, spoke = memory
+        if not speakers:
+            return State(recent=recent)
+        note: dict[str, Any] = choice.note or {}
+        if "plan" in note:
+            facts, plan, recent = note["facts"], note["plan"], NOTHING
+        spoke = (*[name for name in spoke if name not in speakers], *speakers)
+        rounds, stalls = note.get("rounds", rounds + 1), note.get("stalls", 0)
+        return filled(State, (task, facts, plan, rounds, stalls, recent, spoke))
 
     async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         round = _Round(self, await opened(self.model_client), memory, members)
@@ -179,7 +187,7 @@ class _Round:
         plan = await self._ask(blocks, WORDS)
         self._planned = {"facts": facts.text, "plan": plan.text}
         ledger = filled_in(ledgers.LEDGER, **words | self._planned)
-        self._say.append(messages.TextMessage(content=ledger, source=PLANNER))
+        self._say.append(_own(ledger))
         self._recent, self.stalls = Blocks([Said(ledger, PLANNER)]), 0
 
     async def judge(self) -> Progress | None:
@@ -205,7 +213,7 @@ class _Round:
         else:
             speaker, reason = progress.speaker, progress.why_speaker or "the planner named it"
             told = progress.instruction
-        self._say.append(messages.TextMessage(content=told, source=PLANNER))
+        self._say.append(_own(told))
         note = {**self._planned, "rounds": memory.rounds + 1, "stalls": self.stalls}
         return Speak((speaker,), reason, say=tuple(self._say), note=note)
 
@@ -213,7 +221,7 @@ class _Round:
         """Give the final answer."""
         prompt = filled_in(self._policy.final_answer_prompt, task=self._memory.task)
         answer = await self._ask(self._recent.plus(Said(prompt)), WORDS)
-        self._say.append(messages.TextMessage(content=answer.text, source=PLANNER))
+        self._say.append(_own(answer.text))
         return Stop(reason, say=tuple(self._say), note={"rounds": self._memory.rounds, "stalls": self.stalls})
 
     async def _ask(
@@ -227,6 +235,15 @@ class _Round:
         resources = scope.run.resources
         answer, resources[kept] = await ask(self._client, request, after=resources.get(kept))
         return answer.reply
+
+
+def _own(text: str) -> BaseChatMessage:
+    """Return what the planner says; with an id and a time it need not be made twice."""
+    scope = current.get()
+    if scope is None:
+        return messages.TextMessage(content=text, source=PLANNER)
+    when = messages.at(scope.at)
+    return messages.TextMessage(content=text, source=PLANNER, id=scope.new_id(), created_at=when)
 
 
 async def opened(client: ModelClient | str) -> ModelClient:

@@ -408,8 +408,8 @@ class Talk:
         self.inner = {name: talk for name, talk in self.inner.items() if name != key}
         self.stale |= {key}
 
-    def see_choice(self, entry: Entry) -> Choice:
-        """Begin the next turn, now that it was chosen who speaks."""
+    def see_choice(self, entry: Entry, say: tuple[BaseChatMessage, ...] | None = None) -> Choice:
+        """Begin the next turn, now that it was chosen who speaks; `say` is what the policy said, if it is at hand."""
         said = entry.payload
         choice = filled(Choice, (tuple(said["speakers"]), said["reason"], said.get("note")))
         self.turn += 1
@@ -420,7 +420,7 @@ class Talk:
         if (self._asks_of_choices or fact.usage is not None) and self._see_condition is not None:
             self.condition = self._see_condition(self.condition, fact)
         if "say" in said:
-            for fact in facts_said(entry):
+            for fact in facts_said(entry, say):
                 self.see(fact)
         if said.get("stop"):
             self.over = choice.reason
@@ -463,14 +463,14 @@ def _lost(path: str, turn: str, winners: Sequence[str]) -> bool:
     return bool(place) and name not in winners
 
 
-def facts_said(choice: Entry) -> Iterator[Fact]:
-    """Yield as facts what a policy said itself with a choice."""
+def facts_said(choice: Entry, say: tuple[BaseChatMessage, ...] | None = None) -> Iterator[Fact]:
+    """Yield as facts what a policy said itself with a choice, made of the entry where it is not given."""
     for i, data in enumerate(choice.payload.get("say", ())):
-        message = messages.load(data)
+        message: Any = messages.load(data) if say is None else say[i]
         used = message.models_usage
         usage = used and Usage(used.prompt_tokens, used.completion_tokens)
         ref = f"{choice.run}:{choice.path}#{i}"
-        yield Fact(message, None, None, "", message.source, choice.at, usage, 0.0, None, ref)  # pyright: ignore[reportArgumentType]: what a policy says is checked to be messages
+        yield Fact(message, None, None, "", message.source, choice.at, usage, 0.0, None, ref)
 
 
 def _inside(item: str | Payload, known: Mapping[str, Fact], task: Entry, i: int) -> Fact:
