@@ -131,16 +131,15 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
         ModelError: It is none; the text says what is wrong, for the model to mend.
     """
     found = _object(text)
-    entries: list[Any] = [found.get(name) for name in FIELDS]
-    answers: list[Any] = []
-    for name, entry in zip(FIELDS, entries, strict=True):
-        if not isinstance(entry, dict) or "answer" not in entry:
-            raise ModelError(f"{name} is missing, or has no answer.")
-        answers.append(entry["answer"])
-    done, loops, moves, named, instruction = answers
-    for name, answer in zip(FIELDS, (done, loops, moves), strict=False):
-        if answer is not True and answer is not False:
-            raise ModelError(f"The answer of {name} is neither true nor false.")
+    try:
+        entries = [found[name] for name in FIELDS]
+        done, loops, moves, named, instruction = [entry["answer"] for entry in entries]
+    except (KeyError, TypeError):
+        missing = next(n for n in FIELDS if not isinstance(found.get(n), dict) or "answer" not in found[n])
+        raise ModelError(f"{missing} is missing, or has no answer.") from None
+    if not (type(done) is type(loops) is type(moves) is bool):
+        wrong = next(n for n in FIELDS if not isinstance(found[n]["answer"], bool))
+        raise ModelError(f"The answer of {wrong} is neither true nor false.")
     speaker = _named(str(named), members)
     if speaker is None and not done:
         raise ModelError(f"next_speaker names nobody of the team. It must be one of {', '.join(members)}.")
