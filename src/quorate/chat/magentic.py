@@ -172,7 +172,8 @@ class _Round:
 
     def __init__(self, policy: MagenticOne, client: ModelClient, memory: State, members: Sequence[str]) -> None:
         self._policy, self._client, self._memory, self._members = policy, client, memory, tuple(members)
-        self._recent, self._planned = memory.recent, dict[str, str]()
+        self._recent = memory.recent
+        self._planned: dict[str, str] = {}
         self._say: list[Any] = []
         self.stalls = memory.stalls
 

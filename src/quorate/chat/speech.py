@@ -109,7 +109,7 @@ class Turn(Struct, eq=False):
 
     def emit(self, event: BaseAgentEvent | BaseChatMessage) -> None:
         """Tell an event on the way, or what somebody said to this agent alone; it is kept with the speech."""
-        kind = "told" if hasattr(event, "origin") else "json"
+        kind = "told" if isinstance(event, deriving.messages.BaseChatMessage) else "json"
         self._keep((kind, event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
         self._emit.happens(event)
 

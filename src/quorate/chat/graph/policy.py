@@ -206,7 +206,8 @@ class Graph:
             return State(choice.speakers)
         if not self._counts:
             return filled(State, (choice.speakers, None, memory.fired, memory.times, False))
-        times, more = memory.times, dict[Key, frozenset[Way]]()
+        times = memory.times
+        more: dict[Key, frozenset[Way]] = {}
         rows: Sequence[Row] = note.get("edges", ())
         for source, number, _, fires, _ in rows:
             roads = self._roads.get(source, ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from quorate.compat.autogen.core.models import (
     AssistantMessage,
     ChatCompletionClient,
     CreateResult,
+    FunctionExecutionResult,
     FunctionExecutionResultMessage,
     LLMMessage,
     RequestUsage,
@@ -23,8 +24,9 @@ from quorate.compat.autogen.core.models import (
 )
 from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
+from quorate.core.tuples import filled
 from quorate.errors import ModelError
-from quorate.models.blocks import Block, Blocks, Said
+from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
 from quorate.models.calls import ask
 from quorate.models.client import (
     Answer,
@@ -57,7 +59,7 @@ class Asking:
         result: What the client returned, None where it was not asked.
     """
 
-    __slots__ = ("_client", "_messages", "_options", "_show", "info", "result")
+    __slots__ = ("_client", "_events", "_messages", "_options", "_show", "info", "result")
 
     def __init__(
         self, client: ChatCompletionClient, messages: Sequence[LLMMessage], options: dict[str, Any], show: Show | None
@@ -65,9 +67,24 @@ class Asking:
         self._client, self._messages, self._options, self._show = client, messages, options, show
         self.info: ModelInfo = client.info
         self.result: CreateResult | None = None
+        self._events: Iterator[ModelEvent] | None = None
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask; the request says the same, for the journal and the limits."""
+        self._events = None
+        return self
+
+    def __aiter__(self) -> Asking:
+        return self
+
+    async def __anext__(self) -> ModelEvent:  # by hand: the event loop keeps a book of async generators
+        if self._events is None:
+            self._events = iter(await self._answered())
+        for event in self._events:
+            return event
+        raise StopAsyncIteration
+
+    async def _answered(self) -> list[ModelEvent]:
         try:
             if self._show is None:
                 result = await self._client.create(self._messages, **self._options)
@@ -79,15 +96,13 @@ class Asking:
             may_pass = isinstance(error, TimeoutError | ConnectionError)
             raise ModelError(f"{type(self._client).__name__} failed: {error}", retryable=may_pass) from error
         self.result = result
-        if result.thought:
-            yield ReasoningDelta(result.thought)
-        if isinstance(result.content, str):
-            yield TextDelta(result.content)
-        else:
-            for index, call in enumerate(result.content):
-                yield CallDelta(index, call.id, call.name, call.arguments)
-        usage = result.usage
-        yield Finished(Usage(usage.prompt_tokens, usage.completion_tokens), FINISH[result.finish_reason])
+        used, content = result.usage, result.content
+        usage = filled(Usage, (used.prompt_tokens, used.completion_tokens, 0, 0))
+        end = filled(Finished, (usage, FINISH[result.finish_reason], ""))
+        events: list[ModelEvent] = [ReasoningDelta(result.thought)] if result.thought else []
+        if isinstance(content, str):
+            return [*events, filled(TextDelta, (content,)), end]
+        return [*events, *[CallDelta(i, call.id, call.name, call.arguments) for i, call in enumerate(content)], end]
 
     async def _streamed(self, show: Show) -> CreateResult:
         async for item in self._client.create_stream(self._messages, **self._options):
@@ -111,6 +126,7 @@ class Transcript:
     def __init__(self) -> None:
         self._blocks, self._count = Blocks(), 0
         self._of: list[LLMMessage] | None = None
+        self._open: Reply | None = None
         self.has_images = False
 
     def follows(self, owner: list[LLMMessage]) -> bool:
@@ -121,6 +137,18 @@ class Transcript:
         """Take in the block of a message that is added to the list meanwhile."""
         self._blocks = self._blocks.plus_one(block)
         self._count += 1
+
+    def calls(self, owner: list[LLMMessage], reply: Reply) -> None:
+        """Take in a reply with calls, before its message is added to `owner`; their results come next."""
+        self._open = reply if self.follows(owner) else None
+
+    def answers(self, owner: list[LLMMessage], results: Sequence[FunctionExecutionResult]) -> None:
+        """Take in the results of the calls before, before their message is added to `owner`."""
+        reply, self._open = self._open, None
+        if reply is not None and self._of is owner and self._count + 1 == len(owner):
+            done = [ToolResult(one.call_id, one.name, one.content, bool(one.is_error)) for one in results]
+            self._blocks = self._blocks.plus_one(reply.answered(done))
+            self._count += 2
 
     def heard(self, owner: list[LLMMessage], said: Said) -> None:
         """Take in what is said with images, before the message is added to `owner`."""
@@ -170,6 +198,8 @@ async def asked(
     token: CancellationToken | None = None,
     show: Show | None = None,
     turn: Turn | None = None,
+    standing: str | None = None,
+    kept: str = "",
 ) -> tuple[CreateResult, Answer]:
     """Ask a client of AutoGen's through the door.
 
@@ -184,6 +214,8 @@ async def asked(
         token: Cancels the call.
         show: Is told the pieces of the reply as they come.
         turn: The turn in which it is asked, if it is in one.
+        standing: What is asked each time, at the end, as the journal has it; by default the instruction at the head.
+        kept: Where none is: under which name the run remembers what was asked, so that the next time adds to that.
 
     Raises:
         Exception: What the client raised; in a run as the cause of a `ModelError`.
@@ -192,17 +224,21 @@ async def asked(
     if tool_choice != "auto":
         options["tool_choice"] = tool_choice
     asking = Asking(client, messages, options, show)
-    request = ModelRequest(
-        blocks, _system(messages), specs, tool_choice, _schema(json_output), asking.info.max_output, None, None
-    )
+    system = _system(messages) if standing is None else standing
+    wanted = (blocks, system, specs, tool_choice, _schema(json_output), asking.info.max_output, None, None)
+    request = filled(ModelRequest, wanted)
+    scope = current.get() if kept else None
+    before = turn.asked if turn is not None else scope.run.resources.get(kept) if scope is not None else None
     try:
-        answer, here = await ask(asking, request, after=turn.asked if turn is not None else None)
+        answer, here = await ask(asking, request, after=before)
     except ModelError as error:
         if current.get() is None and error.__cause__ is not None:
             raise error.__cause__ from None
         raise
     if turn is not None:
         turn.asked = here
+    elif scope is not None:
+        scope.run.resources[kept] = here
     return asking.result or result_of(answer), answer
 
 

@@ -16,6 +16,7 @@ from quorate.chat.messages import (
     HandoffMessage,
     ModelClientStreamingChunkEvent,
     MultiModalMessage,
+    StopMessage,
     TextMessage,
     ThoughtEvent,
     ToolCallExecutionEvent,
@@ -227,20 +228,21 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             if result.thought:
                 inner.append(said.thought())
                 yield inner[-1]
-            await self._keep(result, said.answer)
+            await self._keep(result, said.answer, turn)
             if isinstance(result.content, str):
                 yield Response(chat_message=said.message(result.content, self._output_format), inner_messages=inner)
                 return
             inner.append(said.request(result.content))
             yield inner[-1]
+            results: list[FunctionExecutionResult] = []
             async for item in self._call(result.content, cancellation_token):
                 if isinstance(item, list):
-                    break
+                    results = cast("list[FunctionExecutionResult]", item)  # the last item
+                    continue
                 inner.append(item)
                 yield item
-            results = cast("list[FunctionExecutionResult]", item)  # pyright: ignore[reportPossiblyUnboundVariable]: the last item is a list
             inner.append(ToolCallExecutionEvent(content=results, source=self._name))
-            await self._model_context.add_message(FunctionExecutionResultMessage(content=results))
+            await self._keep_results(results)
             yield inner[-1]
             handed = self._handed_over(result, results)
             if handed is not None:
@@ -263,12 +265,13 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         context, transcript = self._model_context, self._transcript
         add = context.add_message
         for message in messages:
-            if type(message) is TextMessage and type(context) is UnboundedChatCompletionContext:
+            text = message.content if type(message) is TextMessage else _text_of(message)
+            if text is not None and type(context) is UnboundedChatCompletionContext:
                 kept = context.__dict__["_messages"]
                 if transcript.follows(kept):
                     fact = self._said_by.get(message.id)
-                    transcript.plus(Said(message.content, message.source) if fact is None else fact.said())
-                kept.append(_user({"content": message.content, "source": message.source}))
+                    transcript.plus(Said(text, message.source) if fact is None else fact.said())
+                kept.append(_user({"content": text, "source": message.source}))
                 continue
             if isinstance(message, HandoffMessage):
                 for one in message.context:
@@ -278,23 +281,35 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
                 transcript.heard(context.__dict__["_messages"], fact.said())  # the journal has its images already
             await add(to_model_message(message))
 
-    async def _keep(self, result: CreateResult, answer: Answer | None) -> None:
+    async def _keep(self, result: CreateResult, answer: Answer | None, turn: Turn | None) -> None:
         context, transcript = self._model_context, self._transcript
         message = _assistant({"content": result.content, "source": self._name, "thought": result.thought})
-        if type(context) is UnboundedChatCompletionContext and answer is not None and type(result.content) is str:
-            if transcript.follows(context.__dict__["_messages"]):
+        if type(context) is not UnboundedChatCompletionContext:
+            await context.add_message(message)
+            return
+        kept = context.__dict__["_messages"]
+        if answer is not None and type(result.content) is str:
+            if transcript.follows(kept):
                 transcript.plus(answer.reply)
-        await context.add_message(message)
+        elif answer is not None and turn is not None:
+            transcript.calls(kept, answer.reply)
+        kept.append(message)
+
+    async def _keep_results(self, results: list[FunctionExecutionResult]) -> None:
+        context = self._model_context
+        if type(context) is UnboundedChatCompletionContext:
+            self._transcript.answers(context.__dict__["_messages"], results)
+        await context.add_message(FunctionExecutionResultMessage(content=results))
 
     async def view_shown(self) -> tuple[list[LLMMessage], Any]:
         """Return what the model is shown, and the same as blocks."""
         context = self._model_context
-        messages = await context.get_messages()
         owner = context.__dict__["_messages"] if type(context) is UnboundedChatCompletionContext else None
+        messages = await context.get_messages() if owner is None else owner
         blocks = self._transcript.of(messages, owner)
         if self._transcript.has_images and not self.model_client.model_info["vision"]:
             messages = remove_images(messages)
-        return self._system_messages + messages, blocks
+        return [*self._system_messages, *messages], blocks
 
     def _call(self, calls: Sequence[FunctionCall], token: CancellationToken) -> AsyncGenerator[Any, None]:
         """Make calls side by side; yield what streaming tools tell, and the list of all results last."""
@@ -354,7 +369,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         if result.thought:
             inner.append(said.thought())
             yield inner[-1]
-        await self._keep(result, said.answer)
+        await self._keep(result, said.answer, turn)
         yield Response(chat_message=said.message(result.content, self._output_format), inner_messages=inner)
 
     # -- state ---------------------------------------------------------------------------------------------------------
@@ -457,7 +472,8 @@ class _Said:
         """Ask the model."""
         agent = self._agent
         messages, blocks = await agent.view_shown()
-        tools, specs = ([], ()) if self._reflecting else await agent.view_calls.offered()
+        calls = agent.view_calls
+        tools, specs = ([], ()) if self._reflecting else calls.known or await calls.offered()
         self.result, self.answer = await asked(
             agent.model_client,
             messages,
@@ -514,6 +530,15 @@ class _Said:
             assert message is not None
             return message
         return _text({"content": text, **fields})
+
+
+def _text_of(message: BaseChatMessage) -> str | None:
+    """Return a message as a model reads it, where that is the text that the journal has of it too."""
+    if type(message) is StopMessage or type(message) is ToolCallSummaryMessage:
+        return message.content
+    if type(message) is HandoffMessage and not message.context:
+        return message.content
+    return None
 
 
 def as_client(given: Any) -> ChatCompletionClient:

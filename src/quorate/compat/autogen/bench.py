@@ -29,17 +29,20 @@ class Calls:
     Args:
         benches: Where tools are looked for, in order.
         handoffs: Those that hand over, by name.
+
+    Attributes:
+        known: What a model is offered, as `offered` returns it, once that stays the same.
     """
 
     def __init__(self, benches: Sequence[Workbench], handoffs: Mapping[str, Handoff]) -> None:
         self._benches, self._handoffs = benches, handoffs
         self._static = all(type(bench).__module__.startswith("quorate.") for bench in benches)
         self._found: tuple[list[Any], tuple[ToolSpec, ...], dict[str, Workbench]] | None = None
+        self.known: tuple[list[Any], tuple[ToolSpec, ...]] | None = None
 
     async def offered(self) -> tuple[list[Any], tuple[ToolSpec, ...]]:
         """Return what a model is offered: schemas of tools, then the tools that hand over; and the same as specs."""
-        tools, specs, _ = await self._listed()
-        return tools, specs
+        return (await self._listed())[:2]
 
     async def _listed(self) -> tuple[list[Any], tuple[ToolSpec, ...], dict[str, Workbench]]:
         if self._found is not None:
@@ -54,21 +57,21 @@ class Calls:
         specs = tuple([_spec(schema) for schema in [*tools, *(tool.schema for tool in handing)]])
         found = [*tools, *handing], specs, places
         if self._static:  # tools that stay the same are looked at once
-            self._found = found
+            self._found, self.known = found, found[:2]
         return found
 
     async def make(self, calls: Sequence[FunctionCall], token: CancellationToken) -> AsyncGenerator[Any, None]:
         """Make calls; yield what streaming tools tell as they run, and the list of all results last."""
         _, _, places = await self._listed()
-        told: asyncio.Queue[Any] = asyncio.Queue()
-        tools: dict[str, Tool[..., Any]] = {}
-        streams = False
-        for call in calls:
-            place = places.get(call.name)
-            streams = streams or _may_stream(place, call.name)
-            tools[call.name] = Bound(call.name, place, self._handoffs.get(call.name), told, token)
+        told: asyncio.Queue[Any] | None = None
+        if any(_may_stream(places.get(call.name), call.name) for call in calls):
+            told = asyncio.Queue()
+        tools: dict[str, Tool[..., Any]] = {
+            call.name: Bound(call.name, places.get(call.name), self._handoffs.get(call.name), told, token)
+            for call in calls
+        }
         asked = [ToolCall(call.id, call.name, call.arguments) for call in calls]
-        if streams:
+        if told is not None:
             done: Any = None
             async for item in pumped(_lent(tools, asked), told):
                 if isinstance(item, tuple):
@@ -116,7 +119,7 @@ class Bound(Tool[..., Any]):
         name: str,
         bench: Workbench | None,
         handoff: Handoff | None,
-        told: asyncio.Queue[Any],
+        told: asyncio.Queue[Any] | None,
         token: CancellationToken,
     ) -> None:
         self.name, self.description, self.parameters = name, "", ()
@@ -144,7 +147,7 @@ class Bound(Tool[..., Any]):
         bench = self._bench
         assert bench is not None
         result: Any = None
-        if _may_stream(bench, self.name):
+        if self._told is not None and _may_stream(bench, self.name):
             assert isinstance(bench, StreamWorkbench)
             async for result in bench.call_tool_stream(self.name, values, self._token):
                 if not isinstance(result, ToolResult):

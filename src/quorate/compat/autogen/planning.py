@@ -34,6 +34,7 @@ from quorate.errors import ConfigError, ModelError
 
 PLANNER = "MagenticOneOrchestrator"
 """Who plans and instructs, in the thread and in states."""
+LAST = "the planner's last question"
 
 
 class _YesOrNo(BaseModel):
@@ -181,10 +182,10 @@ class _Round:
             ModelError: The model did not say it, however often it was asked.
         """
         policy, info = self._policy, self._team.model_client.model_info
-        ask = [_prompt(ledgers.progress_prompt(self._memory.task, policy.roles, policy.names))]
+        prompt = ledgers.progress_prompt(self._memory.task, policy.roles, policy.names)
         wanted: Any = LedgerEntry if info.get("structured_output") else True if info.get("json_output") else None
         for _ in range(profile.LEDGER_ATTEMPTS):
-            found = _read(await self._ask(ask, wanted), policy.names)
+            found = _read(await self._ask([_prompt(prompt)], wanted, standing=prompt), policy.names)
             if found is not None:
                 return found
         raise ModelError(
@@ -205,17 +206,19 @@ class _Round:
             note |= {"facts": self._facts, "plan": self._plan, "skip": self._ledger}
         return note
 
-    async def _ask(self, more: Sequence[LLMMessage], wanted: Any = None) -> str:
-        """Ask the model about what was told since the ledger, and `more`."""
+    async def _ask(self, more: Sequence[LLMMessage], wanted: Any = None, standing: str | None = None) -> str:
+        """Ask the model about what was told since the ledger, and `more`, whose text is `standing` if asked often."""
         client, told = self._team.model_client, self._told
         messages = [*told, *more]
         blocks = self._policy.transcript.of(list(told), told if isinstance(told, list) else None)
         result, _ = await asked(
             client,
             messages if client.model_info["vision"] else remove_images(messages),
-            blocks=blocks.plus(*blocks_of(more)),
+            blocks=blocks if standing is not None else blocks.plus(*blocks_of(more)),
             json_output=wanted,
             token=token_of_run.get(),
+            standing=standing,
+            kept="" if standing is None else LAST,
         )
         if not isinstance(result.content, str):
             raise ModelError("The planner's model asked for tools, and it has none.")

@@ -64,11 +64,15 @@ class Hearing:
 
     def view_unheard(self, place: str, facts: list[Fact]) -> list[BaseChatMessage]:
         """Return what is new to it: what it was handed with a state, then what others have said since."""
-        since = self.view_heard_of.get(place, 0)
         name = self._name
-        new = [f for f in facts[since:] if f.message is not None and f.speaker != name]
-        said = [f.message for f in new if f.message is not None]
-        self._said_by = {message.id: fact for message, fact in zip(said, new, strict=True)}
+        said: list[BaseChatMessage] = []
+        said_by: dict[str, Fact] = {}
+        for fact in facts[self.view_heard_of.get(place, 0) :]:
+            message = fact.message
+            if message is not None and fact.speaker != name:
+                said.append(message)
+                said_by[message.id] = fact
+        self._said_by = said_by
         return [*self._waiting, *said] if self._waiting else said
 
     def view_has_heard(self, place: str, count: int) -> None:
@@ -283,6 +287,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
 
     async def _spoken(self, turn: Turn, new: list[BaseChatMessage], token: CancellationToken) -> Response:
         response: Response | None = None
+        tells = False
         async for item in self.on_messages_stream(new, token):
             if isinstance(item, Response):
                 response = item
@@ -290,11 +295,12 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
                 turn.show(item)
             elif isinstance(item, BaseAgentEvent | BaseChatMessage):
                 turn.emit(item)
+                tells = True
             else:
                 raise ConfigError(f"{self.name}.on_messages_stream() yielded {item!r}, which is no message or event.")
         if response is None:
             raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
-        if turn.facts:
+        if tells:
             turn.only_shown({item.id for item in response.inner_messages or ()})
         return response
 
