@@ -130,7 +130,9 @@ class Transcript:
         self.has_images = False
 
     def follows(self, owner: list[LLMMessage]) -> bool:
-        """Whether it has the blocks of all that `owner` has now."""
+        """Whether it has the blocks of all that `owner` has now; it begins with a list that has nothing yet."""
+        if not owner:
+            self._begin(owner)
         return self._of is owner and self._count == len(owner)
 
     def plus(self, block: Block) -> None:
@@ -161,7 +163,7 @@ class Transcript:
         if self._of is owner and self._count == len(messages) and owner is not None:
             return self._blocks
         if owner is None or self._of is not owner or self._count > len(messages):
-            self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
+            self._begin(owner)
         new = messages[self._count :]
         if new:
             if any(isinstance(message, UserMessage) and isinstance(message.content, list) for message in new):
@@ -173,6 +175,9 @@ class Transcript:
                 self._blocks = self._joined(new)
             self._count = len(messages)
         return self._blocks
+
+    def _begin(self, owner: list[LLMMessage] | None) -> None:
+        self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
 
     def _joined(self, new: list[LLMMessage]) -> Blocks:
         if not isinstance(new[0], FunctionExecutionResultMessage) or not len(self._blocks):

@@ -1,0 +1,65 @@
+"""What models are asked in the AutoGen view, as the journal has it."""
+
+from typing import Any
+
+from quorate.chat import audit
+from quorate.compat.autogen.clients import blocks_of
+
+
+async def looked(place: str) -> str:
+    """Look at a place."""
+    return f"There is nothing at {place}."
+
+
+async def broken(number: int) -> str:
+    """Raise."""
+    raise ValueError(f"no {number}")
+
+
+def calls(*asked: tuple[str, str]) -> Any:
+    from autogen_core import FunctionCall
+    from autogen_core.models import CreateResult, RequestUsage
+
+    content = [FunctionCall(id=f"c{n}", name=name, arguments=arguments) for n, (name, arguments) in enumerate(asked)]
+    return CreateResult(finish_reason="function_calls", content=content, usage=RequestUsage(1, 1), cached=False)
+
+
+async def test_journal_refers_to_calls_their_results_and_handovers_and_rebuilds_what_was_asked(
+    autogen_core: None,
+) -> None:
+    """ENGINE 14: nothing is written twice, and requests are rebuilt from the journal alone."""
+    from autogen_agentchat.agents import AssistantAgent
+    from autogen_agentchat.conditions import TextMentionTermination
+    from autogen_agentchat.teams import Swarm
+    from autogen_core.models import ModelFamily, ModelInfo
+    from autogen_ext.models.replay import ReplayChatCompletionClient
+
+    script = [
+        calls(("looked", '{"place": "a"}'), ("broken", '{"number": 1}')),
+        "I looked.",
+        calls(("transfer_to_writer", "{}")),
+        "Somebody looked.",
+        calls(("looked", '{"place": "b"}')),
+        "DONE",
+    ]
+    info = ModelInfo(
+        vision=False, function_calling=True, json_output=False, family=ModelFamily.UNKNOWN, structured_output=False
+    )
+    client = ReplayChatCompletionClient(script, model_info=info)
+    more: dict[str, Any] = {"tools": [looked, broken], "reflect_on_tool_use": True}
+    members = [AssistantAgent("clerk", client, handoffs=["writer"], **more), AssistantAgent("writer", client, **more)]
+    team: Any = Swarm(members, termination_condition=TextMentionTermination("DONE"))
+
+    await team.run(task="Go.")
+
+    own = team._engine.__dict__["_own"]  # the view itself shows nobody its journal
+    entries = await own.store.read(own.id)
+    asked = [one.request for attempts in audit.requests(own.id, entries).values() for one in attempts]
+    sent = [call["messages"] for call in client.create_calls]
+    assert len(asked) == len(sent) == len(script)
+    for request, messages in zip(asked, sent, strict=True):
+        assert [b.content for b in request.blocks] == [b.content for b in blocks_of(messages)]
+    references = [ref for entry in entries if entry.kind == "call" for ref in entry.payload["blocks"]]
+    assert "=1:1 turn/1 clerk/1 model+2" in references
+    assert "1:2 turn/1 clerk" in references
+    assert not [ref for ref in references if "nothing at" in ref or "adopting" in ref]
