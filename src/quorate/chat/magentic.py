@@ -188,7 +188,7 @@ class _Round:
         plan = await self._ask(blocks, WORDS)
         self._planned = {"facts": facts.text, "plan": plan.text}
         ledger = filled_in(ledgers.LEDGER, **words | self._planned)
-        self._say.append(_own(ledger))
+        self._say.append(own_word(ledger))
         self._recent, self.stalls = Blocks([Said(ledger, PLANNER)]), 0
 
     async def judge(self) -> Progress | None:
@@ -214,7 +214,7 @@ class _Round:
         else:
             speaker, reason = progress.speaker, progress.why_speaker or "the planner named it"
             told = progress.instruction
-        self._say.append(_own(told))
+        self._say.append(own_word(told))
         note = {**self._planned, "rounds": memory.rounds + 1, "stalls": self.stalls}
         return Speak((speaker,), reason, say=tuple(self._say), note=note)
 
@@ -222,7 +222,7 @@ class _Round:
         """Give the final answer."""
         prompt = filled_in(self._policy.final_answer_prompt, task=self._memory.task)
         answer = await self._ask(self._recent.plus(Said(prompt)), WORDS)
-        self._say.append(_own(answer.text))
+        self._say.append(own_word(answer.text))
         return Stop(reason, say=tuple(self._say), note={"rounds": self._memory.rounds, "stalls": self.stalls})
 
     async def _ask(
@@ -238,7 +238,7 @@ class _Round:
         return answer.reply
 
 
-def _own(text: str) -> BaseChatMessage:
+def own_word(text: str) -> BaseChatMessage:
     """Return what the planner says; with an id and a time it need not be made twice."""
     scope = current.get()
     if scope is None:

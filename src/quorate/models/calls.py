@@ -437,6 +437,9 @@ def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ..
     return "", tuple([reference(block) for block in blocks.since(0)])
 
 
+_written = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder each time
+
+
 def reference(block: Said | Reply) -> str:
     """Return where the journal has a block, or its text where it has none.
 
@@ -445,11 +448,11 @@ def reference(block: Said | Reply) -> str:
     """
     if isinstance(block, Said):
         if block.ref or not block.parts:
-            return block.ref or json.dumps([block.source, block.text], ensure_ascii=False)
+            return block.ref or _written([block.source, block.text])
         parts = [part if isinstance(part, str) else {"data": part.to_base64()} for part in block.parts]
-        return json.dumps([block.source, block.text, parts], ensure_ascii=False)
+        return _written([block.source, block.text, parts])
     if not block.ref:
-        return json.dumps([None, block.text], ensure_ascii=False)
+        return _written([None, block.text])
     return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
 
 

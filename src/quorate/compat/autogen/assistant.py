@@ -16,7 +16,6 @@ from quorate.chat.messages import (
     HandoffMessage,
     ModelClientStreamingChunkEvent,
     MultiModalMessage,
-    StopMessage,
     TextMessage,
     ThoughtEvent,
     ToolCallExecutionEvent,
@@ -30,6 +29,7 @@ from quorate.compat.autogen.agentchat.base import Handoff, Response
 from quorate.compat.autogen.agentchat.messages import (
     MemoryQueryEvent,
     StructuredMessageFactory,
+    model_text,
     to_model_message,
 )
 from quorate.compat.autogen.agentchat.state import AssistantAgentState
@@ -48,7 +48,6 @@ from quorate.compat.autogen.core.models import (
     FunctionExecutionResultMessage,
     LLMMessage,
     SystemMessage,
-    UserMessage,
 )
 from quorate.compat.autogen.functiontool import FunctionTool
 from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
@@ -64,7 +63,6 @@ from quorate.runs.scope import current
 
 _llm_message: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 _text = TextMessage.__pydantic_validator__.validate_python
-_user = UserMessage.__pydantic_validator__.validate_python
 _assistant = AssistantMessage.__pydantic_validator__.validate_python
 
 
@@ -265,13 +263,13 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         context, transcript = self._model_context, self._transcript
         add = context.add_message
         for message in messages:
-            text = message.content if type(message) is TextMessage else _text_of(message)
+            text = model_text(message)
             if text is not None and type(context) is UnboundedChatCompletionContext:
                 kept = context.__dict__["_messages"]
                 if transcript.follows(kept):
                     fact = self._said_by.get(message.id)
                     transcript.plus(Said(text, message.source) if fact is None else fact.said())
-                kept.append(_user({"content": text, "source": message.source}))
+                kept.append(to_model_message(message))
                 continue
             if isinstance(message, HandoffMessage):
                 for one in message.context:
@@ -530,15 +528,6 @@ class _Said:
             assert message is not None
             return message
         return _text({"content": text, **fields})
-
-
-def _text_of(message: BaseChatMessage) -> str | None:
-    """Return a message as a model reads it, where that is the text that the journal has of it too."""
-    if type(message) is StopMessage or type(message) is ToolCallSummaryMessage:
-        return message.content
-    if type(message) is HandoffMessage and not message.context:
-        return message.content
-    return None
 
 
 def as_client(given: Any) -> ChatCompletionClient:

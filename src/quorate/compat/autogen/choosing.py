@@ -8,7 +8,13 @@ from typing import Any, ClassVar, Self
 
 from quorate.chat.facts import SHOWN, Fact, Thread
 from quorate.chat.feed import viewers
-from quorate.chat.messages import BaseChatMessage, BaseMessage, ModelClientStreamingChunkEvent, SelectorEvent
+from quorate.chat.messages import (
+    BaseChatMessage,
+    BaseMessage,
+    HandoffMessage,
+    ModelClientStreamingChunkEvent,
+    SelectorEvent,
+)
 from quorate.chat.selector import Selector, Spoken
 from quorate.chat.turns import Speak, TurnPolicy
 from quorate.compat.autogen import profile
@@ -70,7 +76,7 @@ class Naming(Selector):
         context = self._team.model_context
         for item in items[self._heard :]:
             if isinstance(item, BaseChatMessage):
-                for one in getattr(item, "context", ()):
+                for one in item.context if isinstance(item, HandoffMessage) else ():
                     await context.add_message(one)
                 await context.add_message(to_model_message(item))
         self._heard = len(items)

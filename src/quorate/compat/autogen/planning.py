@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from quorate.chat import ledgers
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.ledgers import filled_in
-from quorate.chat.messages import BaseChatMessage, BaseMessage, TextMessage
+from quorate.chat.magentic import PLANNER, own_word
+from quorate.chat.messages import BaseChatMessage, BaseMessage
 from quorate.chat.stopping import Condition
 from quorate.chat.talk import Talk
 from quorate.chat.turns import Speak, Stop, TurnPolicy
@@ -31,9 +32,8 @@ from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError, ModelError
+from quorate.models.blocks import Reply
 
-PLANNER = "MagenticOneOrchestrator"
-"""Who plans and instructs, in the thread and in states."""
 LAST = "the planner's last question"
 
 
@@ -92,6 +92,8 @@ class Planning:
         ledgers: Gets the ids of its ledgers: with each, the members begin anew.
     """
 
+    plain = True
+
     def __init__(self, team: MagenticOneGroupChat, first: Planned, ledgers: set[str]) -> None:
         self.team, self._first, self._ledgers = team, first, ledgers
         self.names = tuple(one.name for one in team.members)
@@ -119,7 +121,11 @@ class Planning:
             memory = memory._replace(said=[], told=[], skip=None)
         if isinstance(memory.said, list):
             memory.said.append(message)
-            cast("list[LLMMessage]", memory.told).append(_told(message))
+            told = cast("list[LLMMessage]", memory.told)
+            if self.transcript.follows(told):
+                own = message.source == PLANNER
+                self.transcript.plus(Reply(message.to_model_text()) if own else fact.said())
+            told.append(_told(message))
         return memory
 
     async def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Speak | Stop:
@@ -140,7 +146,7 @@ class _Round:
         self._facts, self._plan = memory.facts, memory.plan
         self._rounds, self._stalls = memory.rounds, memory.stalls if memory.begun else 0
         self._told = memory.told
-        self._say: list[TextMessage] = []
+        self._say: list[BaseChatMessage] = []
         self._ledger: int | None = None
 
     async def next(self) -> Speak | Stop:
@@ -157,7 +163,7 @@ class _Round:
             moves = found["is_progress_being_made"]["answer"] and not found["is_in_loop"]["answer"]
             self._stalls = max(0, self._stalls - 1) if moves else self._stalls + 1
             if self._stalls < self._team.max_stalls:
-                self._say.append(_own(found["instruction_or_question"]["answer"]))
+                self._say.append(own_word(found["instruction_or_question"]["answer"]))
                 reason = str(found["next_speaker"]["reason"]) or "the planner named it"
                 return Speak((found["next_speaker"]["answer"],), reason, tuple(self._say), self._note())
             await self._make_plan(ledgers.NEW_FACTS, ledgers.NEW_PLAN)
@@ -172,7 +178,7 @@ class _Round:
         self._plan = await self._ask(asks)
         await self._team.begin_members_anew()
         self._ledger = len(self._say)
-        self._say.append(_own(filled_in(ledgers.LEDGER, **words, facts=self._facts, plan=self._plan)))
+        self._say.append(own_word(filled_in(ledgers.LEDGER, **words, facts=self._facts, plan=self._plan)))
         self._told = (_told(self._say[-1]),)
 
     async def _judge(self) -> dict[str, Any]:
@@ -197,7 +203,7 @@ class _Round:
         """Give the final answer."""
         given = self._team.final_answer_prompt
         text = filled_in(given, task=self._memory.task) if given == ledgers.FINAL else given
-        self._say.append(_own(await self._ask([_prompt(text)])))
+        self._say.append(own_word(await self._ask([_prompt(text)])))
         return Stop(reason, tuple(self._say), self._note())
 
     def _note(self) -> dict[str, Any]:
@@ -223,10 +229,6 @@ class _Round:
         if not isinstance(result.content, str):
             raise ModelError("The planner's model asked for tools, and it has none.")
         return result.content
-
-
-def _own(text: str) -> TextMessage:
-    return TextMessage(content=text, source=PLANNER)
 
 
 def _prompt(text: str) -> UserMessage:

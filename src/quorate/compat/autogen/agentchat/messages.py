@@ -78,8 +78,22 @@ AgentEvent = (
 )
 
 
+_TEXTS = frozenset({TextMessage, StopMessage, ToolCallSummaryMessage, HandoffMessage})
+_user = UserMessage.__pydantic_validator__.validate_python
+
+
+def model_text(message: BaseChatMessage) -> str | None:
+    """Return what a model reads of a message, where that is the text in it and nothing more."""
+    if type(message) in _TEXTS and not message.__dict__.get("context"):
+        return str(message.__dict__["content"])
+    return None
+
+
 def to_model_message(self: BaseChatMessage) -> UserMessage:
     """Return a chat message as AutoGen's model clients take it; `message.to_model_message()` calls it."""
+    text = model_text(self)
+    if text is not None:
+        return _user({"content": text, "source": self.source})
     if isinstance(self, StructuredMessage):
         content: Any = cast("BaseModel", self.content).model_dump_json()
     else:
