@@ -123,11 +123,14 @@ def presets() -> Case:
         ("Magentic-One, with its ledger", "magentic"),
     ):
         ours = Script("cases/presets.py", OURS, size=60, variant=variant, rounds=3)
+        view = Script("cases/presets_view.py", OURS, size=60, variant=variant, rounds=2)
         autogen = Script("peers/autogen_presets.py", PEERS, size=60, variant=variant, rounds=2)
         for turns in (10, 100, 1000):
             key = f"turn_{turns}_us"
             theirs = Reading(autogen, key)
             rows.append(Row(f"{label}, {turns} turns", "us", Reading(ours, key), "AutoGen", theirs, at_most=1 / 10))
+            named = f"{label}, {turns} turns, AutoGen view"
+            rows.append(Row(named, "us", Reading(view, key), "AutoGen", theirs, at_most=1 / 10))
         rows.append(Row(f"{label}, 1,000 turns to 100", "x", Reading(ours, "growth"), at_most=1.2))
     return Case("presets", tuple(rows))
 
