@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 from weakref import WeakValueDictionary
 
@@ -69,7 +69,7 @@ class FunctionTool(BaseTool[BaseModel, BaseModel], Component[FunctionToolConfig]
         own = _named(func)
         fields: dict[str, Any] = {p.name: _field(own, p, hints) for p in parameters.values() if p.name != _TOKEN}
         super().__init__(
-            create_model(f"{own}args", **fields),
+            create_model(f"{own}args", **fields) if fields else _nothing(f"{own}args"),
             hints.get("return", inspect.Signature.empty),
             name or own,
             description,
@@ -106,6 +106,12 @@ class FunctionTool(BaseTool[BaseModel, BaseModel], Component[FunctionToolConfig]
                 "configuration loads."
             )
         return cls(func, config.description, config.name, config.global_imports)
+
+
+@lru_cache(maxsize=64)
+def _nothing(name: str) -> type[BaseModel]:
+    """Return the model of no arguments: one for all functions of that name, such as those that hand over."""
+    return create_model(name)
 
 
 def _hints(func: Callable[..., Any]) -> dict[str, Any]:

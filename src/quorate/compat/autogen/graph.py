@@ -417,19 +417,27 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
             raise ConfigError(f"The graph has {', '.join(strangers)}, who does not take part in the team.")
         self.graph = graph
         self._at: GraphManagerState | None = None
+        self._made: tuple[GraphManagerState | None, Flow] | None = None
 
     def check_start(self, task: Any) -> None:
         if self.condition is None and self.most_turns is None and self.graph.has_cycles_with_exit():
             raise ConfigError("A termination condition is required for cyclic graphs without a maximum turn limit.")
 
     def turns(self) -> TurnPolicy[Any]:
-        return Flow(self.graph.as_quorates(), self._at)
+        return self._flow()
+
+    def _flow(self) -> Flow:
+        """Return its policy from where it begins, made once."""
+        made = self._made
+        if made is None or made[0] is not self._at:
+            made = self._made = self._at, Flow(self.graph.as_quorates(), self._at)
+        return made[1]
 
     def _ending(self) -> Condition[Any]:
         ending = super()._ending()
         if self.condition is None and self.most_turns is None:
             return ending
-        return Completing(ending, Flow(self.graph.as_quorates(), self._at))
+        return Completing(ending, self._flow())
 
     def manager_state(self, memory: Any) -> dict[str, Any]:
         if memory is None and self._at is not None:
@@ -440,7 +448,7 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
             remaining=remaining, enqueued_any=enqueued, ready=sorted(self.graph.get_start_nodes())
         )
         if memory is not None:
-            Flow(self.graph.as_quorates(), self._at).where(memory, state)
+            self._flow().where(memory, state)
         return state.model_dump(exclude={"message_thread", "current_turn"})
 
     def load_manager(self, state: GraphManagerState | None) -> None:

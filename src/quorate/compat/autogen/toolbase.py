@@ -6,6 +6,8 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, Protocol, Required, TypedDict, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel
@@ -139,7 +141,7 @@ class BaseTool(ABC, Tool, Generic[ArgsT, ReturnT], ComponentBase[BaseModel]):
         Raises:
             ConfigError: It is strict, and an argument may be left out or added.
         """
-        whole = inlined(self._args_type.model_json_schema())
+        whole = inlined(_json_schema(self._args_type))
         parameters = ParametersSchema(
             type="object",
             properties=whole["properties"],
@@ -256,6 +258,11 @@ class BaseToolWithState(BaseTool[ArgsT, ReturnT], ABC, Generic[ArgsT, ReturnT, S
 _NOTHING = object()
 
 
+@lru_cache(maxsize=256)
+def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
 def inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON schema with its references put in place; a recursive one keeps its definitions."""
     definitions: dict[str, Any] = schema.get("$defs", {})
@@ -277,4 +284,4 @@ def inlined(schema: dict[str, Any]) -> dict[str, Any]:
         return {key: put(value, within) for key, value in found.items() if key != "$defs"}
 
     whole = put(schema, ())
-    return {**whole, "$defs": definitions} if recursive else whole
+    return {**whole, "$defs": deepcopy(definitions)} if recursive else whole
