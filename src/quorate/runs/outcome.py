@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from quorate.errors import ConfigError
@@ -83,7 +83,8 @@ class Limits:
 
     def over(self, other: Limits) -> Limits:
         """Return `other` with what is set here in its place."""
-        return replace(other, **self.given())
+        given = self.given()
+        return Limits(**(other.given() | given)) if given else other
 
     def complete(self) -> dict[str, float]:
         """Return all limits as plain data, what is not set at its default."""
