@@ -63,3 +63,23 @@ async def test_journal_refers_to_calls_their_results_and_handovers_and_rebuilds_
     assert "=1:1 turn/1 clerk/1 model+2" in references
     assert "1:2 turn/1 clerk" in references
     assert not [ref for ref in references if "nothing at" in ref or "adopting" in ref]
+
+
+async def test_agent_that_goes_to_another_team_does_not_refer_to_the_journal_of_the_first(autogen_core: None) -> None:
+    from autogen_agentchat.agents import AssistantAgent
+    from autogen_agentchat.conditions import MaxMessageTermination
+    from autogen_agentchat.teams import RoundRobinGroupChat
+    from autogen_ext.models.replay import ReplayChatCompletionClient
+
+    client = ReplayChatCompletionClient(["In the first.", "In the second."])
+    agent = AssistantAgent("clerk", client)
+    for task in ("Begin.", "Go on elsewhere."):
+        team: Any = RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(2))
+        await team.run(task=task)
+
+    own = team._engine.__dict__["_own"]
+    entries = await own.store.read(own.id)
+    (asked,) = [one.request for attempts in audit.requests(own.id, entries).values() for one in attempts]
+    sent = client.create_calls[-1]["messages"]
+    assert [b.content for b in asked.blocks] == [b.content for b in blocks_of(sent)]
+    assert [b.content for b in asked.blocks][1:] == ["reply\nIn the first.", "said\nuser\nGo on elsewhere."]

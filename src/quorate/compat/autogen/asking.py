@@ -127,7 +127,14 @@ class Transcript:
         self._blocks, self._count = Blocks(), 0
         self._of: list[LLMMessage] | None = None
         self._open: Reply | None = None
+        self._where = ""
         self.has_images = False
+
+    def enter(self, conversation: str) -> None:
+        """Be asked in a conversation: where it is another than before, its journal has nothing of what was said."""
+        if self._where != conversation:
+            self._begin(None)
+            self._where = conversation
 
     def follows(self, owner: list[LLMMessage]) -> bool:
         """Whether it has the blocks of all that `owner` has now; it begins with a list that has nothing yet."""

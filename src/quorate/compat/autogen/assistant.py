@@ -208,6 +208,8 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     ) -> AsyncGenerator[Any, None]:
         """Answer what is new, and yield what comes, the `Response` last."""
         inner: list[Any] = []
+        scope = current.get()
+        self._transcript.enter("" if scope is None else scope.run.journal.conversation)
         await self._hear(messages)
         for memory in self._memory or ():
             found = (await memory.update_context(self._model_context)).memories.results
