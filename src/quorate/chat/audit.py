@@ -14,7 +14,7 @@ from quorate.chat.hearing import words_of
 from quorate.chat.speech import MAKES, steps_of
 from quorate.chat.talk import facts_of
 from quorate.errors import StoreError
-from quorate.models.blocks import Block, Blocks, Origin, Reply, Said, ToolResult
+from quorate.models.blocks import Block, Blocks, Origin, Reasoning, Reply, Said, ToolCall, ToolResult
 from quorate.models.calls import answer_of, request_digest
 from quorate.models.client import ModelRequest, ToolSpec
 from quorate.models.image import Image
@@ -124,8 +124,10 @@ class Rebuilding:
     def _block(self, reference: str) -> Block:
         if reference.startswith("["):
             source, text, *more = json.loads(reference)
+            if source is None:
+                return _reply(text, *more)
             parts = tuple(p if isinstance(p, str) else Image.from_base64(p["data"]) for p in (more[0] if more else ()))
-            return Reply(text) if source is None else Said(text, source, parts=parts)
+            return Said(text, source, parts=parts)
         if not reference.startswith("="):
             return self._said[reference]
         ref, _, results = reference[1:].partition("+")
@@ -141,6 +143,14 @@ class _Run(NamedTuple):
     id: str
     number: int
     marks: tuple[tuple[int, str], ...] = ()
+
+
+def _reply(text: str, calls: Any = (), results: Any = (), reasoning: Any = ()) -> Reply:
+    """Return a reply that is no entry's, such as one that was handed over with a conversation."""
+    return Reply(
+        text, tuple(ToolCall(*call) for call in calls), tuple(Reasoning(*thought) for thought in reasoning),
+        tuple(ToolResult(*result) for result in results),
+    )  # fmt: skip
 
 
 def _answered(reply: Reply, results: list[Any]) -> Reply:

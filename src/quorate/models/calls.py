@@ -444,7 +444,8 @@ def reference(block: Said | Reply) -> str:
     """Return where the journal has a block, or its text where it has none.
 
     `1:3 turn/2 critic` is a message, `=1:3 turn/1 writer/1 model+2` a reply with the results of the two steps after it;
-    `=` alone stands for the reply to the request that is referred to.
+    `=` alone stands for the reply to the request that is referred to. What begins with `[` is JSON: source, text and
+    what is shown with it; or null, text, calls, results and reasoning of a reply.
     """
     if isinstance(block, Said):
         if block.ref or not block.parts:
@@ -452,7 +453,8 @@ def reference(block: Said | Reply) -> str:
         parts = [part if isinstance(part, str) else {"data": part.to_base64()} for part in block.parts]
         return _written([block.source, block.text, parts])
     if not block.ref:
-        return _written([None, block.text])
+        inside = (block.calls, block.results, block.reasoning) if block.calls or block.reasoning else ()
+        return _written([None, block.text, *inside])
     return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
 
 
