@@ -17,15 +17,20 @@ class Sleeper(BaseAgent):
 
     async def on_message_impl(self, message, ctx):
         print("asleep", ctx.cancellation_token.is_cancelled())
+        begun.set()
         try:
             if message.linked:
                 await ctx.cancellation_token.link_future(asyncio.ensure_future(asyncio.sleep(10)))
             else:
-                await asyncio.sleep(0.03)
+                await over.wait()
         except asyncio.CancelledError:
             print("the handler was cancelled")
             raise
         print("the handler slept to its end")
+        ended.set()
+
+
+begun, over, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
 
 async def main():
@@ -37,13 +42,17 @@ async def main():
         sent = asyncio.ensure_future(
             runtime.send_message(Sleep(linked), AgentId("sleeper", "k"), cancellation_token=token)
         )
-        await asyncio.sleep(0.01)
+        await begun.wait()
+        begun.clear()
+        for _ in range(5):  # what it waits for begins
+            await asyncio.sleep(0)
         token.cancel()
         try:
             await sent
         except asyncio.CancelledError:
             print("the sender was cancelled")
-        await asyncio.sleep(0.05)
+    over.set()
+    await ended.wait()
     await runtime.stop_when_idle()
 
 
