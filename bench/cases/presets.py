@@ -1,7 +1,7 @@
 """One turn of each preset with two assistant agents, in memory, in conversations of 10, 100 and 1,000 turns.
 
-Variants: `selector` (by a function), `swarm` (each hands over to the other), `graph` (a loop of two nodes with a
-condition), `magentic` (a progress ledger before each turn, a speech after it: both count as one turn).
+Variants: `selector` (by a function), `swarm` (each says something, then hands over), `graph` (a loop of two nodes with
+a condition), `magentic` (a progress ledger before each turn, a speech after it: both count as one turn).
 """
 
 import asyncio
@@ -35,10 +35,10 @@ def team(variant: str, turns: int, size_bytes: int) -> Team:
     said = texts(turns, size_bytes)
     until = MaxMessageTermination(turns + 1)
     if variant == "swarm":
-        calls = [ToolCall(f"c{n}", f"transfer_to_{NAMES[1 - n % 2]}", "{}") for n in range(turns)]
-        model = ScriptedModel(calls)
+        calls = [ToolCall(f"c{n}", f"transfer_to_{NAMES[1 - n // 2 % 2]}", "{}") for n in range(turns)]
+        model = ScriptedModel([calls[n] if n % 2 else said[n] for n in range(turns)])
         members = [AssistantAgent(name, model, handoffs=[NAMES[1 - i]]) for i, name in enumerate(NAMES)]
-        return Swarm(members, termination_condition=until, patience=10**6)  # they say nothing else, on purpose
+        return Swarm(members, termination_condition=until)
     model = ScriptedModel(said)
     members = [AssistantAgent(name, model, system_message="You work on the text.") for name in NAMES]
     if variant == "selector":

@@ -26,8 +26,10 @@ def team(variant: str, turns: int, size_bytes: int) -> Any:
     until = MaxMessageTermination(turns + 1)
     if variant == "swarm":
         # with events counted, as AutoGen does only where it is told to, a turn would be three messages
-        calls = [FunctionCall(id=f"c{n}", name=f"transfer_to_{NAMES[1 - n % 2]}", arguments="{}") for n in range(turns)]
-        client = InstantClient([[call] for call in calls])
+        tools = [f"transfer_to_{NAMES[1 - n // 2 % 2]}" for n in range(turns)]
+        calls = [FunctionCall(id=f"c{n}", name=name, arguments="{}") for n, name in enumerate(tools)]
+        said = texts(turns, size_bytes)
+        client = InstantClient([[calls[n]] if n % 2 else said[n] for n in range(turns)])
         members = [AssistantAgent(name, client, handoffs=[NAMES[1 - i]]) for i, name in enumerate(NAMES)]
         return Swarm(list(members), termination_condition=until)
     client = InstantClient(texts(turns, size_bytes))

@@ -177,7 +177,8 @@ class Talk:
         self.condition: Any = self.cast.condition.begin()
         self.watch_anew()
         self.first, self.turn, self.over = len(self.facts), 0, ""
-        self.checked, self.decided = self.first, set[int]()
+        self.checked = self.first
+        self.decided: set[int] = set()
 
     def watch_anew(self) -> None:
         """Forget what repeated itself: in an earlier run, or before somebody went on with one that had stalled."""
