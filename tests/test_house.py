@@ -105,6 +105,7 @@ HEAVY = [
     "numpy",
     "openai",
     "pydantic",
+    "pydantic_core",
     "opentelemetry",
     "rich",
     "sqlalchemy",

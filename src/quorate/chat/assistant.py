@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent
-from quorate.chat.compacting import compacted
 from quorate.chat.facts import Fact
 from quorate.chat.handoff import Handoff, chosen, ended_by, handoffs_of, was_made, with_one_handoff
 from quorate.chat.live import Cast, Runnable
@@ -29,7 +28,7 @@ from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
 
 if TYPE_CHECKING:
-    from quorate.chat import messages, structured
+    from quorate.chat import compacting, messages, structured
     from quorate.chat.messages import BaseChatMessage
     from quorate.chat.structured import Content, Output
     from quorate.memory.content import Memory
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from quorate.tools.workbench import Workbench
 else:
     messages, structured = lazy("quorate.chat.messages"), lazy("quorate.chat.structured")
+    compacting = lazy("quorate.chat.compacting")
     benches = lazy("quorate.tools.workbench")
 
 DEFAULT_SYSTEM = "You are a helpful assistant. Use your tools where they help, and answer in plain words."
@@ -186,7 +186,7 @@ class AssistantAgent(Runnable, Agent):
             found = await benches.tools_on(self.name, self._benches, offered)
             offered, specs = {**offered, **found}, (*specs, *[tool.spec for tool in found.values()])
         if self._compacting is not None:
-            blocks = await compacted(turn, self._compacting, blocks, client, system, specs)
+            blocks = await compacting.compacted(turn, self._compacting, blocks, client, system, specs)
         if self.memory is not None:
             system = await remembered(turn, self.memory, system)
         asked_again = False

@@ -6,7 +6,6 @@ of its speech, taken in before the agent's next model call. Both are messages of
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -105,6 +104,8 @@ async def post(
         said["text"] = text
     if to:
         said["to"] = to
+    import secrets  # loads a good deal, for what few runs need
+
     note = Note(f"{kind}-{secrets.token_hex(8)}", kind, said)
     await store.post(run[0], note, owner=owner)
     return note

@@ -10,11 +10,10 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat import nesting, wrapping
+from quorate.chat import nesting
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
 from quorate.chat.loop import converse
-from quorate.chat.person import Answers, answering_at_once
 from quorate.chat.state import loaded, saved
 from quorate.chat.talk import Cast, Talk, casts, everyone
 from quorate.core import telemetry
@@ -25,11 +24,9 @@ from quorate.models import registry
 from quorate.runs import paths
 from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
-from quorate.runs.history import stalls
 from quorate.runs.journal import Conversation, Store, given_out
 from quorate.runs.memory import Kept, MemoryJournal, conversation
 from quorate.runs.outcome import Limits, Outcome
-from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Again, Parked, Run, drive
 from quorate.runs.scope import Scope, current
 from quorate.runs.settling import settle
@@ -37,11 +34,18 @@ from quorate.runs.steps import Settlement
 from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
-    from quorate.chat import messages, placing
+    from quorate.chat import messages, placing, wrapping
+    from quorate.chat import person as people
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
+    from quorate.chat.person import Answers
+    from quorate.runs import history
+    from quorate.runs import prices as pricing
     from quorate.runs.budget import Budget
+    from quorate.runs.prices import Price
 else:
     messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
+    people, wrapping = lazy("quorate.chat.person"), lazy("quorate.chat.wrapping")
+    history, pricing = lazy("quorate.runs.history"), lazy("quorate.runs.prices")
 
 Task = "str | BaseChatMessage | Sequence[BaseChatMessage]"
 
@@ -424,7 +428,7 @@ class Runnable(ABC):
             )
         where = self._where(conversation)
         run = await starting.begin(where, dumped, limits, definition, of=self, budgets=budgets, prices=prices)
-        run.answerer = answering_at_once(answer)
+        run.answerer = people.answering_at_once(answer)
         try:
             if run.redacted_task is not None:
                 given = [messages.load(m) for m in run.redacted_task]  # pyright: ignore[reportAssignmentType]: a task is messages
@@ -558,7 +562,7 @@ class Runnable(ABC):
             where, number, limits=limits, budgets=budgets, prices=prices, definition=definition, effects=effects,
             give_up_turn=give_up_turn, take_over=take_over,
         )  # fmt: skip
-        run.answerer = answering_at_once(answer)
+        run.answerer = people.answering_at_once(answer)
         try:
             talk = Talk(cast)
             run.stalled_at = stalls_of(run)
@@ -661,7 +665,7 @@ def stalls_of(run: Run) -> frozenset[str]:
     if not any(e.kind == "ended" and e.payload["outcome"] == "stalled" for e in run.past):
         return frozenset()
     entries = [e for e in run.past if e.run == run.number] + [e for found in run.recorded.values() for e in found]
-    return stalls(sorted(entries, key=lambda entry: entry.seq), going_on=True)
+    return history.stalls(sorted(entries, key=lambda entry: entry.seq), going_on=True)
 
 
 def check_money(
@@ -684,7 +688,7 @@ def check_money(
         if client is None or not (money or own is not None):
             continue
         info = registry.info_of(client) if isinstance(client, str) else client.info
-        if not price_of(info, prices).known:
+        if not pricing.price_of(info, prices).known:
             raise ConfigError(
                 f"{getattr(asking, 'name', 'The turn policy')} uses {info.name}, whose price is not known, so "
                 f"{money[0] if money else f'its cost_usd={own}'} cannot be held. Give its price, "

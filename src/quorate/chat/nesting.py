@@ -22,7 +22,6 @@ from quorate.core.waiting import within
 from quorate.errors import ConfigError, Divergence, ModelError, RunFailed, StoreError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
-from quorate.runs.history import RunRecord
 from quorate.runs.meter import Halt, Meter
 from quorate.runs.nests import Nest
 from quorate.runs.outcome import Limits, Outcome
@@ -33,9 +32,11 @@ if TYPE_CHECKING:
     from quorate.chat import derived as deriving
     from quorate.chat import messages, placing, wrapping
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
+    from quorate.runs import history
 else:
     messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
     deriving, wrapping = lazy("quorate.chat.derived"), lazy("quorate.chat.wrapping")
+    history = lazy("quorate.runs.history")
 
 MOST_DEEP = 16
 """Conversations inside each other: more is a circle."""
@@ -389,7 +390,7 @@ def _used(path: str, inside: Sequence[Entry]) -> Callable[[str | None], Meter] |
         return None
     deep = len(path) + 1
     ours = [replace(e, path=e.path[deep:]) for e in inside if e.kind != "settled"]  # its call is made again, uncounted
-    return RunRecord.of(sorted(ours, key=lambda e: e.seq)).meter if ours else None
+    return history.RunRecord.of(sorted(ours, key=lambda e: e.seq)).meter if ours else None
 
 
 def _check_depth(run: Run, path: str) -> None:

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 
 from quorate.chat.facts import Fact
 from quorate.chat.lately import Answers, Room, Voice
+from quorate.chat.stopping import PATIENCE
 from quorate.chat.tongues import COURTEOUS
 from quorate.chat.wording import ALIKE, shape
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 
-PATIENCE = 3
 SENTENCE, SENTENCES = 24, 400
 """Between so many letters the arguments of a call may be sentences."""
 FEW = 3

@@ -11,8 +11,7 @@ from quorate.chat import feed
 from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
-from quorate.chat.progress import PATIENCE
-from quorate.chat.stopping import Condition
+from quorate.chat.stopping import PATIENCE, Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from quorate.chat.facts import SHOWN, Fact, Thread
 from quorate.chat.feed import Feed
-from quorate.chat.progress import Progress
 from quorate.core.lazy import lazy
 from quorate.models.blocks import Blocks, Origin
 from quorate.models.calls import Asked, answer_of
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from quorate.chat import derived as deriving
+    from quorate.chat import progress as watching
     from quorate.chat.messages import BaseAgentEvent, BaseChatMessage
 else:
-    deriving = lazy("quorate.chat.derived")
+    deriving, watching = lazy("quorate.chat.derived"), lazy("quorate.chat.progress")
 
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
@@ -87,7 +87,7 @@ class Turn(Struct, eq=False):
     facts: list[Fact] = []
     steps: dict[int, Made] = {}
     form: type[BaseModel] | None = None
-    _watch: Progress | None = None
+    _watch: watching.Progress | None = None
 
     @property
     def new(self) -> Sequence[BaseChatMessage]:
@@ -202,13 +202,13 @@ class Turn(Struct, eq=False):
 
     def _watch_for_loops(self, fact: Fact, patience: int) -> None:
         if self._watch is None:
-            self._watch = Progress(polls=self._polls, patience=patience)
+            self._watch = watching.Progress(polls=self._polls, patience=patience)
             for earlier in self.facts[:-1]:
                 self._watch.see(earlier)
         self._watch.see(fact)
         stalls = self.run.stalled_at
         if stalls and f"{self.scope.path}:{self.scope.count}" in stalls:
-            self._watch = Progress(polls=self._polls, patience=patience)
+            self._watch = watching.Progress(polls=self._polls, patience=patience)
         self._watch.check()
 
     def reread(self, items: Sequence[Item], origin: Origin) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from quorate.chat.messages import BaseMessage
 
+PATIENCE = 3
+"""How often the same may come with nothing new between, before it is a stall."""
+
 M = TypeVar("M")
 
 

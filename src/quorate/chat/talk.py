@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Choice, Fact, Given, Thread
 from quorate.chat.hearing import fact_heard
-from quorate.chat.progress import PATIENCE, Progress
 from quorate.chat.speech import MAKES, made_of
-from quorate.chat.stopping import NEVER, Asking, Condition, Verdict
+from quorate.chat.stopping import NEVER, PATIENCE, Asking, Condition, Verdict
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
@@ -23,7 +22,6 @@ from quorate.models.calls import Asked
 from quorate.models.client import Usage
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
-from quorate.runs.history import wrote
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Again, Run
 
@@ -32,9 +30,12 @@ if TYPE_CHECKING:
 
     from quorate.chat import derived as deriving
     from quorate.chat import messages
+    from quorate.chat import progress as watching
     from quorate.chat.messages import BaseChatMessage, BaseMessage
+    from quorate.runs import history
 else:
     deriving, messages = lazy("quorate.chat.derived"), lazy("quorate.chat.messages")
+    watching, history = lazy("quorate.chat.progress"), lazy("quorate.runs.history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Talk:
 
     def watch_anew(self) -> None:
         """Forget what repeated itself: in an earlier run, or before somebody went on with one that had stalled."""
-        self.progress: Progress | None = None
+        self.progress: watching.Progress | None = None
         self._acts, self._since = 0, len(self.facts)
 
     def _watch(self, fact: Fact, patience: int) -> None:
@@ -192,7 +193,7 @@ class Talk:
         elif fact.speaker and getattr(fact.event, "type", "") != "ToolCallRequestEvent":
             self._acts += 1
             if self._acts >= patience:
-                self.progress = Progress(self.cast.persons, self.cast.polls, patience)
+                self.progress = watching.Progress(self.cast.persons, self.cast.polls, patience)
                 for earlier in self.facts[self._since :]:
                     self.progress.see(earlier)
 
@@ -341,7 +342,7 @@ class Talk:
                     entry.path.rpartition("/")[2].partition(" ")[0]
                 )  # one that was given up may have no choice
                 if entry.payload.get("interrupted") and cut is not None:
-                    self.see(fact_heard(cut, wrote(cut.seq, run.journal.conversation, run.marks)))
+                    self.see(fact_heard(cut, history.wrote(cut.seq, run.journal.conversation, run.marks)))
             elif (
                 kind == "value" and self.cast.asked and entry.path.count("/") == deep + 1 and paths.is_check(entry.path)
             ):
@@ -350,7 +351,7 @@ class Talk:
                 steps.append(entry)
             elif kind == "heard":
                 self.over = ""
-                self.see(fact_heard(entry, wrote(entry.seq, run.journal.conversation, run.marks)))
+                self.see(fact_heard(entry, history.wrote(entry.seq, run.journal.conversation, run.marks)))
             elif kind == "interrupt":
                 cut = entry
 
@@ -512,7 +513,7 @@ class _Told:
 def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[Fact]:
     """Return the facts of a closed speech from its closing entry and those of its steps."""
     here = entry.run == run.number and not run.marks
-    of: Any = run if here else _Told(wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
+    of: Any = run if here else _Told(history.wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
     made = made_of(entry, steps, of)
     facts = [deriving.derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
     for fact in facts if "origin" in entry.payload else ():

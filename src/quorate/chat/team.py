@@ -9,9 +9,8 @@ from quorate.chat import nesting
 from quorate.chat.agent import Speaker
 from quorate.chat.component import Component
 from quorate.chat.live import Runnable
-from quorate.chat.progress import PATIENCE
 from quorate.chat.speech import Turn
-from quorate.chat.stopping import NEVER, Condition
+from quorate.chat.stopping import NEVER, PATIENCE, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
 from quorate.core.code import caller

@@ -55,7 +55,7 @@ from quorate.chat.forms import (
     ToolName,
 )
 from quorate.chat.graph import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow
-from quorate.chat.progress import PATIENCE
+from quorate.chat.stopping import PATIENCE
 from quorate.chat.summary import RESULT_ONLY
 from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
 from quorate.chat.user import AUTO_REPLY, MODES, UserProxyAgent

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import sysconfig
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
-_OURS = str(Path(__file__).parents[1])
-_STANDARD = sysconfig.get_paths()["stdlib"]
-_LOOP = str(Path(_STANDARD, "asyncio"))
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib is slow to import
+_STANDARD = os.path.dirname(os.__file__)  # noqa: PTH120 - as above
+_LOOP = f"{_STANDARD}{os.sep}asyncio"
 
 
 class Place(NamedTuple):

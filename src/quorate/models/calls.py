@@ -29,16 +29,17 @@ from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import FLOOR_TOKENS, Halt, Meter, Spent
 from quorate.runs.pause import backoff_s, pause
-from quorate.runs.prices import Rate, price_of
 from quorate.runs.run import Run, blame
 from quorate.runs.scope import Scope, current
 from quorate.runs.steps import FRESH_S, RESUME_ADVICE
 
 if TYPE_CHECKING:
     from quorate.models import spans as seeing
+    from quorate.runs import prices as pricing
     from quorate.runs.budget import Shared
+    from quorate.runs.prices import Rate
 else:
-    seeing = lazy("quorate.models.spans")
+    seeing, pricing = lazy("quorate.models.spans"), lazy("quorate.runs.prices")
 
 OVERHEAD_TOKENS = 16
 """What a provider may add around a block: role, name, separators."""
@@ -112,7 +113,7 @@ def _spend(scope: Scope, said: Payload) -> None:
 async def _inside_leaf(scope: Scope, client: ModelClient, request: ModelRequest) -> Answer:
     """Ask as a part of a step: not journaled apart, but reserved, settled, and counted with the step."""
     run = scope.run
-    meter, price, bound = run.meter_at(scope.path), price_of(client.info, run.prices), prompt_bound(request)
+    meter, price, bound = run.meter_at(scope.path), pricing.price_of(client.info, run.prices), prompt_bound(request)
     worst = 0.0
 
     def hold(_ledgers: tuple[str, ...] = ()) -> None:
@@ -156,7 +157,7 @@ async def _live(
 ) -> tuple[Answer, Asked]:
     """Make a model step: as often as it may be tried, each attempt declared before and recorded after."""
     run, info = scope.run, client.info
-    durable, price = run.journal.durable, price_of(info, run.prices)
+    durable, price = run.journal.durable, pricing.price_of(info, run.prices)
     meter = run.meter if run.agents is None else run.meter_at(path)
     parts, size = standing(request)
     bound = _bound(request, size)
@@ -236,7 +237,7 @@ async def _reserved(
     Returns:
         The request with what its reply may have, its worst cost, and by when it has to be sent.
     """
-    price, meter = price_of(client.info, run.prices), run.meter_at(path)
+    price, meter = pricing.price_of(client.info, run.prices), run.meter_at(path)
     found = request, 0.0, 0.0
 
     def decide(ledgers: tuple[str, ...]) -> None:
@@ -259,7 +260,7 @@ async def _again(
 ) -> tuple[Answer, Asked]:
     """Make a model step in a replay: each attempt is compared, and what came of it is in the journal."""
     run, info = scope.run, client.info
-    meter, price = run.meter_at(path), price_of(info, run.prices)
+    meter, price = run.meter_at(path), pricing.price_of(info, run.prices)
     parts, size = standing(request)
     bound = _bound(request, size)
     while True:

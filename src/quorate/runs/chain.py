@@ -12,10 +12,11 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
-from pydantic_core import PydanticSerializationError, to_json
-
+from quorate.core.lazy import lazy
 from quorate.errors import StoreError
 from quorate.runs.entries import FORMAT, MAX_ENTRY_BYTES, Payload
+
+pydantic_core: Any = lazy("pydantic_core")
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
@@ -85,10 +86,10 @@ def plain(kind: str, value: Any) -> bytes:
         StoreError: It is something else.
     """
     try:
-        data = to_json(value, inf_nan_mode="constants")
+        data: bytes = pydantic_core.to_json(value, inf_nan_mode="constants")
         if b"NaN" not in data and b"Infinity" not in data:
             return data
-    except (PydanticSerializationError, UnicodeEncodeError):
+    except (pydantic_core.PydanticSerializationError, UnicodeEncodeError):
         pass  # lone surrogates, that JSON can only hold escaped, or no plain data
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
-from quorate.runs.history import RunRecord, asks_first, check_settled, fold, latest, split
 from quorate.runs.journal import Conversation, Journal
 from quorate.runs.ledger import cut_calls
 from quorate.runs.memory import MemoryJournal
@@ -16,8 +16,12 @@ from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
 
 if TYPE_CHECKING:
+    from quorate.runs import history
     from quorate.runs.budget import Budget
+    from quorate.runs.history import RunRecord
     from quorate.runs.prices import Price
+else:
+    history = lazy("quorate.runs.history")
 
 Effects = Literal["ask", "live"]
 """What becomes of new calls that are not `read`: a person is asked first, or they are made."""
@@ -57,13 +61,13 @@ async def begin(
             run = Run(conversation, journal, kept.run + 1, limits)
             run.kept, run.past = kept.state, journal.last_run()
         else:
-            runs = fold(await journal.entries())
-            before = latest(runs)
+            runs = history.fold(await journal.entries())
+            before = history.latest(runs)
             past: list[Entry] = []
             if before is not None and not before.closed:
                 _leave(journal, before)
             for record in runs.values():
-                past += split(record)[0]
+                past += history.split(record)[0]
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
             _as_fork(run, runs)
         dumped = task(run.id, run.at)
@@ -87,7 +91,7 @@ def _as_fork(run: Run, runs: dict[int, RunRecord]) -> None:
     marks = next(iter(runs.values())).marks if runs else ()
     if marks:
         run.marks = marks
-    run.asks_first = asks_first(runs)
+    run.asks_first = history.asks_first(runs)
 
 
 def _spend_within(
@@ -112,7 +116,7 @@ def _spend_within(
 
 def _leave(journal: Journal, record: RunRecord) -> None:
     """Close a run that nobody will finish."""
-    check_settled(journal.conversation, record)
+    history.check_settled(journal.conversation, record)
     give_up(journal, record)
     payload: Payload = {"outcome": "cancelled", "reason": "A new task was given.", "closed": True}
     payload |= record.meter().figures() | {"active_s": record.active_so_far_s}
@@ -156,7 +160,7 @@ async def go_on(
         raise ConfigError(f"There is no conversation {conversation.id} here. `quorate conversations` lists them.")
     journal = await conversation.store.open(conversation.id, owner=conversation.owner, take_over=take_over)
     try:
-        runs = fold(await journal.entries())
+        runs = history.fold(await journal.entries())
         record = _resumable(conversation.id, runs, number)
         resumed: Payload = {"limits": limits.given()} if limits else {}
         if effects is not None:
@@ -166,7 +170,7 @@ async def go_on(
         if definition:
             record.see(journal.append(record.number, paths.ROOT, "definition", definition))
         if give_up_turn:
-            check_settled(conversation.id, record)
+            history.check_settled(conversation.id, record)
             give_up(journal, record)
         if record.outcome is None and record.budgets:
             cut_calls(journal, run_id(conversation.id, record.number), record.entries)
@@ -190,7 +194,7 @@ def checked_effects(effects: str) -> Effects:
 
 
 def _resumable(conversation: str, runs: dict[int, RunRecord], number: int | None) -> RunRecord:
-    last = latest(runs)
+    last = history.latest(runs)
     record = last if number is None else runs.get(number)
     if record is None or last is None:
         raise ConfigError(
@@ -215,8 +219,8 @@ def _reopened(
     budgets: Sequence[Budget],
     prices: Mapping[str, Price] | None,
 ) -> Run:
-    past = [e for n in sorted(runs) if n != record.number for e in split(runs[n])[0]]
-    closed, recorded = split(record)
+    past = [e for n in sorted(runs) if n != record.number for e in history.split(runs[n])[0]]
+    closed, recorded = history.split(record)
     meter = record.meter()
     limits = Limits(**resumed.get("limits", {})).over(record.limits)
     run = Run(conversation, journal, record.number, limits, recorded=recorded, past=past + closed)
@@ -236,7 +240,7 @@ def _reopened(
 
 async def again(run: Run) -> Run:
     """Take an attempt up again from its journal, which is still held."""
-    runs = fold(await run.journal.entries())
+    runs = history.fold(await run.journal.entries())
     new = _reopened(run.journal, runs, runs[run.number], {}, run.conversation, (), None)
     new.begun, new.answerer = True, run.answerer
     if new.shared is None:

@@ -13,12 +13,13 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, NewType, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 import quorate.errors as errors
+from quorate.core.lazy import lazy
 from quorate.core.waiting import is_cancelled, stray, within
 from quorate.errors import (
     ConfigError,
@@ -32,12 +33,16 @@ from quorate.errors import (
 )
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload
-from quorate.runs.late import is_under_way, report
 from quorate.runs.meter import Halt
 from quorate.runs.pause import backoff_s, pause
-from quorate.runs.permission import permission
 from quorate.runs.run import Interrupted, Parked, Run, blame, question_id
 from quorate.runs.scope import Scope, current
+
+if TYPE_CHECKING:
+    from quorate.runs import late
+    from quorate.runs import permission as asking
+else:
+    late, asking = lazy("quorate.runs.late"), lazy("quorate.runs.permission")
 
 Effect = Literal["read", "idempotent", "unsafe"]
 EFFECTS = ("read", "idempotent", "unsafe")
@@ -178,7 +183,7 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
     """
     run = scope.run
     if run.asks_first and call.effect != "read" and not call.approved:
-        decided = await permission(scope, path, call)
+        decided = await asking.permission(scope, path, call)
         if decided is not None:
             return await _not_made(scope, path, call, *decided)
     intents: list[Entry] = []
@@ -431,7 +436,7 @@ async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Cal
             await run.journal.commit()
         except Conflict:  # somebody else has the conversation now, and an open intent in it
             if call.effect == "unsafe":
-                await report(run.conversation, question_id(run.id, path, run.attempts.get(path, 1)), kind, payload)
+                await late.report(run.conversation, question_id(run.id, path, run.attempts.get(path, 1)), kind, payload)
             raise
     if run.lost:
         run.freed(path)
@@ -548,6 +553,6 @@ async def reconciled(run: Run, path: str, ask: Callable[[], Awaitable[Settlement
         current.reset(token)
     if known is not None and not isinstance(known, Happened | DidNot):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise ConfigError(f"reconcile returned {known!r}; it must return Happened(result), DidNot() or None.")
-    if isinstance(known, DidNot) and is_under_way(run, path):
+    if isinstance(known, DidNot) and late.is_under_way(run, path):
         return None, "reconcile says it did not, but this process is still at it"
     return known, ""

@@ -17,18 +17,18 @@ from quorate.errors import ConfigError, Denied, Divergence, OutcomeUnknown, Stor
 from quorate.models.blocks import ToolCall, ToolResult
 from quorate.runs import paths
 from quorate.runs.entries import MAX_ENTRY_BYTES, Payload
-from quorate.runs.late import Late
 from quorate.runs.meter import Halt, Spent
 from quorate.runs.run import Interrupted, Parked, Run
 from quorate.runs.scope import Scope, current, entered
 from quorate.runs.settling import late_outcome
 from quorate.runs.steps import Call, Stale, check_fresh, perform
-from quorate.tools.approving import is_approved, refusing
 from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
-    from quorate.tools import schema
+    from quorate.runs import late
+    from quorate.tools import approving, schema
 else:
+    late, approving = lazy("quorate.runs.late"), lazy("quorate.tools.approving")
     schema = lazy("quorate.tools.schema")
 
 
@@ -115,12 +115,12 @@ async def _late(scope: Scope, path: str, call: ToolCall) -> ToolResult | None:
 
 async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
     tool = tools.get(call.name)
-    approved = tool is None or tool.approval is None or await is_approved(scope, path, tool, call)
+    approved = tool is None or tool.approval is None or await approving.is_approved(scope, path, tool, call)
     if tool is not None and tool.scope and approved:
         return await _scope(scope, path, tools, call)
     todo = _prepared(scope.run, path, tools, call)
     if approved is not True:
-        todo = replace(todo, effect="read", make=refusing(Denied(approved)))
+        todo = replace(todo, effect="read", make=approving.refusing(Denied(approved)))
     elif tool is not None and tool.approval is not None:
         todo.approved = True
     said = await perform(scope, path, todo)
@@ -159,7 +159,14 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
         values, canonical = tool.read(call.arguments)
     except ToolError as error:
         return Call(
-            call.name, call.arguments, "read", refusing(error), _content, kind="result", failed=_problem, counts=True
+            call.name,
+            call.arguments,
+            "read",
+            approving.refusing(error),
+            _content,
+            kind="result",
+            failed=_problem,
+            counts=True,
         )
 
     def make(key: str) -> Coroutine[Any, Any, Any]:
@@ -180,7 +187,7 @@ def _prepared(run: Run, path: str, tools: Mapping[str, Tool[..., Any]], call: To
 def _in_thread(
     run: Run, path: str, tool: Tool[..., Any], values: dict[str, Any], call: Call
 ) -> Callable[[str], Coroutine[Any, Any, Any]]:
-    return lambda key: tool.run(values, key, Late(run, path, _shown_late, lambda: check_fresh(run, call)))
+    return lambda key: tool.run(values, key, late.Late(run, path, _shown_late, lambda: check_fresh(run, call)))
 
 
 async def _inside(scope: Scope | None, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:
