@@ -50,7 +50,7 @@ from quorate.compat.autogen.core.models import (
     SystemMessage,
 )
 from quorate.compat.autogen.functiontool import FunctionTool
-from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, response_of, turn_here
 from quorate.compat.autogen.toolbase import BaseTool
 from quorate.compat.autogen.values import FunctionCall
 from quorate.compat.autogen.within import pumped
@@ -198,10 +198,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     # -- a turn --------------------------------------------------------------------------------------------------------
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
-        raise AssertionError("The last item of the stream is a Response.")
+        return await response_of(self.on_messages_stream(messages, cancellation_token))
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken

@@ -39,7 +39,7 @@ from quorate.compat.autogen.core.models import (
     SystemMessage,
     UserMessage,
 )
-from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, response_of, turn_here
 from quorate.compat.autogen.within import pumped
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
@@ -170,10 +170,7 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
         return self._model_context
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
-        raise AssertionError("The last item of the stream is a Response.")
+        return await response_of(self.on_messages_stream(messages, cancellation_token))
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken

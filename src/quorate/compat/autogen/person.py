@@ -18,7 +18,7 @@ from quorate.chat.messages import BaseChatMessage, HandoffMessage, TextMessage, 
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import Response
 from quorate.compat.autogen.components import Component
-from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, response_of, turn_here
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import WrongState
 from quorate.models.blocks import Origin
@@ -91,10 +91,7 @@ class UserProxyAgent(BaseChatAgent, Component[UserProxyConfig]):
         return (TextMessage, HandoffMessage)
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
-        raise AssertionError("The last item of the stream is a Response.")
+        return await response_of(self.on_messages_stream(messages, cancellation_token))
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken

@@ -24,7 +24,7 @@ from quorate.compat.autogen.clients import blocks_of
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from quorate.compat.autogen.core.models import ChatCompletionClient, LLMMessage, SystemMessage, UserMessage
-from quorate.compat.autogen.speaking import BaseChatAgent, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, response_of, turn_here
 from quorate.core.cancellation import CancellationToken
 from quorate.models.blocks import Blocks
 
@@ -90,10 +90,7 @@ class SocietyOfMindAgent(BaseChatAgent, Component[SocietyOfMindAgentConfig]):
         return self._model_context
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
-        raise AssertionError("The last item of the stream is a Response.")
+        return await response_of(self.on_messages_stream(messages, cancellation_token))
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken

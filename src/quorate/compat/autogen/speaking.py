@@ -305,6 +305,14 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         return response
 
 
+async def response_of(stream: AsyncGenerator[Any, None]) -> Response:
+    """Return the `Response` that a stream ends with."""
+    async for item in stream:
+        if isinstance(item, Response):
+            return item
+    raise AssertionError("The last item of the stream is a Response.")
+
+
 class Alone(Runnable):
     """One agent of the view, for one turn."""
 
