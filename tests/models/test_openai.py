@@ -262,6 +262,13 @@ async def test_a_server_that_dies_in_the_middle_may_be_tried_again(chat_weights:
 Peer = Callable[[str], Awaitable[OpenAIChat]]
 
 
+async def asked_by(reader: asyncio.StreamReader) -> None:
+    """Read one request."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(length)
+
+
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
     """A server on a real socket that gives one answer, head and body, to whatever it is asked, and hangs up."""
@@ -270,9 +277,7 @@ async def peer() -> AsyncIterator[Peer]:
 
     async def start(answer: str) -> OpenAIChat:
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(length)
+            await asked_by(reader)
             writer.write(answer.encode())
             await writer.drain()
             writer.close()
@@ -306,6 +311,30 @@ def streamed(*chunks: object, end: str = "data: [DONE]\n\n") -> str:
 def piece(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "choices": [choice]}
+
+
+async def test_a_server_that_closes_after_a_stream_without_a_word_loses_no_request():
+    """llama.cpp's does: what is sent on such a connection before its end is seen is never answered."""
+    head, _, body = streamed(piece({"content": "yes"}), piece({}, "stop")).partition("\r\n\r\n")
+    answer = head.replace("connection: close", f"content-length: {len(body)}") + "\r\n\r\n" + body
+
+    talks: list[asyncio.Task[Any] | None] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
+        await asked_by(reader)
+        writer.write(answer.encode())
+        await reader.read(1)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        client = OpenAIChat("m", base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", api_key="k")
+        answers = [await collect(client, asked()) for _ in range(3)]
+        await client.close()
+        await asyncio.gather(*filter(None, talks))
+
+    assert [answer.reply.text for answer in answers] == ["yes"] * 3
 
 
 @pytest.mark.parametrize(

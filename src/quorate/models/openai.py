@@ -95,7 +95,9 @@ class OpenAIChat:
         self._url = url
         self._sdk = require("openai", extra="openai")
         # Retries are the run's: it journals each, and holds its limits.
-        self._client: Any = self._sdk.AsyncOpenAI(api_key=key or NO_KEY, base_url=url, max_retries=0)
+        self._client: Any = self._sdk.AsyncOpenAI(
+            api_key=key or NO_KEY, base_url=url, max_retries=0, default_headers=_headers(url)
+        )
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.model!r}, base_url={self._url!r})"
@@ -157,6 +159,15 @@ class OpenAIChat:
             retryable=retryable,
             retry_after_s=retry_after_s(headers) if retryable else None,
         )
+
+
+def _headers(url: str | None) -> dict[str, str]:
+    """Return what goes with each request.
+
+    Some servers close a connection without a word after an answer that streamed, as llama.cpp's does, and what is sent
+    on it next is lost. Where there is no TLS, a connection costs little: each request has its own.
+    """
+    return {"Connection": "close"} if url and url.startswith("http:") else {}
 
 
 # -- what goes out ----------------------------------------------------------------------------------------------------
