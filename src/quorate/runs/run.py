@@ -77,6 +77,17 @@ class Run:
     task: asyncio.Task[Any] | None = None
     """Its task, once it really waits: to find out before costs more than many a run."""
     begun: bool = False
+    active_before_s: float = 0.0
+    """How long earlier attempts worked."""
+    used_before: Callable[[str], Meter] | None = None
+    """Returns what an agent used in them."""
+    unsure: frozenset[str] = frozenset()
+    """The calls of them whose outcome is unknown, by path."""
+    warn_at: float | None = None
+    wrap_up: Callable[[], Awaitable[str]] | None = None
+    """Asks for the last words of a run that reaches a limit."""
+    wrapped: str = ""
+    """Where they are."""
     nests: Mapping[str, Nest] = MappingProxyType({})
     """The conversations inside it that go on, by path."""
     on_recall: Callable[[Run, str, list[Entry]], None] | None = None
@@ -113,18 +124,12 @@ class Run:
         self.id = run_id(journal.conversation, number)
         self.meter = Meter(limits)
         self.agents: dict[str, AgentMeter] | None = None
-        self.wrap_up: Callable[[], Awaitable[str]] | None = None
-        self.wrapped = ""
-        self.warn_at: float | None = None
-        self.used_before: Callable[[str], Meter] | None = None
         self.shared: Shared | None = None
         self.prices: Mapping[str, Price] | None = None
         self.recorded = recorded or {}
         self.past = past or []
-        self.active_before_s = 0.0
         self.waiting: dict[str, str] = {}
         self.parked: dict[str, tuple[int, str]] = {}
-        self.unsure: frozenset[str] = frozenset()
         self.under_way: set[str] = set()
         self.tasks: set[asyncio.Task[Any] | None] = set()  # that user code started and that made steps
         self.attempts: dict[str, int] = {}
