@@ -266,16 +266,19 @@ class Meter:
 
     def figures(self) -> dict[str, Any]:
         """Return what was used, as plain data; `unsettled_tokens` is the part of calls without an outcome."""
-        unsettled = {"unsettled_tokens": self.unsettled_tokens} if self.unsettled_tokens else {}
-        return unsettled | {
+        usd = self.cost_usd
+        found: dict[str, Any] = {
             "turns": self.turns,
             "model_calls": self.model_calls,
             "tool_calls": self.tool_calls,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "tokens": self.tokens,
-            "cost_usd": round(self.cost_usd, 9) if self.cost_known else None,
+            "cost_usd": (round(usd, 9) if usd else usd) if self.cost_known else None,
         }
+        if self.unsettled_tokens:
+            found["unsettled_tokens"] = self.unsettled_tokens
+        return found
 
     def reached(self, limit: str) -> Halt:
         """Note that a limit was reached, for good, and return what to raise."""

@@ -656,24 +656,27 @@ def _must_see(run: Run, outcome: Outcome) -> bool:
 def ended_payload(run: Run, outcome: Outcome, active_s: float) -> Payload:
     """Return what the entry that ends an attempt says."""
     payload: Payload = {"outcome": outcome.kind, "reason": outcome.reason}
-    for name in ("limit", "cause", "until"):
-        if getattr(outcome, name):
-            payload[name] = getattr(outcome, name)
-    for name in ("questions", "open_intents"):
-        if getattr(outcome, name):
-            payload[name] = list(getattr(outcome, name))
+    if outcome.kind != "completed":
+        for name in ("limit", "cause", "until"):
+            if getattr(outcome, name):
+                payload[name] = getattr(outcome, name)
+        for name in ("questions", "open_intents"):
+            if getattr(outcome, name):
+                payload[name] = list(getattr(outcome, name))
     if run.under_way:  # threads, which outlive the attempt
         payload["under_way"] = sorted(run.under_way)
     if run.wrapped:
         payload["wrap_up"] = run.wrapped
-    payload |= run.meter.figures()
-    payload["active_s"] = round(active_s, 6)
+    payload.update(run.meter.figures())
+    payload["active_s"] = active_s
     return payload
 
 
 async def _end(run: Run, outcome: Outcome, began: int) -> None:
     """Journal the outcome and give the journal and all resources back, even while being cancelled."""
-    active = run.active_before_s + (run.clock.now_us() - began - run.idle_us) / 1e6
+    active = (run.clock.now_us() - began - run.idle_us) / 1e6
+    if run.active_before_s:
+        active = round(run.active_before_s + active, 6)
     payload = ended_payload(run, outcome, active)
 
     def last() -> None:
