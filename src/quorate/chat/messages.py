@@ -11,10 +11,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
+from pydantic_core import core_schema
 
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
@@ -353,6 +356,23 @@ GO_ON = _GoOn()
 """The task of a run that goes on with the conversation as it is, with nothing new."""
 
 
+class _OutcomeAsData:
+    """Tells pydantic how an outcome is written as plain data, and read from it."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(_source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        given = core_schema.no_info_plain_validator_function(partial(msgspec.convert, type=Outcome))
+        return core_schema.union_schema(
+            [core_schema.is_instance_schema(Outcome), given],
+            mode="left_to_right",
+            serialization=core_schema.plain_serializer_function_ser_schema(msgspec.structs.asdict),
+        )
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_schema: Any, _handler: Any) -> dict[str, Any]:
+        return msgspec.json.schema_components([Outcome])[1]["Outcome"]
+
+
 class TaskResult(BaseModel):
     """What a run came to.
 
@@ -371,7 +391,7 @@ class TaskResult(BaseModel):
 
     messages: list[SerializeAsAny[BaseMessage]]
     stop_reason: str | None = None
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome, _OutcomeAsData] | None = None
     run_id: str = ""
     usage: RequestUsage = RequestUsage(0, 0)
     cost_usd: float | None = 0.0

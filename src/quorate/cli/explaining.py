@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from quorate.chat import shown
 from quorate.chat.console import View, watching
 from quorate.chat.graph.explaining import Decided, decided
@@ -251,7 +253,7 @@ def _ended(record: RunRecord, *, held: bool) -> dict[str, Any]:
     return {
         "kind": "run",
         "status": status(record, held=held),
-        "outcome": asdict(record.outcome) if record.outcome else None,
+        "outcome": structs.asdict(record.outcome) if record.outcome else None,
         "limits": record.limits.complete(),
         "questions": [entry.payload for entry in record.questions.values()],
     }

@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict
 from typing import Any, TextIO
+
+from msgspec.structs import asdict
 
 from quorate.chat import shown
 from quorate.chat.console import PlainView, View, watching

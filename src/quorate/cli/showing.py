@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,7 +173,7 @@ def _print_run(run: Told, said: list[Said], *, held: bool, head: Head | None) ->
         conversation=split_run_id(run.id)[0],
         task=[message.dump() for message in run.task],
         status=status(record, held=held),
-        outcome=asdict(record.outcome) if record.outcome else None,
+        outcome=structs.asdict(record.outcome) if record.outcome else None,
         limits=record.limits.given(),
         figures={name: figures[name] for name in FIGURES},
         agents=[{"agent": name or None, **_used(record.meter(name).figures())} for name in record.agents()],

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from quorate.errors import ConfigError
 
 Kind = Literal["completed", "limit", "stalled", "waiting", "cancelled", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """The one outcome of an attempt. Only `completed` is final; every other can be continued.
 
     Args:
@@ -46,8 +46,7 @@ WARN_AT = 0.8
 """The share of a limit at which a warning is told, unless the limits say otherwise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, gc=False, kw_only=True):
     """What a run may use, all finite.
 
     What is left out keeps the team's value, else 100 turns, 300 model calls, 300 tool calls, 2 million tokens, 5 US
