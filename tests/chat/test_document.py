@@ -262,6 +262,10 @@ def test_a_fault_names_line_and_fix(old: str, new: str, expected: str) -> None:
     assert any(line.startswith(f"<text>:{expected}") for line in lines), lines
 
 
+def test_a_list_that_is_too_short_says_so() -> None:
+    assert wrong("type: swarm\nparticipants: []\n") == ["<text>:2:15: participants should have at least 1 item, not 0."]
+
+
 def test_an_unknown_model_is_named_where_it_stands() -> None:
     (line,) = wrong(REVIEW.replace("openai:gpt-5", "opnai:gpt-5"))
 

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.messages import ThoughtEvent
 from quorate.chat.turns import Speak
 from quorate.models import ModelRequest, ToolCall
+from quorate.runs import paths
 from quorate.runs.entries import Entry, canonical_order
 from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation
@@ -249,3 +251,41 @@ async def test_run_cut_after_any_entry_comes_to_what_the_uninterrupted_one_came_
     assert len(entries) > 50
     assert whole.outcome is not None
     assert whole.outcome.kind == "completed"
+
+
+# -- agents that make no step -----------------------------------------------------------------------------------------
+
+
+class Thinks(Agent):
+    """Says so at once, or first waits for somebody to look."""
+
+    def __init__(self, name: str, looks: asyncio.Event | None = None) -> None:
+        super().__init__(name)
+        self.looks = looks
+        self.begun = asyncio.Event()
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        self.begun.set()
+        if self.looks is not None:
+            await self.looks.wait()
+        return TextMessage(content=f"{self.name} thinks so.", source=self.name)
+
+
+async def test_what_agents_without_steps_say_is_kept_turn_by_turn_and_the_run_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    for first, kept in ((0, []), (1, ["ann"])):
+        looks = asyncio.Event()
+        members = [Thinks(name, looks if at == first else None) for at, name in enumerate(("ann", "bob"))]
+        team = RoundRobinGroupChat(members, termination_condition=MaxMessageTermination(3))
+        place = tmp_path / f"{first}.db"
+        async with open_store(place) as store, open_store(place) as other:
+            running = asyncio.create_task(team.run("Go.", conversation=store.conversation("talk")))
+            await members[first].begun.wait()
+
+            found = await other.read("talk")  # what a killed process would leave behind
+
+            looks.set()
+            await running
+        assert found[0].kind == "run"
+        assert [paths.speaker(entry.path) for entry in found if entry.kind == "said"] == kept

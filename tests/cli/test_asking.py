@@ -130,7 +130,9 @@ def asked(cli: Any, project: Any) -> str:
     return cli("questions", "--json").json[0]["id"]
 
 
-def test_question_is_shown_reassigned_and_answered(cli: Any, asked: str) -> None:
+def test_question_is_shown_reassigned_and_answered(cli: Any, asked: str, project: Any) -> None:
+    on = f"Go on with: quorate resume {asked.partition('-q')[0]} --app {project.module}:asking"
+
     shown = cli("questions", "show", asked)
     given = cli("questions", "reassign", asked, "--to", "bob")
     listed = cli("questions", "--to", "bob").out
@@ -141,7 +143,8 @@ def test_question_is_shown_reassigned_and_answered(cli: Any, asked: str) -> None
     assert given.out == f"{asked} is now for bob.\n"
     assert asked in listed
     assert nobody == "No question waits for an answer of ann.\n"
-    assert noted.out.startswith("Noted. Go on with: quorate resume ")
+    assert noted.out == f"Noted. {on}\n"
+    assert cli("questions", "show", asked).out.endswith(f"It is answered. {on}\n")
     assert "answered: resume the run" in cli("questions").out
     assert cli("answer", asked, "I am Ann.").code == 0
     again = cli("answer", asked, "I am Bob.")
@@ -155,6 +158,7 @@ def test_expired_question_cannot_be_answered(cli: Any, asked: str, project: Any)
     resumed = cli("resume", asked.partition("-q")[0], "--app", f"{project.module}:asking")
 
     assert ended.out.startswith("Expired. Go on with: quorate resume ")
+    assert ended.out.endswith(f" --app {project.module}:asking\n")
     assert late.code == 1
     assert "expired: resume the run" in state
     assert resumed.code == 1

@@ -130,6 +130,7 @@ def test_exit_code_says_how_it_ended(cli: Any, team: str, limits: tuple[str, ...
         (("run", "teem.yaml", "x"), "There is no file 'teem.yaml'. Did you mean 'team.yaml'?"),
         (("run", ".", "x"), "Is a directory"),
         (("run", "team.yaml", " "), "The task is empty."),
+        (("run", "team.yaml", "\udcff"), "The task is no text in UTF-8."),
         (("run", "team.yaml", "x", "--limits", "turn=3"), "No limit named 'turn'. There are: turns, model_calls"),
         (("run", "team.yaml", "x", "--limits", "turns=1.5"), "turns is a whole number, as in turns=30"),
         (("run", "team.yaml", "x", "--limits", "turns"), "turns is a whole number"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from typing import Any
 
@@ -91,6 +93,23 @@ async def test_turns_of_a_run_that_failed_do_not_count_in_the_next() -> None:
     result = await team.run(task="again")
 
     assert [m.to_text() for m in result.messages] == ["again", "3", "4", "5"]
+
+
+async def test_a_stream_that_is_left_open_is_closed_in_silence() -> None:
+    trouble: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, said: trouble.append(said))
+    before = len(asyncio.all_tasks())
+    for of in (RoundRobinGroupChat([Says("ann")], max_turns=9), Says("ann")):
+        async for _ in of.run_stream(task="go"):
+            break
+
+    gc.collect()  # then the loop closes what nobody holds any more, in a task with a context of its own
+    await asyncio.sleep(0)
+    while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110  # nothing else tells that they are closed
+        await asyncio.sleep(0)
+
+    gc.collect()
+    assert trouble == []
 
 
 async def test_a_graph_that_is_loaded_in_the_middle_of_a_loop_goes_on_with_it() -> None:

@@ -388,6 +388,8 @@ async def _speech(
     if run.open_intents:
         await run.check_effects(path)
     _close(run, path, turn, member, cut=cut)
+    if not scope.count and scope.lanes is None and run.journal.durable:
+        await run.journal.commit()  # a speech without steps: no other commit would come before its loss
     return turn.facts
 
 

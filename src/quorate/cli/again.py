@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from quorate.chat import shown
-from quorate.cli.asking import ways
 from quorate.cli.place import Place
 from quorate.runs.budget import Budget
 from quorate.runs.entries import Payload
@@ -78,3 +78,26 @@ def _more(budget: Budget) -> str:
 def _wider(limits: Limits, name: str) -> str:
     value = 2 * (getattr(limits, name) or DEFAULT_LIMITS[name])
     return str(int(value)) if name in WHOLE else f"{value:g}"
+
+
+def ways(said: dict[str, Any], place: Place) -> list[str]:
+    """Return the commands that answer a question, from the payload of its entry."""
+    id = said["id"]
+    if "permit" in said:
+        given = '{"result": "…"}'
+        return [
+            f"  Allow it:   {place.command('answer', id, 'yes')}",
+            f"  Its result: {place.command('answer', id, given)}",
+            f"  Refuse it:  {place.command('answer', id, 'no')}, or why not instead of no",
+        ]
+    if "approval" in said:
+        return [
+            f"  Approve: {place.command('answer', id, 'yes')}",
+            f"  Refuse:  {place.command('answer', id, 'no')}, or why not instead of no",
+        ]
+    if "name" in said:
+        return [
+            f"  It did:     {place.command('answer', id, '--happened', 'RESULT')}",
+            f"  It did not: {place.command('answer', id, '--did-not')}",
+        ]
+    return [f"  Answer: {place.command('answer', id, 'ANSWER')}"]

@@ -9,13 +9,14 @@ from typing import Any
 
 from quorate.chat import shown
 from quorate.chat.person import read_answer
+from quorate.cli.again import Again, ways
 from quorate.cli.lists import print_table
 from quorate.cli.place import Place
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import questions as asked
-from quorate.runs.entries import run_id
+from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
 from quorate.runs.inbox import Note, OpenQuestion
 from quorate.runs.journal import Store
@@ -105,7 +106,8 @@ async def show(question: str, store: str | None, *, as_json: bool) -> int:
     async with place.there() as opened:
         found = await _open(opened, question, place)
         expired = await asked.expire_due(opened, found)
-    q = _question(found)
+        q = _question(found)
+        more = await _hint(opened, q, place) if expired or _is_answered(found) else ""
     if as_json:
         print_json(**_data(found, q, expired=expired))
         return 0
@@ -116,36 +118,13 @@ async def show(question: str, store: str | None, *, as_json: bool) -> int:
         lines.append(f"The answer before did not: {q.problem}")
     if q.deadline_us:
         lines.append(f"Until {datetime.fromtimestamp(q.deadline_us / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC.")
-    if expired or _is_answered(found):
-        lines += ["It has expired." if expired else "It is answered.", place.command("resume", q.run_id)]
+    if more:
+        lines.append(f"It {'has expired' if expired else 'is answered'}. {more}")
     else:
         lines += ways(found.entry.payload, place)
     for line in lines:
         print(shown.clean(line))
     return 0
-
-
-def ways(said: dict[str, Any], place: Place) -> list[str]:
-    """Return the commands that answer a question, from the payload of its entry."""
-    id = said["id"]
-    if "permit" in said:
-        given = '{"result": "…"}'
-        return [
-            f"  Allow it:   {place.command('answer', id, 'yes')}",
-            f"  Its result: {place.command('answer', id, given)}",
-            f"  Refuse it:  {place.command('answer', id, 'no')}, or why not instead of no",
-        ]
-    if "approval" in said:
-        return [
-            f"  Approve: {place.command('answer', id, 'yes')}",
-            f"  Refuse:  {place.command('answer', id, 'no')}, or why not instead of no",
-        ]
-    if "name" in said:
-        return [
-            f"  It did:     {place.command('answer', id, '--happened', 'RESULT')}",
-            f"  It did not: {place.command('answer', id, '--did-not')}",
-        ]
-    return [f"  Answer: {place.command('answer', id, 'ANSWER')}"]
 
 
 async def answer(
@@ -167,8 +146,15 @@ async def answer(
             raise ConfigError(f"Say what to answer: {place.command('answer', q.id, 'ANSWER')}")
         else:
             await asked.answer(opened, q.id, read_answer(text, q.schema), by=by)
-    print(f"Noted. Go on with: {place.command('resume', q.run_id)}")
+        print(f"Noted. {await _hint(opened, q, place)}")
     return 0
+
+
+async def _hint(store: Store, question: Question, place: Place) -> str:
+    """Return the line that says how its run goes on."""
+    conversation, number = split_run_id(question.run_id)
+    runs = fold(await store.read(conversation))
+    return Again.of(question.run_id, place, runs[max(runs) if number is None else number]).hint()
 
 
 async def _settle(store: Store, found: OpenQuestion, result: str | None, *, happened: bool, did_not: bool) -> None:
@@ -195,7 +181,7 @@ async def expire(question: str, store: str | None, by: str) -> int:
     async with place.there() as opened:
         q = _question(await _open(opened, question, place))
         await asked.expire(opened, q.id, by=by)
-    print(f"Expired. Go on with: {place.command('resume', q.run_id)}")
+        print(f"Expired. {await _hint(opened, q, place)}")
     return 0
 
 

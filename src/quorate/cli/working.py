@@ -93,9 +93,13 @@ def read_task(text: str) -> str:
     """Return the task, from the standard input for `-`.
 
     Raises:
-        ConfigError: It is empty.
+        ConfigError: It is empty, or no text.
     """
     task = sys.stdin.read() if text == "-" else text
+    try:
+        task.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError("The task is no text in UTF-8.") from error
     if not task.strip():
         raise ConfigError("The task is empty. Say what to work on." if text != "-" else "Nothing came from the input.")
     return task.strip("\n") if text == "-" else task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -23,6 +24,7 @@ _WORDS = {
     "should be an object": "should be a set of fields",
     "should be a valid dictionary": "should be a set of fields",
 }
+_LENGTH = re.compile(r"^\w+ should have (at (?:least|most) \d+ items?) after validation, not (\d+)$")
 
 
 def problems_of(error: ValidationError, fields: type[BaseModel], name: str, where: Where) -> Iterator[Problem]:
@@ -67,6 +69,8 @@ def _wrong(detail: ErrorDetails) -> str:
     given, message, kind = detail["input"], detail["msg"], detail["type"]
     if kind == "value_error":
         return str(detail.get("ctx", {}).get("error", message))
+    if counted := _LENGTH.match(message):
+        return f"{shown_where(detail['loc']) or 'it'} should have {counted[1]}, not {counted[2]}."
     said = message.removeprefix("Input ")
     for pydantics, ours in _WORDS.items():
         said = said.replace(pydantics, ours)

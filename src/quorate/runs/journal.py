@@ -333,7 +333,7 @@ def unknown_parent(id: str) -> ConfigError:
 
 def taken_id(id: str) -> Conflict:
     """Return what to raise where a new conversation has the id of one that is there."""
-    return Conflict(f"There is a conversation {id} already. Give the fork another name.")
+    return Conflict(f"There is a conversation {id} already. Give the new one another name.")
 
 
 def check_there(id: str, length: int, upto: int, first: Sequence[Draft | int]) -> None:

@@ -80,6 +80,8 @@ async def begin(
         run.at, run.warn_at = entry.at, limits.warn_at
         if entry.payload is not said and "redacted" in entry.payload:
             run.redacted_task = entry.payload["task"]
+        if journal.durable:
+            await journal.commit()  # a run that was told of can be found, whatever its first speaker does
     except BaseException:
         await journal.release()
         raise

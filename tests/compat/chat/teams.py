@@ -27,6 +27,19 @@ from scenes import Echo, Passes, add, asked, calls, model, numbers, refused, sta
 SUM = ("add", '{"a": 1, "b": 2}')
 
 
+begun = asyncio.Event()
+
+
+class Waits(Echo):
+    """Waits until its token is cancelled."""
+
+    async def on_messages(self, messages, cancellation_token):
+        waiting = asyncio.ensure_future(asyncio.Event().wait())
+        cancellation_token.link_future(waiting)
+        begun.set()
+        await waiting
+
+
 def pair(**options):
     return RoundRobinGroupChat([Echo("ann"), Echo("bob")], **options)
 
@@ -175,6 +188,10 @@ async def selector() -> None:
     team = SelectorGroupChat(members, client, max_turns=4, selector_func=choose, candidate_func=candidates)
     await stream(team, "go")
     print(seen)
+    repeats = model("ann", "ann", "bob")
+    both = {"max_turns": 2, "candidate_func": lambda messages: ["ann", "bob"]}
+    await stream(SelectorGroupChat([Echo("ann"), Echo("bob")], repeats, **both), "go")
+    print(len(repeats.create_calls))
     one = SelectorGroupChat([Echo("ann"), Echo("bob")], model(), max_turns=2, candidate_func=lambda messages: ["bob"])
     await stream(one, "go")
     for options in (
@@ -260,6 +277,16 @@ async def trouble() -> None:
         await pair(max_turns=2).run(task="go", cancellation_token=token)
     except asyncio.CancelledError:
         print("cancelled")
+    for of in (Waits("ann"), RoundRobinGroupChat([Waits("ann")], max_turns=2)):
+        token = CancellationToken()
+        begun.clear()
+        running = asyncio.create_task(of.run(task="go", cancellation_token=token))
+        await begun.wait()
+        token.cancel()
+        try:
+            print(await running)
+        except asyncio.CancelledError:
+            print("cancelled in its turn")
     running = team.run_stream(task="go")
     await anext(running)
     await stream(team, "at the same time")

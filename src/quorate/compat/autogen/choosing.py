@@ -53,6 +53,7 @@ class Naming(Selector):
         )
         self._team, self._previous, self._before = team, previous, before
         self._heard = 0
+        self._last: str | None = None
         self.told: list[Any] = []
 
     def begin(self) -> Any:
@@ -68,6 +69,7 @@ class Naming(Selector):
     async def next(self, memory: Any, thread: Thread, members: Sequence[str]) -> Speak:
         self.told.clear()
         order, items = memory
+        self._last = order.names[-1] if order.names and not self.allow_repeated_speaker else None
         await self._take_in(items)
         return await super().next(order, Thread(items), members)
 
@@ -104,7 +106,7 @@ class Naming(Selector):
             answer = await self._answer(client, messages)
             messages.append(AssistantMessage(content=answer, source="selector"))
             named = mentioned(answer, list(roles))
-            if len(named) == 1 and named[0] in candidates:
+            if len(named) == 1 and named[0] in candidates and named[0] != self._last:  # whom a function may name, too
                 more = f", at attempt {attempt}" if attempt > 1 else ""
                 return named[0], f"named by the model{more}"
             messages.append(UserMessage(content=_mend(named, candidates), source="user"))

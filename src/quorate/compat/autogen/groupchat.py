@@ -26,7 +26,7 @@ from quorate.compat.autogen import profile, within
 from quorate.compat.autogen.agentchat.base import ChatAgent, Task, Team, TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory
 from quorate.compat.autogen.agentchat.state import ChatAgentContainerState, TeamState
-from quorate.compat.autogen.speaking import Hearing, cause_of, task_messages, token_of_run
+from quorate.compat.autogen.speaking import Hearing, cause_of, check_cancelled, task_messages, token_of_run, using
 from quorate.compat.autogen.stopping import Calling
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
@@ -180,19 +180,18 @@ class BaseGroupChat(Team, ABC):
         self.check_start(given)
         self._is_running = self._has_run = True
         token = token or CancellationToken()
-        reset = token_of_run.set(token)
         try:
-            if part_of is not None:
-                work = self._as_part(part_of, given, output_task_messages, goes_on=goes_on)
-            else:
-                work = self._working(given, token, output_task_messages, watched=watched)
-            async with aclosing(work):
-                async for item in work:
-                    yield item
-            if isinstance(condition, TerminationCondition):
-                await condition.reset()
+            with using(token):
+                if part_of is not None:
+                    work = self._as_part(part_of, given, output_task_messages, goes_on=goes_on)
+                else:
+                    work = self._working(given, token, output_task_messages, watched=watched)
+                async with aclosing(work):
+                    async for item in work:
+                        yield item
+                if isinstance(condition, TerminationCondition):
+                    await condition.reset()
         finally:
-            token_of_run.reset(reset)
             self._is_running = False
 
     async def view_going_on(self, task: Task, token: CancellationToken, *, told: bool) -> AsyncGenerator[Any, None]:
@@ -246,6 +245,7 @@ class BaseGroupChat(Team, ABC):
             finally:
                 forget()
                 self._talk = live.talk
+        check_cancelled(token, result)
         if silent:
             kept = [message for message in result.messages if message.id not in silent]
             result = result.model_copy(update={"messages": kept})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -41,6 +42,23 @@ token_of_run: ContextVar[CancellationToken | None] = ContextVar("quorate_autogen
 """The token that the run was given, for the agents in it."""
 turn_here: ContextVar[Turn | None] = ContextVar("quorate_autogen_turn", default=None)
 """The turn of the agent that speaks here."""
+
+
+@contextmanager
+def using(token: CancellationToken) -> Generator[None]:
+    """Have a token be the run's, in a generator whose consumer may leave it to another context to close it."""
+    before = token_of_run.set(token)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # in another context there is nothing to take back
+            token_of_run.reset(before)
+
+
+def check_cancelled(token: CancellationToken, result: TaskResult) -> None:
+    """Raise `CancelledError` where a run was cut short because its token was cancelled."""
+    if token.is_cancelled() and result.outcome is not None and result.outcome.kind == "cancelled":
+        raise asyncio.CancelledError
 
 
 class Hearing:
@@ -232,24 +250,19 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     async def _as_part(
         self, scope: Scope, given: list[BaseChatMessage], token: CancellationToken
     ) -> AsyncGenerator[Any, None]:
-        reset = token_of_run.set(token)
         held: Any = None
-        try:
+        with using(token):
             async with aclosing(talking(scope, Alone(self).cast(), given, remember=True)) as items:
                 async for item in items:
                     if held is not None:
                         yield held if not isinstance(item, Inside) else Response(chat_message=held)
                     held = item
-        finally:
-            token_of_run.reset(reset)
 
     async def _run_alone(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
         """Answer in a run of its own, a turn long, within the limits of the profile."""
-        reset = token_of_run.set(token)
-        try:
-            starting = Alone(self).start(given or quorate_messages.GO_ON)
-            async with starting as run:
-                token.add_callback(run.cancel)
+        with using(token):
+            async with Alone(self).start(given or quorate_messages.GO_ON) as run:
+                forget = token.add_callback(run.cancel)
                 try:
                     async with aclosing(run.events()) as items:
                         async for item in items:
@@ -257,8 +270,9 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
                     result = await run.result()
                 except RunFailed as error:
                     raise cause_of(error) from error
-        finally:
-            token_of_run.reset(reset)
+                finally:
+                    forget()
+        check_cancelled(token, result)
         yield result.model_copy(update={"stop_reason": None})
 
     # -- in teams -----------------------------------------------------------------------------------------------------
