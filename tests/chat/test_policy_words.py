@@ -159,15 +159,13 @@ async def test_what_is_no_message_is_no_word() -> None:
 class Apart:
     """Everybody speaks in turn; who is on one side does not hear the other."""
 
-    pure = True
-
     def begin(self) -> int:
         return 0
 
     def see(self, memory: int, fact: Fact) -> int:
         return memory + (fact.choice is not None)
 
-    async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         return Speak((members[memory % len(members)],), "in turn") if memory < 8 else Stop("done")
 
     def hears(self, member: str, fact: Fact) -> bool:

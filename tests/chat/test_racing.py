@@ -34,8 +34,6 @@ from quorate.testing import FakeClock, ScriptedModel
 class First:
     """All speak at once, until so many have; then whoever is named `judge` does."""
 
-    pure = True
-
     def __init__(self, need: int, rounds: int = 1) -> None:
         self.need, self.rounds = need, rounds
 
@@ -45,7 +43,7 @@ class First:
     def see(self, memory: int, fact: Fact) -> int:
         return memory + (fact.choice is not None)
 
-    async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if memory % 2 == 0:
             racing = tuple(name for name in members if name != "judge")
             return Speak(racing, "a race") if memory < 2 * self.rounds else Stop("judged")
@@ -394,8 +392,8 @@ async def test_team_that_loses_a_race_leaves_no_word_live_and_when_going_on(kill
 async def test_race_and_words_of_a_policy_inside_a_team_are_passed_on_and_replayed(killed: Any) -> None:
     # ENGINE 1, 4
     class Chair(First):
-        async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-            chosen = await super().next(memory, thread, members)
+        def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+            chosen = super().next(memory, thread, members)
             if isinstance(chosen, Speak):
                 return chosen
             return Stop("judged", say=(TextMessage(content="We are done.", source="chair"),))

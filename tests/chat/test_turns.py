@@ -19,7 +19,7 @@ def fact(*speakers: str) -> Fact:
 async def test_round_robin_begins_with_the_first_and_goes_around() -> None:
     policy, memory, spoke = RoundRobin(), RoundRobin().begin(), []
     for _ in range(5):
-        chosen = await policy.next(memory, NOBODY, ["a", "b", "c"])
+        chosen = policy.next(memory, NOBODY, ["a", "b", "c"])
         spoke += chosen.speakers
         memory = policy.see(memory, fact(*chosen.speakers))
 
@@ -28,7 +28,7 @@ async def test_round_robin_begins_with_the_first_and_goes_around() -> None:
 
 
 async def test_round_robin_begins_anew_when_who_spoke_last_has_left() -> None:
-    assert (await RoundRobin().next("gone", NOBODY, ["a", "b"])).speakers == ("a",)
+    assert RoundRobin().next("gone", NOBODY, ["a", "b"]).speakers == ("a",)
 
 
 async def test_round_robin_goes_on_where_the_last_run_of_a_conversation_ended() -> None:
@@ -47,9 +47,9 @@ async def test_round_robin_goes_on_where_the_last_run_of_a_conversation_ended() 
 async def test_once_lets_everybody_speak_once_a_task() -> None:
     policy = Once()
     memory = policy.begin()
-    first = await policy.next(memory, NOBODY, ["a", "b"])
+    first = policy.next(memory, NOBODY, ["a", "b"])
     memory = policy.see(memory, fact("a", "b"))
-    second = await policy.next(memory, NOBODY, ["a", "b"])
+    second = policy.next(memory, NOBODY, ["a", "b"])
 
     assert first == Speak(("a", "b"), "asked")
     assert second == Stop("It has answered.")
@@ -69,6 +69,10 @@ class Choosing:
 
     async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Any:
         return self.choices[memory]
+
+
+async def _later(found: Any) -> Any:
+    return found
 
 
 def team(*choices: Any) -> Team:
@@ -96,6 +100,21 @@ async def test_policy_that_is_done_completes_the_run_with_its_reason() -> None:
     assert [m.source for m in result.messages] == ["user", "b"]
     assert result.outcome is not None
     assert (result.outcome.kind, result.stop_reason) == ("completed", "All said.")
+
+
+@pytest.mark.parametrize(("waits", "ends"), [(False, "completed"), (True, "limit")])
+async def test_policy_is_asked_at_the_limit_of_turns_unless_its_choice_may_cost(waits: bool, ends: str) -> None:
+    class Either(Choosing):
+        def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Any:
+            found = self.choices[memory]
+            return _later(found) if waits else found
+
+    member = AssistantAgent("a", ScriptedModel(["One.", "Two."]))
+
+    result = await Team([member], turns=Either(Speak(("a",), "first"), Stop("Done.")), max_turns=1).run(task="Go.")
+
+    assert result.outcome is not None
+    assert result.outcome.kind == ends
 
 
 async def test_choice_and_its_reason_are_journaled_before_anybody_speaks() -> None:

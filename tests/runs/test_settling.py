@@ -334,11 +334,9 @@ async def test_reconcile_of_the_member_who_called_is_asked_and_no_namesake_of_an
     ]
 
     class Only:
-        pure = True
-
         def begin(self) -> None: ...
         def see(self, memory: None, fact: Any) -> None: ...
-        async def next(self, memory: None, thread: Any, names: Any) -> Any:
+        def next(self, memory: None, thread: Any, names: Any) -> Any:
             raise AssertionError("the choice stands")
 
     from quorate import Team

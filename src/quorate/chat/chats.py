@@ -86,8 +86,6 @@ class Alternating:
 
     times: int
 
-    pure = True
-
     def __post_init__(self) -> None:
         if self.times < 1:
             raise ConfigError(f"max_turns={self.times} must be at least 1.")
@@ -100,7 +98,7 @@ class Alternating:
             return memory + 1
         return 0 if fact.message is not None and not fact.speaker else memory
 
-    async def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: int, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if memory >= self.times * len(members):
             return Stop(f"Each has spoken {self.times} times." if self.times > 1 else "Each has spoken.")
         return Speak((members[memory % len(members)],), "next in order")

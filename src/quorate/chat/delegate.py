@@ -77,8 +77,6 @@ class Delegate(Tool[..., Any]):
 class Passing:
     """The first member speaks, then whoever was handed the task; who answers without handing it over ends it."""
 
-    pure = True
-
     def begin(self) -> str | None:
         return None  # who has it; empty once there is an answer
 
@@ -89,7 +87,7 @@ class Passing:
             return None  # a new task
         return target_of(fact.message) or ""
 
-    async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if memory is None:
             return Speak((members[0],), "it got the task")
         if memory not in members:

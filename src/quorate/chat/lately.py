@@ -6,6 +6,8 @@ import re
 from collections import Counter, deque
 from collections.abc import Hashable, Set
 
+from msgspec import Struct
+
 from quorate.chat.stock import all_joints, all_stock, feelings, joints, plain, stock
 from quorate.chat.tongues import HINTS
 from quorate.chat.wording import ALIKE, FEW, Wording, is_filled_in, is_near, shape, split, steady, wording
@@ -43,27 +45,28 @@ _NOTHING = frozenset[str]()
 _ELISIONS = str.maketrans("'\u2019", "  ")
 
 
-class _Text:
+class _Text(Struct, gc=False):
     """Something said lately.
 
     Args:
         text: The text.
         sign: Equal for texts that repeat each other.
         seen: The words that carry something, at first sight.
-        said: What it says, if somebody has asked.
         hollow: Whether it is nothing but courtesy.
+        said: What it says, if somebody has asked.
     """
 
-    __slots__ = ("_said", "hollow", "seen", "sign", "text")
-
-    def __init__(self, text: str, sign: Hashable, seen: set[str], said: Wording | None, hollow: bool) -> None:
-        self.text, self.sign, self.seen, self._said, self.hollow = text, sign, seen, said, hollow
+    text: str
+    sign: Hashable
+    seen: set[str]
+    hollow: bool
+    said: Wording | None = None
 
     def wording(self, common: frozenset[str]) -> Wording:
         """Return what it says; looked at once."""
-        if self._said is None:
-            self._said = wording(self.text, common)
-        return self._said
+        if self.said is None:
+            self.said = wording(self.text, common)
+        return self.said
 
 
 class Room:
@@ -153,7 +156,7 @@ class Voice:
         digits = "0" in shaped
         if digits:
             seen = {word for word in seen if "0" not in word}
-        felt = self._felt(text, words, seen)
+        felt = _NOTHING if room.feelings.isdisjoint(words) else self._felt(text, words, seen)
         if felt:
             seen = seen - felt
             text = "".join(word for word in re.split(r"(\W+)", text) if word.lower() not in felt)
@@ -181,7 +184,7 @@ class Voice:
         new, odd = sign is None, odd and sign is not None
         if sign is None:
             sign = (self._name, self._heard)
-        texts[whole] = _Text(text, sign, seen, said, hollow)
+        texts[whole] = _Text(text, sign, seen, hollow, said)
         if len(texts) > LATELY:
             del texts[next(iter(texts))]
         return sign, new, hollow, odd
@@ -211,7 +214,7 @@ class Voice:
 
         What stands where another word stood in such a sentence is an item, and news.
         """
-        if not seen or self._room.abroad or len(words) > FELT or self._room.feelings.isdisjoint(words):
+        if not seen or self._room.abroad or len(words) > FELT:
             return _NOTHING
         felt = set[str]()
         for sentence in split(text):

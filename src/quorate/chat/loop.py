@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
-from quorate.runs.meter import Halt, Spent
+from quorate.runs.meter import Halt, Meter, Spent
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Again, Interrupted, Parked, Run
 from quorate.runs.scope import Scope, current
@@ -36,6 +36,7 @@ else:
     messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
 
 
+CHOSEN = (Speak, Stop)
 EXPECTED = (Parked, Halt)
 """What says of a speech something else than that it failed."""
 ATOMS = frozenset({str, int, bool, type(None)})
@@ -104,17 +105,18 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
     if choice is None:
         run.check()
         meter = run.meter if nest is None else nest.meter
-        used: list[Spent] | None = None
-        if not talk.cast.chooses_purely:
-            used = []
-            meter.check_turns()  # before the choice is paid for
-        chosen = _checked(await _choose(root, path, talk, feed, used), talk)
+        used: list[Spent] = []
+        cast = talk.cast
+        asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
+        if not isinstance(asked, CHOSEN):
+            asked = await _choosing(root, path, asked, feed, used, meter)
+        chosen = _checked(asked, talk)
         if isinstance(chosen, Speak):
             meter.add_turn()
         elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
         say = tuple([_signed(message, f"{run.id}/{path}#{i}", now(root)) for i, message in enumerate(chosen.say)])
-        choice = run.append(path, "choice", _said_of(chosen, talk.cast, say, used))
+        choice = run.append(path, "choice", _said_of(chosen, cast, say, used))
         if say and "redacted" in choice.payload:
             say = None  # what is not kept is not told
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
@@ -122,8 +124,10 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
             run.recall(step)
     scope = Scope(run, path, choice.at, task=root.task)
     told = _told_of(choice, talk, feed, say)
-    if told.speakers:
-        await _speeches(scope, told, talk, feed, _won(entries))
+    if len(told.speakers) == 1:
+        _take_in(scope, [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)], talk, feed)
+    elif told.speakers:
+        _take_in(scope, await _wave(scope, told, talk, feed, _won(entries)), talk, feed)
     if run.is_cut:
         raise Again
     if nest is None and run.stop_reason:
@@ -152,13 +156,8 @@ def _won(entries: list[Entry]) -> Entry | None:
     return next((e for e in entries if e.kind == "won"), None) if entries else None
 
 
-async def _speeches(scope: Scope, told: Choice, talk: Talk, feed: Feed, won: Entry | None) -> None:
-    """Let those speak who were chosen, and take in what they said."""
-    run = scope.run
-    if len(told.speakers) == 1:
-        speeches = [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)]
-    else:
-        speeches = await _wave(scope, told, talk, feed, won)
+def _take_in(scope: Scope, speeches: list[list[Fact]], talk: Talk, feed: Feed) -> None:
+    """Take in what those said who were chosen."""
     for facts in speeches:
         for fact in facts:
             talk.see(fact)
@@ -167,8 +166,8 @@ async def _speeches(scope: Scope, told: Choice, talk: Talk, feed: Feed, won: Ent
         if facts:
             feed.tell(facts[-1].message)
     feed.pending.clear()
-    if run.recorded:
-        run.check_all_met(scope.path)
+    if scope.run.recorded:
+        scope.run.check_all_met(scope.path)
 
 
 async def _cut_turn(
@@ -181,7 +180,11 @@ async def _cut_turn(
     if choice is not None:
         run.gate = Interrupted
         try:
-            await _speeches(scope, _told_of(choice, talk, feed), talk, feed, _won(entries))
+            told = _told_of(choice, talk, feed)
+            if len(told.speakers) == 1:
+                _take_in(scope, [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)], talk, feed)
+            else:
+                _take_in(scope, await _wave(scope, told, talk, feed, _won(entries)), talk, feed)
         finally:
             run.gate = Parked if run.paused_by else None
     else:
@@ -196,7 +199,7 @@ async def _cut_turn(
 
 
 def _said_of(
-    chosen: Speak | Stop, cast: Cast, say: tuple[BaseChatMessage, ...], used: list[Spent] | None
+    chosen: Speak | Stop, cast: Cast, say: tuple[BaseChatMessage, ...], used: list[Spent]
 ) -> Payload:  # fmt: skip
     said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
     if chosen.note is not None:
@@ -223,19 +226,16 @@ def _signed(message: BaseChatMessage, id: str, at: int) -> BaseChatMessage:
     return message.model_copy(update={name: made[name] for name in made if name not in given})
 
 
-def _choose(
-    root: Scope, path: str, talk: Talk, feed: Feed, used: list[Spent] | None
-) -> Awaitable[Speak | Stop]:  # fmt: skip
-    """Ask the policy who is next; what its own steps use is added to `used`."""
-    cast = talk.cast
-    asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-    return asked if used is None else _choosing(root, path, asked, feed, used)
-
-
 async def _choosing(
-    root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed, used: list[Spent]
+    root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed, used: list[Spent], meter: Meter
 ) -> Speak | Stop:  # fmt: skip
-    """Give the policy's own steps a scope of their own."""
+    """Wait for the policy's choice; its own steps get a scope of their own, and what they use is added to `used`."""
+    try:
+        meter.check_turns()  # before the choice is paid for
+    except Halt:
+        if isinstance(asked, Coroutine):
+            asked.close()
+        raise
     scope = Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), task=root.task)
     scope.spent = used
     shown, token = viewers.set(feed), current.set(scope)

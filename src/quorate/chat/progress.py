@@ -15,7 +15,9 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from quorate.chat.facts import Fact
 from quorate.chat.lately import Answers, Room, Voice
@@ -35,7 +37,7 @@ ROUNDS = 12
 """The longest loop that is seen, in acts."""
 
 
-class Act(NamedTuple):
+class Act(Struct, gc=False):
     """Something said or done.
 
     Args:
@@ -93,7 +95,8 @@ class Progress:
                 self._fresh()
                 return
             text = message.to_text()
-            sign, new, hollow, odd = self._voice(who).hear(text)
+            voice = self._voices.get((who, "")) or self._voice(who)
+            sign, new, hollow, odd = voice.hear(text)
             self._see_act(Act(sign, who, text, None, hollow, who, new, odd))
         elif fact.event is not None:
             kind = getattr(fact.event, "type", "")

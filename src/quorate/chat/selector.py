@@ -85,6 +85,7 @@ class Selector:
         self.roles, self.choosing = roles, choosing
         self.allow_repeated_speaker = allow_repeated_speaker
         self.selector_func, self.candidate_func = selector_func, candidate_func
+        self._names_at_once = selector_func is not None and not inspect.iscoroutinefunction(selector_func)
 
     @property
     def model_client(self) -> ModelClient | str | None:
@@ -107,15 +108,20 @@ class Selector:
             return memory
         return memory._replace(blocks=memory.blocks.plus_one(fact.said()))
 
-    async def next(self, memory: Spoken, thread: Thread, members: Sequence[str]) -> Speak:
-        if self.selector_func is not None:
+    def next(self, memory: Spoken, thread: Thread, members: Sequence[str]) -> Speak | Awaitable[Speak]:
+        name = self.selector_func(thread) if self.selector_func is not None and self._names_at_once else None
+        return _by_function(name, members) if type(name) is str else self._selected(name, memory, thread, members)
+
+    async def _selected(
+        self, name: str | Awaitable[str | None] | None, memory: Spoken, thread: Thread, members: Sequence[str]
+    ) -> Speak:
+        """Return who was selected, where that may take steps; `name` is what the caller's function said at once."""
+        if self.selector_func is not None and not self._names_at_once:
             name = self.selector_func(thread)
-            if type(name) is not str and inspect.isawaitable(name):
-                name = await name
-            if name is not None:
-                if name not in members:
-                    raise _illegal([name], members, "selector_func")
-                return Speak((name,), "chosen by selector_func")
+        if inspect.isawaitable(name):
+            name = await name
+        if name is not None:
+            return _by_function(name, members)
         candidates = await self._candidates(memory.names, thread, members)
         if len(candidates) == 1:
             return Speak((candidates[0],), "the only candidate")
@@ -146,6 +152,12 @@ class Selector:
         if self.allow_repeated_speaker or len(members) == 1:
             return list(members)
         return [name for name in members if name != last]
+
+
+def _by_function(name: str, members: Sequence[str]) -> Speak:
+    if name not in members:
+        raise _illegal([name], members, "selector_func")
+    return Speak((name,), "chosen by selector_func")
 
 
 def _check(names: Any, members: Sequence[str], who: str) -> None:

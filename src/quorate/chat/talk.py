@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Choice, Fact, Given, Thread
@@ -22,7 +23,7 @@ from quorate.models.calls import Asked
 from quorate.models.client import Usage
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, canonical_order
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import NO_LIMITS, Limits
 from quorate.runs.run import Again, Run
 
 if TYPE_CHECKING:
@@ -38,48 +39,54 @@ else:
     watching, history = lazy("quorate.chat.progress"), lazy("quorate.runs.history")
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Who talks, in what order, until when, within which limits: what a team is, as a value."""
+class Cast(Struct, eq=False):
+    """Who talks, in what order, until when, within which limits: what a team is, as a value.
+
+    What follows from the first nine is noted once for all its conversations.
+    """
 
     name: str
     members: tuple[Speaker, ...]
     turns: TurnPolicy[Any]
     condition: Condition[Any] = NEVER
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = NO_LIMITS
     document: Payload | None = None
     patience: int | None = PATIENCE
     wrap_up: str | None = None
     runtime: Any = None
-    agents: Mapping[str, Limits] = field(init=False, repr=False)
-    asked: tuple[Asking, ...] = field(init=False, repr=False)
-    spends: tuple[float, ...] = field(init=False, repr=False)
-    names: tuple[str, ...] = field(init=False, repr=False)
-    chooses_purely: bool = field(init=False, repr=False)
-    notes_plainly: bool = field(init=False, repr=False)
-    persons: frozenset[str] = field(init=False, repr=False)
-    polls: frozenset[str] = field(init=False, repr=False)
-    enough: Callable[[Any, Mapping[str, BaseChatMessage]], bool] | None = field(init=False, repr=False)
-    hears: Callable[[str, Fact], bool] | None = field(init=False, repr=False)
-    wants: Callable[[Any, str], type[BaseModel] | None] | None = field(init=False, repr=False)
+    agents: Mapping[str, Limits] = {}
+    asked: tuple[Asking, ...] = ()
+    spends: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    notes_plainly: bool = False
+    persons: frozenset[str] = frozenset()
+    polls: frozenset[str] = frozenset()
+    enough: Callable[[Any, Mapping[str, BaseChatMessage]], bool] | None = None
+    hears: Callable[[str, Fact], bool] | None = None
+    wants: Callable[[Any, str], type[BaseModel] | None] | None = None
 
     def __post_init__(self) -> None:
-        """Note what follows from it, once for all its conversations."""
-        tools = [tool for m in self.members for tool in getattr(m, "tools", {}).values()]
-        for name, value in {
-            "agents": {m.name: m.limits for m in self.members if isinstance(m, Agent) and m.limits is not None},
-            "asked": tuple(part for part in self.condition.parts() if isinstance(part, Asking)),
-            "spends": tuple(part.most_usd for part in self.condition.parts() if part.most_usd is not None),
-            "names": tuple(m.name for m in self.members),
-            "chooses_purely": bool(getattr(self.turns, "pure", False)),
-            "notes_plainly": bool(getattr(self.turns, "plain", False)),
-            "persons": frozenset(m.name for m in self.members if getattr(m, "origin", "agent") == "person"),
-            "polls": frozenset(tool.name for tool in tools if tool.polls),
-            "enough": getattr(self.turns, "enough", None),
-            "hears": getattr(self.turns, "hears", None),
-            "wants": getattr(self.turns, "wants", None),
-        }.items():
-            object.__setattr__(self, name, value)
+        names: list[str] = []
+        persons: list[str] = []
+        polls: list[str] = []
+        for member in self.members:
+            names.append(member.name)
+            if getattr(member, "origin", "agent") == "person":
+                persons.append(member.name)
+            tools: Mapping[str, Any] = getattr(member, "tools", {})
+            polls += [tool.name for tool in tools.values() if tool.polls]
+            if getattr(member, "limits", None) is not None and isinstance(member, Agent) and member.limits is not None:
+                self.agents = {**self.agents, member.name: member.limits}
+        self.names, self.persons, self.polls = tuple(names), frozenset(persons), frozenset(polls)
+        for part in () if self.condition is NEVER else self.condition.parts():
+            if isinstance(part, Asking):
+                self.asked += (part,)
+            if part.most_usd is not None:
+                self.spends += (part.most_usd,)
+        turns = self.turns
+        self.notes_plainly = getattr(turns, "plain", False)
+        self.enough, self.hears = getattr(turns, "enough", None), getattr(turns, "hears", None)
+        self.wants = getattr(turns, "wants", None)
 
 
 def casts(cast: Cast) -> Iterator[Cast]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from quorate.chat.facts import Fact, Thread
@@ -41,9 +41,8 @@ class Stop(NamedTuple):
 class TurnPolicy(Protocol[S]):
     """Chooses who speaks next.
 
-    A policy whose `next` makes no steps may say so with a class attribute `pure = True`; it is then asked without a
-    scope around it. One whose notes are JSON data that nobody changes any more may say `plain = True`; they are then
-    journaled as they are, not as a checked copy. Three more methods are asked where a policy has them; all are pure:
+    A policy whose notes are JSON data that nobody changes any more may say `plain = True`; they are then journaled as
+    they are, not as a checked copy. Three more methods are asked where a policy has them; all are pure:
 
     - `enough(memory, done) -> bool` makes a race of speakers named together. It is asked whenever one of them has
       finished; `done` has what those said who have, by name, in the order in which they finished. True ends the wave:
@@ -62,15 +61,17 @@ class TurnPolicy(Protocol[S]):
         """Return the memory after a fact; changes nothing else."""
         ...
 
-    async def next(self, memory: S, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-        """Return who of `members` speaks and why, or that the policy is done."""
+    def next(self, memory: S, thread: Thread, members: Sequence[str]) -> Speak | Stop | Awaitable[Speak | Stop]:
+        """Return who of `members` speaks and why, or that the policy is done.
+
+        One that makes steps, such as asking a model, or waits for anything is an `async def`; its steps get a scope of
+        their own. One that decides by what it is given, and is asked again after a crash, is a plain function.
+        """
         ...
 
 
 class RoundRobin:
     """Members speak in the order given, and start again after the last."""
-
-    pure = True
 
     def begin(self) -> str | None:
         return None  # who had the last turn
@@ -78,7 +79,7 @@ class RoundRobin:
     def see(self, memory: str | None, fact: Fact) -> str | None:
         return fact.choice.speakers[-1] if fact.choice is not None else memory
 
-    async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
+    def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
         at = members.index(memory) + 1 if memory in members else 0
         return Speak((members[at % len(members)],), "next in order")
 
@@ -95,8 +96,6 @@ def target_of(message: BaseChatMessage) -> str | None:
 class Handoffs:
     """Who was handed the conversation speaks, until they hand it on; the first member begins."""
 
-    pure = True
-
     def begin(self) -> str | None:
         return None  # who has it
 
@@ -106,7 +105,7 @@ class Handoffs:
         target = None if fact.message is None else target_of(fact.message)
         return memory if target is None else target
 
-    async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
+    def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
         if memory is None:
             return Speak((members[0],), "it begins")
         if memory not in members:
@@ -124,8 +123,6 @@ class Handoffs:
 class Once:
     """Each member speaks once on a task, side by side."""
 
-    pure = True
-
     def begin(self) -> bool:
         return False
 
@@ -134,5 +131,5 @@ class Once:
             return True
         return memory if fact.message is None else bool(fact.speaker)  # after a new task, or a person's word: anew
 
-    async def next(self, memory: bool, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: bool, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         return Stop("It has answered.") if memory else Speak(tuple(members), "asked")

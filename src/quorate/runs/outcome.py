@@ -82,14 +82,18 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
 
     def over(self, other: Limits) -> Limits:
         """Return `other` with what is set here in its place."""
-        given = self.given()
-        return Limits(**(other.given() | given)) if given else other
+        if other == NO_LIMITS:
+            return self
+        return other if self == NO_LIMITS else Limits(**(other.given() | self.given()))
 
     def complete(self) -> dict[str, float]:
         """Return all limits as plain data, what is not set at its default."""
         found = DEFAULT_LIMITS | self.given()
         found.pop("warn_at", None)
         return found
+
+
+NO_LIMITS = Limits()
 
 
 def limits_of(given: dict[str, Any]) -> Limits:

@@ -92,7 +92,7 @@ class Graph:
             for (`"any"`, `quorum(n)`). By default; else all finish.
     """
 
-    pure = plain = True
+    plain = True
 
     def __init__(self, graph: DiGraph, *, hear_all: bool = False, race: bool = True) -> None:
         graph.graph_validate()
@@ -135,7 +135,7 @@ class Graph:
             return memory
         return filled(State, (active, (said, speaker, message), fired, times, False))
 
-    async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         graph, active = self.graph, memory.active
         if not active:
             return Speak(graph.starts, "it begins")

@@ -43,8 +43,6 @@ class Proposal(NamedTuple):
 class Objecting:
     """The turn policy of `Consensus`."""
 
-    pure = True
-
     def __init__(
         self,
         proposer: str,
@@ -90,7 +88,7 @@ class Objecting:
     def wants(self, memory: Proposal, member: str) -> type[Position] | None:
         return Position if memory.phase == "object" else None
 
-    async def next(self, memory: Proposal, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: Proposal, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if memory.phase in {"", "propose"}:
             text = PROPOSE.format(proposer=self.proposer)
             return Speak((self.proposer,), "it proposes", says(text, self.moderator), {"phase": "propose"})

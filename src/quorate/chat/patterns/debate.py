@@ -35,8 +35,6 @@ class Debated(NamedTuple):
 class Debating:
     """The turn policy of `Debate`."""
 
-    pure = True
-
     def __init__(
         self, sides: Sequence[str], judge: str, *, rounds: int = 2, parallel: bool = False, moderator: str = MODERATOR
     ) -> None:
@@ -67,7 +65,7 @@ class Debating:
     def wants(self, memory: Debated, member: str) -> type[Ruling] | None:
         return Ruling if memory.phase == "judge" else None
 
-    async def next(self, memory: Debated, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: Debated, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         at, sides = memory.spoken, self.sides
         if at < self.rounds * len(sides):
             said = () if at else says(

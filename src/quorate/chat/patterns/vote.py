@@ -47,8 +47,6 @@ class Votes(NamedTuple):
 class Voting:
     """The turn policy of `IndependentVote`."""
 
-    pure = True
-
     def __init__(
         self,
         drafters: Sequence[str],
@@ -96,7 +94,7 @@ class Voting:
             return None
         return Ballot if self.method == "vote" else Ranking
 
-    async def next(self, memory: Votes, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: Votes, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if not memory.drafts:
             return Speak(self.drafters, "each drafts an answer, without the others'", note={"phase": "draft"})
         drafts = self._drafts(memory)

@@ -71,7 +71,8 @@ class Naming(Selector):
         order, items = memory
         self._last = order.names[-1] if order.names and not self.allow_repeated_speaker else None
         await self._take_in(items)
-        return await super().next(order, Thread(items), members)
+        chosen = super().next(order, Thread(items), members)
+        return chosen if isinstance(chosen, Speak) else await chosen
 
     async def _take_in(self, items: list[Any]) -> None:
         """Add what was said to the context that the model is shown."""

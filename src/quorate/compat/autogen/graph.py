@@ -303,10 +303,10 @@ class Flow(Graph):
     def begin(self) -> State:
         return self._first
 
-    async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+    def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         if not memory.active and self._ready and LOADED in memory.times:
             return Speak(self._ready, "it was ready when the state was saved")
-        return await super().next(memory, thread, members)
+        return super().next(memory, thread, members)
 
     def where(self, memory: State, state: GraphManagerState) -> None:
         """Say in the state of a graph that has just begun where it is now."""

@@ -7,9 +7,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 
-from quorate.chat.facts import Thread
 from quorate.chat.messages import BaseChatMessage, BaseMessage, HandoffMessage
-from quorate.chat.turns import Handoffs, RoundRobin, Speak, TurnPolicy
+from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCondition
 from quorate.compat.autogen.agentchat.state import RoundRobinManagerState, SwarmManagerState
@@ -135,9 +134,6 @@ class Handing(Handoffs):
 
     def begin(self) -> str | None:
         return self._first
-
-    async def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
-        return await super().next(memory, thread, members)
 
 
 class SwarmConfig(TeamConfig):
