@@ -499,7 +499,7 @@ async def test_database_locked_by_another_program_ends_the_run_with_a_clear_erro
 ) -> None:
     import sqlite3
 
-    from quorate.runs import sqlite as module
+    from quorate.runs.sqlite import store as module
 
     monkeypatch.setattr(module, "BUSY_MS", 50)
     other = sqlite3.connect(tmp_path / "work.db", isolation_level=None, check_same_thread=False)

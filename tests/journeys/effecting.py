@@ -28,7 +28,7 @@ from typing import Any
 import quorate.chat.placing
 import quorate.chat.replay
 import quorate.runs.effects
-import quorate.runs.sqlite
+import quorate.runs.sqlite.store
 import quorate.tools.schema
 from quorate import AssistantAgent, OperationKey, RoundRobinGroupChat, open_store, tool
 from quorate.models import Reply, ToolCall
@@ -36,7 +36,13 @@ from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation
 from quorate.testing import ScriptedModel
 
-LOADED = quorate.chat.placing, quorate.chat.replay, quorate.runs.effects, quorate.runs.sqlite, quorate.tools.schema
+LOADED = (
+    quorate.chat.placing,
+    quorate.chat.replay,
+    quorate.runs.effects,
+    quorate.runs.sqlite.store,
+    quorate.tools.schema,
+)
 POINTS = (1, 2, 3, 4, 5, 6)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, open_store, tool
 from quorate.errors import QuorateError
 from quorate.models import ToolCall
-from quorate.runs.postgres_journal import PostgresJournal
-from quorate.runs.sqlite import SqliteJournal
+from quorate.runs.postgres.journal import PostgresJournal
+from quorate.runs.sqlite.store import SqliteJournal
 from quorate.runs.steps import DidNot, Happened
 from quorate.testing import ScriptedModel
 

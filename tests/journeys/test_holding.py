@@ -15,7 +15,7 @@ import pytest
 
 from quorate import Limits, RoundRobinGroupChat, open_store, replay
 from quorate.errors import Conflict
-from quorate.runs.sqlite import SqliteStore
+from quorate.runs.sqlite.store import SqliteStore
 
 SCRIPT = Path(__file__).with_name("holding.py")
 Start = Callable[..., subprocess.Popen[str]]

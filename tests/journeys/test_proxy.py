@@ -17,7 +17,7 @@ import pytest
 from quorate import open_store
 from quorate.errors import Conflict
 from quorate.runs.inbox import Note
-from quorate.runs.postgres import PostgresStore
+from quorate.runs.postgres.store import PostgresStore
 from quorate.testing import StoreCase, store_cases
 
 CONFIG = """

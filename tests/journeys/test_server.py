@@ -11,7 +11,7 @@ import pytest
 
 from quorate import open_store
 from quorate.errors import StoreError
-from quorate.runs.postgres import PostgresJournal, PostgresStore
+from quorate.runs.postgres.store import PostgresJournal, PostgresStore
 from quorate.testing.postgres import postgres_server as server
 
 

@@ -75,7 +75,7 @@ async def test_who_reads_the_file_holds_up_the_clearing_and_is_named(
 ) -> None:
     import sqlite3
 
-    from quorate.runs import sqlite as module
+    from quorate.runs.sqlite import store as module
 
     monkeypatch.setattr(module, "BUSY_MS", 100)
     async with open_store(tmp_path / "work.db") as store:

@@ -5,7 +5,7 @@ import pytest
 from quorate import open_store
 from quorate.errors import ConfigError
 from quorate.runs.memory import MemoryStore
-from quorate.runs.sqlite import SqliteStore
+from quorate.runs.sqlite.store import SqliteStore
 
 
 async def test_url_with_three_slashes_is_relative_and_with_four_absolute(

@@ -12,7 +12,7 @@ from quorate.errors import ConfigError, StoreError
 from quorate.runs import portable
 from quorate.runs.entries import canonical_export, tombstone
 from quorate.runs.memory import loaded
-from quorate.runs.sqlite import SqliteStore
+from quorate.runs.sqlite.store import SqliteStore
 from quorate.testing import FakeClock
 
 LONG = "line\n" * 20_000

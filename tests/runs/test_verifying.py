@@ -16,7 +16,7 @@ from quorate import open_store
 from quorate.errors import Tampered
 from quorate.runs import chain, entries
 from quorate.runs.erasing import erased_bytes
-from quorate.runs.sqlite import SqliteStore
+from quorate.runs.sqlite.store import SqliteStore
 from quorate.runs.stored import Head
 from quorate.testing import FakeClock
 

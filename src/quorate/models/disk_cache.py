@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from quorate.errors import ConfigError, StoreError
 from quorate.models.cache import as_json
-from quorate.runs.sqlite_schema import patiently
+from quorate.runs.sqlite.schema import patiently
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from quorate.runs.entries import Redact
 from quorate.runs.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from quorate.runs.postgres import PostgresStore
-    from quorate.runs.sqlite import SqliteStore
+    from quorate.runs.postgres.store import PostgresStore
+    from quorate.runs.sqlite.store import SqliteStore
 
 POSTGRES = ("postgresql://", "postgres://")
 
@@ -52,7 +52,7 @@ def open_store(
     if text == "memory:":
         return MemoryStore(**options)
     if text.startswith(POSTGRES):
-        from quorate.runs.postgres import PostgresStore
+        from quorate.runs.postgres.store import PostgresStore
 
         return PostgresStore(text, durability=level, **options)
     if isinstance(url, Path) or "://" not in text:
@@ -65,6 +65,6 @@ def open_store(
         )
     if not path:
         raise ConfigError("The store's URL names no file. Write sqlite:///work.db.")
-    from quorate.runs.sqlite import SqliteStore
+    from quorate.runs.sqlite.store import SqliteStore
 
     return SqliteStore(path, durability=level, **options)

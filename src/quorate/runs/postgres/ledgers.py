@@ -10,7 +10,7 @@ from quorate.runs import chain
 from quorate.runs.clock import Clock
 from quorate.runs.entries import FORMAT, Payload
 from quorate.runs.ledger import LEDGERS, next_entry
-from quorate.runs.postgres_schema import Statements, columns
+from quorate.runs.postgres.schema import Statements, columns
 
 Charge = tuple[str, str, Payload]
 """What is added to a ledger: its id, the kind of the entry, and what it says."""

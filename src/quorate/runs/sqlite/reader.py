@@ -13,7 +13,7 @@ from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Entry, tombstone
 from quorate.runs.inbox import Note, OpenQuestion, about
 from quorate.runs.journal import Summary
-from quorate.runs.sqlite_schema import (
+from quorate.runs.sqlite.schema import (
     CONVERSATIONS,
     END,
     ENTRIES,

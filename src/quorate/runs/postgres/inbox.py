@@ -10,8 +10,8 @@ from typing import Any
 
 from quorate.errors import ConfigError, StoreError
 from quorate.runs.inbox import Note, Watcher
-from quorate.runs.postgres_schema import Statements
-from quorate.runs.postgres_wire import Driver, Line
+from quorate.runs.postgres.schema import Statements
+from quorate.runs.postgres.wire import Driver, Line
 
 LOOK_S = 0.5
 """How often a store behind a proxy looks whether anybody has posted to its runs."""

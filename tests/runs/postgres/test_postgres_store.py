@@ -13,13 +13,13 @@ import pytest
 
 from quorate import open_store
 from quorate.errors import ConfigError, Conflict, MissingExtra, StoreError
-from quorate.runs import postgres_inbox, postgres_schema, postgres_wire
 from quorate.runs.chain import INLINE_BYTES
 from quorate.runs.inbox import Note
-from quorate.runs.postgres import PostgresJournal, PostgresStore
+from quorate.runs.postgres import inbox, schema, wire
+from quorate.runs.postgres.store import PostgresJournal, PostgresStore
 
 Sql = Callable[..., Any]
-BREAK_LOCK = postgres_schema.Statements("x").break_lock
+BREAK_LOCK = schema.Statements("x").break_lock
 
 
 def opened(url: str, **options: Any) -> PostgresStore:
@@ -262,7 +262,7 @@ async def test_commit_that_was_given_up_and_had_been_done_is_not_done_again(
         raise ConnectionResetError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(postgres_wire, "AGAIN_S", 0.0)
+        patch.setattr(wire, "AGAIN_S", 0.0)
         store._send = losing
         add(journal, 1)
         with pytest.raises(StoreError, match="gone"):
@@ -337,7 +337,7 @@ async def test_server_that_stays_away_is_a_clear_error_and_nothing_is_lost(
     add(journal, 1)
     connect, store._driver.connect = store._driver.connect, refused
     with monkeypatch.context() as patch:
-        patch.setattr(postgres_wire, "AGAIN_S", 0.1)
+        patch.setattr(wire, "AGAIN_S", 0.1)
         await cut(sql, store)
 
         with pytest.raises(StoreError, match=r"postgresql://quorate@/postgres.*refused. Check that the server runs"):
@@ -501,8 +501,8 @@ async def test_schema_of_an_older_version_is_brought_up_to_date_once_and_keeps_i
     add(journal, 1)
     await journal.commit()
     await journal.release()
-    newer = (*postgres_schema.STEPS, "CREATE TABLE {s}.news (x integer)")
-    monkeypatch.setattr(postgres_schema, "STEPS", newer)
+    newer = (*schema.STEPS, "CREATE TABLE {s}.news (x integer)")
+    monkeypatch.setattr(schema, "STEPS", newer)
     stores = [opened(postgres) for _ in range(4)]
 
     await asyncio.gather(*(one.__aenter__() for one in stores))
@@ -558,7 +558,7 @@ async def test_holder_behind_a_proxy_is_told_what_comes_in_and_one_that_lost_its
     postgres: str, store: PostgresStore, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # ENGINE 16
-    monkeypatch.setattr(postgres_inbox, "LOOK_S", 0.01)
+    monkeypatch.setattr(inbox, "LOOK_S", 0.01)
     async with opened(f"{postgres}&lease=expiry") as behind:
         told: asyncio.Queue[str] = asyncio.Queue()
         for one, id in ((behind, "a"), (store, "b")):

@@ -10,7 +10,7 @@ from quorate.errors import StoreError
 from quorate.runs import chain
 from quorate.runs.erasing import erased_bytes
 from quorate.runs.portable import Recording, parts
-from quorate.runs.sqlite_schema import SEQ_BITS, Segment
+from quorate.runs.sqlite.schema import SEQ_BITS, Segment
 from quorate.runs.stored import references
 
 HIDDEN = "*deleted"

@@ -18,13 +18,13 @@ from quorate.runs.inbox import CLOSE_QUESTIONS, Note, OpenQuestion, Watcher, abo
 from quorate.runs.journal import Conversation, Summary, check_there, checked_id, going_on, taken_id, unknown_parent
 from quorate.runs.ledger import Balance, balance_of
 from quorate.runs.portable import Recording
-from quorate.runs.postgres_inbox import Inbox, noted
-from quorate.runs.postgres_journal import Part, PostgresJournal
-from quorate.runs.postgres_keeping import Keeping
-from quorate.runs.postgres_ledgers import Books
-from quorate.runs.postgres_mark import Mark
-from quorate.runs.postgres_schema import Statements, bring_up_to_date, columns
-from quorate.runs.postgres_wire import Address, Driver, Line, Work
+from quorate.runs.postgres.inbox import Inbox, noted
+from quorate.runs.postgres.journal import Part, PostgresJournal
+from quorate.runs.postgres.keeping import Keeping
+from quorate.runs.postgres.ledgers import Books
+from quorate.runs.postgres.mark import Mark
+from quorate.runs.postgres.schema import Statements, bring_up_to_date, columns
+from quorate.runs.postgres.wire import Address, Driver, Line, Work
 from quorate.runs.stored import Artifact, Head, Stored, references
 from quorate.runs.verifying import verified
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import sqlite3
 import threading
@@ -12,19 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock, Timeout
-
 from quorate.errors import ConfigError, Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs import sqlite_keeping as keeping
 from quorate.runs.clock import Clock, SystemClock
-from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload, Redact, check_size, redacted
-from quorate.runs.inbox import Deliver, Note, OpenQuestion, Watcher, ready
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Redact
+from quorate.runs.inbox import Note, OpenQuestion, Watcher, ready
 from quorate.runs.journal import Conversation, Summary, check_there, checked_id, going_on, taken_id, unknown_parent
-from quorate.runs.ledger import LEDGERS, Balance, balance_of, next_entry
+from quorate.runs.ledger import Balance, balance_of
 from quorate.runs.portable import Recording
-from quorate.runs.sqlite_reader import Reader
-from quorate.runs.sqlite_schema import (
+from quorate.runs.sqlite import inbox, keeping, ledgers
+from quorate.runs.sqlite.inbox import Notices
+from quorate.runs.sqlite.journal import SqliteJournal
+from quorate.runs.sqlite.leases import Leases
+from quorate.runs.sqlite.reader import Reader
+from quorate.runs.sqlite.schema import (
     BUSY_MS,
     HEAD,
     INSERT,
@@ -36,7 +36,6 @@ from quorate.runs.sqlite_schema import (
     SEQ_BITS,
     Busy,
     Segment,
-    digest_of,
     failed,
     noted,
     patiently,
@@ -47,98 +46,7 @@ from quorate.runs.stored import Artifact, Head, Stored
 if TYPE_CHECKING:
     from quorate.runs.signing import Key
 
-LOOK_S = 0.1
-"""How often a store with runs going on looks whether another process has posted to them."""
 Durability = Literal["process", "power"]
-
-
-class SqliteJournal:
-    """The open journal of one conversation in a SQLite store."""
-
-    durable = True
-    follows_living = False
-
-    def __init__(self, store: SqliteStore, key: int, id: str, owner: str, fence: int, head: Head, last: bytes) -> None:
-        self.conversation, self.owner = id, owner
-        self.key, self.fence = key, fence
-        self._store, self._now, self._redact = store, store.clock.now_us, store.redact
-        self._count, self._last = head.length, last
-        self._secret = store.secret(owner)
-        self._digests: dict[str, str] = {}
-        self.artifacts: dict[str, tuple[str, bytes]] = {}
-        self.kept: set[str] = set()  # what its own entries refer to, which nobody deletes while it is open
-        self.rows: list[tuple[Any, ...]] = []
-        self.taken: list[str] = []
-        self.charges: list[tuple[str, str, Payload]] = []
-        self.unsynced = False
-
-    def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
-        check_size(kind, payload)
-        if self._redact is not None:
-            payload = redacted(self._redact, path, kind, payload)
-        data = chain.encode(kind, payload, self._keep)
-        at, seq, salt = self._now(), self._count + 1, chain.fresh_salt()
-        self._last = chain.link(self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data))
-        self._count = seq
-        self.rows.append((self.key << SEQ_BITS | seq, run, path, kind, FORMAT, at, data, salt, self._last))
-        return Entry(seq, run, path, kind, at, payload)
-
-    def refer(self, source: tuple[Any, ...]) -> None:
-        """Keep a further entry of the parent, given as a link; its payload is read where it is."""
-        _, run, path, kind, at, version, payload, salt, _, erased, _ = source
-        self._count += 1
-        body = digest_of(payload, salt, erased)
-        self._last = chain.link(self._last, self.conversation, self._count, run, path, kind, at, body, version)
-        self.rows.append((self.key << SEQ_BITS | self._count, run, path, kind, version, at, None, None, self._last))
-
-    def _keep(self, text: str, media_type: str) -> str:
-        digest = self._digests.get(text)
-        if digest is None:
-            data = text.encode(errors="surrogatepass")
-            digest = chain.keyed(self._secret, data)
-            if digest not in self.kept:
-                self.artifacts[digest] = media_type, data
-            if len(text) < chain.INLINE_BYTES:
-                self._digests[text] = digest
-        return digest
-
-    async def commit(self, *, sync: bool = False) -> None:
-        if self.rows or self.taken or self.charges or sync:
-            await self._store.commit(self, sync=sync)
-
-    def charge(self, ledger: str, kind: str, said: Payload) -> None:
-        self.charges.append((ledger, kind, said))
-
-    async def reserve(self, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]) -> None:
-        await self._store.reserve(self, ledgers, decide)
-
-    async def entries(self) -> list[Entry]:
-        return await self._store.read(self.conversation, owner=self.owner)
-
-    async def inbox(self) -> list[Note]:
-        return await self._store.notes(self.conversation, owner=self.owner)
-
-    def take(self, note: Note) -> None:
-        self.taken.append(note.id)
-
-    def watch(self, deliver: Deliver) -> None:
-        self._store.watch(self, Watcher(deliver))
-
-    async def end(self, last: Callable[[], object], known: Collection[str]) -> list[Note]:
-        return await self._store.end(self, last, known)
-
-    def fingerprint(self, data: bytes) -> str:
-        return chain.keyed(self._secret, data)
-
-    def head(self) -> Head:
-        return Head(self._count, self._last.hex())
-
-    @property
-    def last(self) -> bytes:
-        return self._last
-
-    async def release(self) -> None:
-        await self._store.release(self)
 
 
 class SqliteStore:
@@ -174,14 +82,10 @@ class SqliteStore:
         self._open: dict[int, SqliteJournal] = {}
         self._waiting: list[tuple[SqliteJournal, asyncio.Future[None]]] = []
         self._secrets: dict[str, bytes] = {}
-        self._watchers: dict[int, tuple[SqliteJournal, Watcher]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_loop: asyncio.AbstractEventLoop | None = None
-        self._seen_version = 0
-        self.holder = secrets.token_hex(8)
-        self._lock: FileLock | None = None
+        self._leases = Leases(self.path)
         self._db = self._connect()
         self._reader = Reader(self.path, self._open_file())
+        self._notices = Notices(self._db, self._guard, self._reader)
 
     def _open_file(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
@@ -230,11 +134,8 @@ class SqliteStore:
     def _take(self, id: str, owner: str, take_over: bool) -> SqliteJournal:
         self.secret(owner)
         with self._guard:
-            if self._lock is None:
-                self._lock = self._lock_of(self.holder)
-                self._lock.acquire(timeout=0)
-            row = self._transaction(lambda: self._lease(id, owner, take_over))
-            key, fence, count, last, living = row
+            self._leases.begin()
+            key, fence, count, last, living = self._transaction(lambda: self._lease(id, owner, take_over))
             journal = SqliteJournal(self, key, id, owner, fence, Head(count, last.hex()), last)
             journal.follows_living = living
             self._open[key] = journal
@@ -247,33 +148,23 @@ class SqliteStore:
         key, holder, fence, count, last = self._db.execute(
             "SELECT key, holder, fence, count, head FROM conversations WHERE owner = ? AND id = ?", (owner, id)
         ).fetchone()
-        own = holder == self.holder
-        living = bool(holder) and (key in self._open if own else self._alive(holder))
-        if living and (own or not take_over):
+        living = self._is_held(key, holder)
+        if living and (holder == self._leases.holder or not take_over):
             raise going_on(id, take_over=True)
-        self._db.execute("UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self.holder, fence + 1, key))
+        self._db.execute(
+            "UPDATE conversations SET holder = ?, fence = ? WHERE key = ?", (self._leases.holder, fence + 1, key)
+        )
         return key, fence + 1, count, last, living
 
-    def _lock_of(self, holder: str) -> FileLock:
-        folder = self.path.with_name(self.path.name + "-locks")
-        folder.mkdir(exist_ok=True)
-        return FileLock(folder / f"{holder}.lock", thread_local=False)
-
-    def _alive(self, holder: str) -> bool:
-        """Whether the process of a holder lives: its lock dies with it."""
-        lock = self._lock_of(holder)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
-        return False
+    def _is_held(self, key: int, holder: str) -> bool:
+        """Whether the holder of a conversation is at it: this process has it open, or another one lives."""
+        if not holder:
+            return False
+        return key in self._open if holder == self._leases.holder else self._leases.lives(holder)
 
     async def release(self, journal: SqliteJournal) -> None:
         """Give a conversation back. Whatever was not committed is dropped."""
-        if self._watchers.get(journal.key, (None,))[0] is journal:
-            del self._watchers[journal.key]
+        self._notices.forget(journal)
         if self._open.get(journal.key) is journal:
             del self._open[journal.key]
             await asyncio.to_thread(self._give_back, journal)
@@ -286,10 +177,7 @@ class SqliteStore:
 
     async def is_held(self, id: str, *, owner: str = LOCAL_OWNER) -> bool:
         [rows] = self._reader.rows(("SELECT key, holder FROM conversations WHERE owner = ? AND id = ?", (owner, id)))
-        for key, holder in rows:
-            if holder:
-                return key in self._open if holder == self.holder else self._alive(holder)
-        return False
+        return any(self._is_held(key, holder) for key, holder in rows)
 
     # -- what is removed, and taken in --------------------------------------------------------------------------------
 
@@ -322,10 +210,9 @@ class SqliteStore:
         ).fetchone()
         if row is None:
             return None
-        key, holder = row
-        if holder and (key in self._open if holder == self.holder else self._alive(holder)):
+        if self._is_held(*row):
             raise going_on(id)
-        return key
+        return row[0]
 
     def _removing(self, work: Callable[..., Any], *values: Any) -> Any:
         with self._guard:
@@ -494,11 +381,11 @@ class SqliteStore:
                     self._insert_artifacts(journal.owner, artifacts)
                 if charges:
                     for ledger, kind, said in journal.charges[:charges]:
-                        self._write_charge(ledger, kind, said)
+                        ledgers.charge(db, ledger, kind, said, self.clock.now_us())
                 self._move_head(journal, rows)  # without rows too: only a transaction that writes syncs what is there
                 db.executemany(INSERT, rows)
                 for id in taken:
-                    self._use_up(journal, id)
+                    inbox.use_up(db, journal.key, id, self._same(journal.owner))
             return result
 
         result = self._transaction(write, patient=patient)
@@ -529,14 +416,14 @@ class SqliteStore:
             raise Conflict(f"Conversation {journal.conversation} was taken over by another process; this one stops.")
 
     async def reserve(
-        self, journal: SqliteJournal, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]
+        self, journal: SqliteJournal, ids: Sequence[str], decide: Callable[[list[Balance]], None]
     ) -> None:
         """See `Journal.reserve`. It waits for other processes on the loop: `decide` changes what lives there."""
         decided = False
 
         def look() -> None:
             nonlocal decided
-            found = [balance_of(self._ledger(id)[3]) for id in ledgers]
+            found = [balance_of(ledgers.ledger(self._db, id)[3]) for id in ids]
             decided = True
             decide(found)
 
@@ -554,33 +441,6 @@ class SqliteStore:
             wait = 0.001 + secrets.randbelow(8) / 1000  # so that those who wait do not come all at once
             waited += wait
             await asyncio.sleep(wait)
-
-    def _ledger(self, id: str) -> tuple[int, int, bytes, Payload | None]:
-        """Return key, length, head and last payload of a ledger. The caller is in a transaction."""
-        sql = (
-            f"SELECT c.key, c.count, c.head, e.payload FROM conversations c LEFT JOIN entries e "  # noqa: S608  # made of constants
-            f"ON e.place = (c.key << {SEQ_BITS} | c.count) WHERE c.owner = ? AND c.id = ?"
-        )
-        row = self._db.execute(sql, (LEDGERS, id)).fetchone()
-        if row is None:
-            return 0, 0, chain.GENESIS, None
-        return row[0], row[1], row[2], None if row[3] is None else chain.decode(row[3], _no_artifact)
-
-    def _write_charge(self, id: str, kind: str, said: Payload) -> None:
-        key, count, head, last = self._ledger(id)
-        if not key:
-            made = self._db.execute(
-                "INSERT INTO conversations (owner, id, head) VALUES (?, ?, ?)", (LEDGERS, id, chain.GENESIS)
-            )
-            key = made.lastrowid or 0
-        data = chain.encode(kind, next_entry(last, kind, said), _no_artifact)
-        at, seq, salt = self.clock.now_us(), count + 1, chain.fresh_salt()
-        head = chain.link(head, id, seq, 0, "", kind, at, chain.digest(salt, data))
-        self._db.execute(
-            INSERT,
-            (key << SEQ_BITS | seq, 0, "", kind, FORMAT, at, data, salt, head),
-        )
-        self._db.execute("UPDATE conversations SET count = ?, head = ? WHERE key = ?", (seq, head, key))
 
     def _transaction(self, work: Callable[[], Any], *, patient: bool = True) -> Any:
         """Do work in one transaction, all or nothing. The caller holds the guard; if patient, it is no event loop."""
@@ -639,77 +499,23 @@ class SqliteStore:
     def post_now(self, id: str, note: Note, owner: str = LOCAL_OWNER) -> None:
         """Post from any thread."""
         note, data = ready(note, self.redact)
-        self.secret(owner)
-
-        def insert() -> int:
-            row = self._db.execute("SELECT key FROM conversations WHERE owner = ? AND id = ?", (owner, id)).fetchone()
-            if row is None:
-                raise ConfigError(f"There is no conversation {id} in {self.path}.")
-            try:
-                self._db.execute(
-                    "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, 0)",
-                    (row[0], note.id, note.kind, data, self.clock.now_us()),
-                )
-            except sqlite3.IntegrityError:
-                sql = "SELECT kind, payload, at, taken FROM inbox WHERE conversation = ? AND id = ?"
-                kind, said, at, taken = self._db.execute(sql, (row[0], note.id)).fetchone()
-                same = said if taken else self._same(owner, Note(note.id, kind, json.loads(said), at))
-                if same != self._same(owner, note):
-                    raise Conflict(f"{note.id} has been answered already.") from None
-            return row[0]
-
+        same = self._same(owner)
         with self._guard:
-            key = self._transaction(insert)
-        self._tell(key)
+            key = self._transaction(lambda: inbox.put(self._db, (owner, id), note, data, self.clock.now_us(), same))
+        if key is None:
+            raise ConfigError(f"There is no conversation {id} in {self.path}.")
+        self._notices.tell(key)
 
-    def _same(self, owner: str, note: Note) -> bytes:
-        """Return a digest that two notes of an id share only if they say the same."""
-        return chain.keyed(self.secret(owner), note.same()).encode()
-
-    def _use_up(self, journal: SqliteJournal, id: str) -> None:
-        """Remove a note: what it said is in an entry now; its id, and a digest of what it said, stay."""
-        at = journal.key, id
-        sql = "SELECT kind, payload, at FROM inbox WHERE conversation = ? AND id = ? AND taken = 0"
-        for kind, data, when in self._db.execute(sql, at).fetchall():
-            same = self._same(journal.owner, Note(id, kind, json.loads(data), when))
-            self._db.execute("UPDATE inbox SET taken = 1, payload = ? WHERE conversation = ? AND id = ?", (same, *at))
+    def _same(self, owner: str) -> inbox.Same:
+        secret = self.secret(owner)
+        return lambda note: chain.keyed(secret, note.same()).encode()
 
     async def notes(self, id: str, *, owner: str = LOCAL_OWNER) -> list[Note]:
         return await asyncio.to_thread(self._reader.notes, id, owner)
 
     def watch(self, journal: SqliteJournal, watcher: Watcher) -> None:
         """Tell a run what waits for it and, as long as it is going on, what comes."""
-        self._watchers[journal.key] = journal, watcher
-        if self._timer is None or self._timer.cancelled() or watcher.loop is not self._timer_loop:
-            self._timer_loop = asyncio.get_running_loop()
-            self._seen_version = -1
-            self._timer = self._timer_loop.call_later(LOOK_S, self._look)
-        self._tell(journal.key)
-
-    def _look(self) -> None:
-        """Look whether another process has posted to a run of ours. The one poll there is, and a cheap one."""
-        self._timer = None
-        if not self._watchers:
-            return
-        if self._guard.acquire(blocking=False):  # else it is being written: the next look will do
-            try:
-                version = self._db.execute("PRAGMA data_version").fetchone()[0]  # changes when others write
-            except sqlite3.Error:
-                return  # closed, or broken: who writes next says so
-            finally:
-                self._guard.release()
-            if version != self._seen_version:
-                self._seen_version = version
-                with suppress(StoreError):
-                    [rows] = self._reader.rows(("SELECT DISTINCT conversation FROM inbox WHERE taken = 0", ()))
-                    for (key,) in rows:
-                        self._tell(key)
-        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
-
-    def _tell(self, key: int) -> None:
-        journal, watcher = self._watchers.get(key, (None, None))
-        if journal is not None and watcher is not None:
-            watcher.tell(lambda: self._reader.untaken(key, journal.owner))
+        self._notices.watch(journal, watcher)
 
     async def end(self, journal: SqliteJournal, last: Callable[[], object], known: Collection[str]) -> list[Note]:
         """Write the entry that ends an attempt, unless there is something in the inbox that the run does not know."""
@@ -754,10 +560,7 @@ class SqliteStore:
         with self._guard, self._reader.guard:
             self._db.close()
             self._reader.close()
-            if self._lock is not None:
-                self._lock.release()
-                Path(self._lock.lock_file).unlink(missing_ok=True)
-                self._lock = None
+            self._leases.close()
 
     async def __aenter__(self) -> SqliteStore:
         return self
@@ -774,7 +577,3 @@ def _advice(error: Exception) -> str:
     if isinstance(error, NotADirectoryError | FileExistsError):
         return " A part of its path is no folder: name another one."
     return " Name the file of a store, or one that does not exist yet." if "not a database" in text else ""
-
-
-def _no_artifact(*_: str) -> Any:
-    raise StoreError("An entry of a ledger is small: it has no artifacts.")

@@ -14,10 +14,10 @@ import pytest
 
 from quorate import open_store
 from quorate.errors import StoreError
-from quorate.runs import sqlite as module
 from quorate.runs.chain import INLINE_BYTES
 from quorate.runs.inbox import Note
-from quorate.runs.sqlite import SqliteStore
+from quorate.runs.sqlite import store as module
+from quorate.runs.sqlite.store import SqliteStore
 from quorate.testing import FakeClock
 
 

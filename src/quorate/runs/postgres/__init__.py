@@ -1,0 +1,1 @@
+"""Conversations in a PostgreSQL database, for workers on many machines."""

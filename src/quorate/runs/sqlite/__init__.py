@@ -1,0 +1,1 @@
+"""Conversations in an SQLite file, or several processes on one."""
