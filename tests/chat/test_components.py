@@ -109,7 +109,7 @@ SAMPLES: Mapping[str, Any] = {
     "society_of_mind": lambda: SocietyOfMindAgent(
         "mind", RoundRobinGroupChat([agent()], name="inner"), "embedded", model_context=BufferedChatCompletionContext(9)
     ),
-    "round_robin": lambda: RoundRobinGroupChat([agent(), UserProxyAgent("ben")], max_turns=3),
+    "round_robin": lambda: RoundRobinGroupChat([agent(), UserProxyAgent("ben")], max_turns=3, emit_team_events=True),
     "selector": lambda: SelectorGroupChat(
         [agent(), UserProxyAgent("ben")], OpenAIChat("gpt-5", base_url="http://x/v1")
     ),

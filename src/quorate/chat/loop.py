@@ -123,7 +123,7 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
     scope = Scope(run, path, choice.at, task=root.task)
-    told = _told_of(choice, talk, feed, say)
+    told = _told_of(run, choice, talk, feed, say)
     if len(told.speakers) == 1:
         _take_in(scope, [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)], talk, feed)
     elif told.speakers:
@@ -142,12 +142,16 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
     return None
 
 
-def _told_of(choice: Entry, talk: Talk, feed: Feed, say: tuple[BaseChatMessage, ...] | None = None) -> Choice:
+def _told_of(
+    run: Run, choice: Entry, talk: Talk, feed: Feed, say: tuple[BaseChatMessage, ...] | None = None
+) -> Choice:  # fmt: skip
     """Begin a turn, and show what the policy says itself: `say`, or what the journal has of it."""
     before = len(talk.messages)
-    told = talk.see_choice(choice, say)
+    told = talk.see_choice(choice, run, say)
     for message in talk.messages[before:]:
         feed.says(message)
+    if talk.cast.tells is not None and told.speakers and (event := talk.facts[-1].event) is not None:
+        feed.says(event)
     return told
 
 
@@ -180,7 +184,7 @@ async def _cut_turn(
     if choice is not None:
         run.gate = Interrupted
         try:
-            told = _told_of(choice, talk, feed)
+            told = _told_of(run, choice, talk, feed)
             if len(told.speakers) == 1:
                 _take_in(scope, [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)], talk, feed)
             else:

@@ -289,6 +289,7 @@ class MagenticOneGroupChat(Team):
         name: str | None = None,
         description: str = "A team of agents.",
         share_all: bool = False,
+        emit_team_events: bool = False,
     ) -> None:
         roles = {str(getattr(m, "name", "")): str(getattr(m, "description", "")) for m in participants}
         policy = MagenticOne(
@@ -297,6 +298,7 @@ class MagenticOneGroupChat(Team):
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, limits=limits, patience=patience,
             wrap_up=wrap_up, runtime=runtime, name=name, description=description, share_all=share_all,
+            emit_team_events=emit_team_events,
         )  # fmt: skip
         self.model_client, self.max_turns, self.max_stalls = model_client, max_turns, max_stalls
         self.final_answer_prompt = final_answer_prompt

@@ -356,6 +356,7 @@ class SelectorGroupChat(Team):
         name: str | None = None,
         description: str = "A team of agents.",
         share_all: bool = False,
+        emit_team_events: bool = False,
     ) -> None:
         if len(participants) < 2:
             raise ConfigError("SelectorGroupChat needs at least two participants to select from.")
@@ -378,5 +379,5 @@ class SelectorGroupChat(Team):
         super().__init__(
             participants, turns=policy, termination_condition=termination_condition, max_turns=max_turns, limits=limits,
             patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
-            share_all=share_all,
+            share_all=share_all, emit_team_events=emit_team_events,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from quorate.chat.facts import Choice, Fact, Given, Thread
 from quorate.chat.hearing import fact_heard
 from quorate.chat.speech import MAKES, made_of
 from quorate.chat.stopping import NEVER, PATIENCE, Asking, Condition, Verdict
+from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
@@ -54,6 +55,7 @@ class Cast(Struct, eq=False):
     patience: int | None = PATIENCE
     wrap_up: str | None = None
     runtime: Any = None
+    tells: Telling | None = None
     agents: Mapping[str, Limits] = {}
     asked: tuple[Asking, ...] = ()
     spends: tuple[float, ...] = ()
@@ -300,6 +302,8 @@ class Talk:
                 steps.clear()
             elif entry.kind == "choice":
                 facts += facts_said(entry)
+                if self.cast.tells is not None and entry.payload["speakers"]:
+                    facts.append(self.cast.tells.fact(entry, run.id))
             elif entry.kind == "heard":
                 facts.append(fact_heard(entry, run.journal.conversation))
             elif entry.kind == "interrupt":
@@ -336,7 +340,7 @@ class Talk:
                     self.checked = len(self.facts)
                 if entry.path in run.stalled_at and entry.run == run.number:
                     self.watch_anew()
-                self.see_choice(entry)
+                self.see_choice(entry, run)
                 named_at = len(self.messages)
             elif kind == "said":
                 self.see_speech(entry, steps, run, named_at)
@@ -417,7 +421,7 @@ class Talk:
         self.inner = {name: talk for name, talk in self.inner.items() if name != key}
         self.stale |= {key}
 
-    def see_choice(self, entry: Entry, say: tuple[BaseChatMessage, ...] | None = None) -> Choice:
+    def see_choice(self, entry: Entry, run: Run, say: tuple[BaseChatMessage, ...] | None = None) -> Choice:
         """Begin the next turn, now that it was chosen who speaks; `say` is what the policy said, if it is at hand."""
         said = entry.payload
         choice = filled(Choice, (tuple(said["speakers"]), said["reason"], said.get("note")))
@@ -431,6 +435,8 @@ class Talk:
         if "say" in said:
             for fact in facts_said(entry, say):
                 self.see(fact)
+        if self.cast.tells is not None and choice.speakers:
+            self.facts.append(self.cast.tells.fact(entry, _whose(entry, run).id))
         if said.get("stop"):
             self.over = choice.reason
         return choice
@@ -517,10 +523,16 @@ class _Told:
         self.id, self.number = f"{conversation}.{number}", number
 
 
+def _whose(entry: Entry, run: Run) -> Any:
+    """Return the run that an entry belongs to: its id and number."""
+    if entry.run == run.number and not run.marks:
+        return run
+    return _Told(history.wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
+
+
 def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[Fact]:
     """Return the facts of a closed speech from its closing entry and those of its steps."""
-    here = entry.run == run.number and not run.marks
-    of: Any = run if here else _Told(history.wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
+    of = _whose(entry, run)
     made = made_of(entry, steps, of)
     facts = [deriving.derived(tuple(item), made, entry.path, name, of) for item in entry.payload["items"]]
     for fact in facts if "origin" in entry.payload else ():

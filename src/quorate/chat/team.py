@@ -12,6 +12,7 @@ from quorate.chat.live import Runnable
 from quorate.chat.speech import Turn
 from quorate.chat.stopping import NEVER, PATIENCE, Condition
 from quorate.chat.talk import Cast
+from quorate.chat.telling import Telling
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
 from quorate.core.code import caller
 from quorate.core.hosting import AgentRuntime
@@ -48,6 +49,7 @@ class Team(Runnable, Component):
         name: Of the team.
         description: What it is for.
         share_all: Whether others hear all that is said, where it is itself a member of a team; else the last message.
+        emit_team_events: Whether a `SelectSpeakerEvent` tells, before they speak, who was chosen and why.
 
     Raises:
         ConfigError: Nobody talks, a name is there twice, a member cannot speak, or a figure is out of range.
@@ -67,6 +69,7 @@ class Team(Runnable, Component):
         name: str | None = None,
         description: str = "A team of agents.",
         share_all: bool = False,
+        emit_team_events: bool = False,
     ) -> None:
         self.participants = _checked(participants)
         self.turns = turns
@@ -76,6 +79,7 @@ class Team(Runnable, Component):
         self.wrap_up = wrap_up
         self.runtime = runtime
         self.share_all = share_all
+        self.emit_team_events = emit_team_events
         self.name, self.description = name or type(self).__name__, description
         self.document: Payload | None = None
         self.made_at = caller()
@@ -95,7 +99,7 @@ class Team(Runnable, Component):
         condition = NEVER if self.termination_condition is None else self.termination_condition
         return Cast(
             self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience,
-            self.wrap_up, self.runtime,
+            self.wrap_up, self.runtime, Telling(self.name) if self.emit_team_events else None,
         )  # fmt: skip
 
 
@@ -115,11 +119,12 @@ class RoundRobinGroupChat(Team):
         name: str | None = None,
         description: str = "A team of agents.",
         share_all: bool = False,
+        emit_team_events: bool = False,
     ) -> None:
         super().__init__(
             participants, turns=RoundRobin(), termination_condition=termination_condition, max_turns=max_turns,
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
-            share_all=share_all,
+            share_all=share_all, emit_team_events=emit_team_events,
         )  # fmt: skip
 
 
@@ -139,11 +144,12 @@ class Swarm(Team):
         name: str | None = None,
         description: str = "A team of agents.",
         share_all: bool = False,
+        emit_team_events: bool = False,
     ) -> None:
         super().__init__(
             participants, turns=Handoffs(), termination_condition=termination_condition, max_turns=max_turns,
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
-            share_all=share_all,
+            share_all=share_all, emit_team_events=emit_team_events,
         )  # fmt: skip
 
 

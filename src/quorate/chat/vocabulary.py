@@ -442,6 +442,7 @@ class TeamFields(Fields):
     )
     description: str = Field("A team of agents.", description="What it is for.")
     share_all: bool = Field(False, description="Whether others hear all of it where it is a member of a team.")
+    emit_team_events: bool = Field(False, description="Whether it is told who was chosen to speak, and why.")
 
     @model_validator(mode="after")
     def _one_limit_of_turns(self) -> Self:
@@ -595,6 +596,7 @@ def _of_team(team: Team) -> Mapping[str, Any]:
         "name",
         "description",
         "share_all",
+        "emit_team_events",
     )
     return {name: getattr(team, name) for name in names}
 

@@ -55,11 +55,13 @@ class GraphFlow(Team):
         name: str | None = None,
         description: str = "A team of agents.",
         share_all: bool = False,
+        emit_team_events: bool = False,
     ) -> None:
         super().__init__(
             participants, turns=Graph(graph, hear_all=hear_all, race=race),
             termination_condition=termination_condition, max_turns=max_turns, limits=limits, patience=patience,
             wrap_up=wrap_up, runtime=runtime, name=name, description=description, share_all=share_all,
+            emit_team_events=emit_team_events,
         )  # fmt: skip
         self.graph, self.hear_all, self.race = graph, hear_all, race
         if termination_condition is None and self.limits.turns is None:
