@@ -27,10 +27,6 @@ COMMON = {"id", "source", "models_usage", "metadata", "created_at"}
 """What all messages and events take; counted once, for the class that they have it from."""
 NO_CLASSES = {"ApprovalFuncType", "AgentEvent", "ChatMessage", "StructuredContentType"}
 """Names of types, which nothing is made of."""
-EXCUSED = {
-    "BaseGroupChat": "takes a class of managers, AutoGen's own machinery: its programs are those of the five teams",
-}
-"""What no program makes, and why."""
 
 
 @dataclass
@@ -161,14 +157,13 @@ def lines(rows: dict[str, Row]) -> list[str]:
         reached = len(row.options & row.given)
         how = "subclassed" if row.subclassed and not row.made else "received" if row.received else ""
         missing = f"not: {' '.join(row.missing)}" if row.missing else ""
-        excuse = f"({EXCUSED[name]})" if name in EXCUSED else missing
-        found.append(f"{name:{width}}  {reached:2} of {len(row.options):2}  {how:10}  {excuse}".rstrip())
+        found.append(f"{name:{width}}  {reached:2} of {len(row.options):2}  {how:10}  {missing}".rstrip())
     return found
 
 
 def missing(rows: dict[str, Row]) -> dict[str, list[str]]:
-    """Return by name what no program reaches, and is not excused."""
-    return {name: row.missing for name, row in rows.items() if row.missing and name not in EXCUSED}
+    """Return by name what no program reaches."""
+    return {name: row.missing for name, row in rows.items() if row.missing}
 
 
 if __name__ == "__main__":

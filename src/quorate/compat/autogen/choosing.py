@@ -14,8 +14,10 @@ from quorate.chat.messages import (
     HandoffMessage,
     ModelClientStreamingChunkEvent,
     SelectorEvent,
+    SelectSpeakerEvent,
 )
 from quorate.chat.selector import Selector, Spoken
+from quorate.chat.speech import Turn
 from quorate.chat.turns import Speak, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCondition
@@ -28,7 +30,7 @@ from quorate.compat.autogen.clients import blocks_of
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, SystemMessage, UserMessage
-from quorate.compat.autogen.groupchat import BaseGroupChat
+from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.speaking import token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.hosting import AgentRuntime
@@ -131,6 +133,21 @@ class Naming(Selector):
         return text.strip()
 
 
+class Announced(Wrapped):
+    """A member whose turns begin with what the model said that chose it."""
+
+    def __init__(self, participant: Any, manager: str, before: Callable[[], Sequence[Any]]) -> None:
+        super().__init__(participant)
+        self._manager, self._before = manager, before
+
+    async def speak(self, turn: Turn) -> BaseChatMessage:
+        """Tell of the choice, and speak."""
+        for event in self._before():
+            turn.emit(event)
+        turn.emit(SelectSpeakerEvent(content=[self.name], source=self._manager))
+        return await super().speak(turn)
+
+
 def _blocks(messages: list[Any]) -> Blocks:
     """Return the messages as blocks; the instruction is what is asked, so it is one too."""
     told = [UserMessage(content=m.content, source="user") if isinstance(m, SystemMessage) else m for m in messages]
@@ -228,8 +245,16 @@ class SelectorGroupChat(BaseGroupChat, Component[SelectorConfig]):
         self._policy = Naming(self, self._previous, before)
         return self._policy
 
-    def announced(self) -> Sequence[Any]:
-        return [event for event in self._policy.told if isinstance(event, SelectorEvent)] if self._policy else ()
+    def _tells_choices(self) -> bool:
+        return self.tells_team_events and not self.model_client_streaming
+
+    def _seat(self, participant: Any) -> Any:
+        if not (self.tells_team_events and self.model_client_streaming):
+            return participant
+        return Announced(participant, self.manager_name, self._announced)
+
+    def _announced(self) -> Sequence[Any]:
+        return self._policy.told if self._policy else ()
 
     def manager_state(self, memory: Any) -> dict[str, Any]:
         return {"previous_speaker": memory[0].names[-1] if memory and memory[0].names else self._previous}

@@ -25,6 +25,15 @@ _SUBMODULES = (
 
 _CHAT = "quorate.compat.autogen.agentchat"
 _CHAT_SUBMODULES = ("agents", "base", "conditions", "messages", "state", "teams", "tools", "ui", "utils")
+_GROUP = "autogen_agentchat.teams._group_chat"
+_PRIVATE = {
+    _GROUP: f"{_CHAT}.teams.group_chat",
+    f"{_GROUP}._base_group_chat": "quorate.compat.autogen.groupchat",
+    f"{_GROUP}._base_group_chat_manager": "quorate.compat.autogen.managers",
+    f"{_GROUP}._events": "quorate.compat.autogen.teamevents",
+    f"{_GROUP}._sequential_routed_agent": "quorate.compat.autogen.managers",
+}
+"""Private modules that programs with managers of their own have to import from: AutoGen has no public name for them."""
 _EXT = "quorate.compat.autogen.ext"
 _EXT_SUBMODULES = ("models", "models.openai", "models.replay", "code_executors", "code_executors.local")
 
@@ -33,6 +42,7 @@ VIEWS = {
     **{f"autogen_core.{name}": f"{_HOME}.{name}" for name in _SUBMODULES},
     "autogen_agentchat": _CHAT,
     **{f"autogen_agentchat.{name}": f"{_CHAT}.{name}" for name in _CHAT_SUBMODULES},
+    **_PRIVATE,
     "autogen_ext": _EXT,
     **{f"autogen_ext.{name}": f"{_EXT}.{name}" for name in _EXT_SUBMODULES},
 }

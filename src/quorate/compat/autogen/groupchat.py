@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from abc import ABC
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, cast
 
@@ -14,18 +15,20 @@ from quorate.chat.messages import (
     BaseChatMessage,
     BaseMessage,
     ModelClientStreamingChunkEvent,
-    SelectSpeakerEvent,
     TaskResult,
 )
 from quorate.chat.speech import Turn
 from quorate.chat.stopping import Condition
-from quorate.chat.talk import Talk
+from quorate.chat.talk import Cast, Talk
 from quorate.chat.team import Team as QuorateTeam
+from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
 from quorate.compat.autogen import profile, within
 from quorate.compat.autogen.agentchat.base import ChatAgent, Task, Team, TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory
-from quorate.compat.autogen.agentchat.state import ChatAgentContainerState, TeamState
+from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState, ChatAgentContainerState, TeamState
+from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet, SequentialRoutedAgent
+from quorate.compat.autogen.managing import Managed, Managing, made_by
 from quorate.compat.autogen.speaking import Hearing, cause_of, check_cancelled, task_messages, token_of_run, using
 from quorate.compat.autogen.stopping import Calling
 from quorate.core.cancellation import CancellationToken
@@ -37,14 +40,14 @@ from quorate.runs.scope import Scope, current
 
 
 class BaseGroupChat(Team, ABC):
-    """A base for teams: a subclass says who speaks next.
+    """A base for teams: a manager says who speaks next, or a turn policy that a subclass returns from `turns`.
 
     Args:
         name: Of the team.
         description: What it is for.
         participants: Agents and teams, each with a name of its own.
         group_chat_manager_name: Under which name the team's own state is saved, and its events are told.
-        group_chat_manager_class: Not used: who speaks next is a turn policy's to say, see `turns`.
+        group_chat_manager_class: What `_create_group_chat_manager_factory` makes; None where `turns` is overridden.
         termination_condition: When to stop.
         max_turns: The most turns of a run.
         runtime: Where members speak, as actors; by default where the team runs. It has to be started.
@@ -56,7 +59,7 @@ class BaseGroupChat(Team, ABC):
     """
 
     component_type: ClassVar[str] = "team"
-    states: ClassVar[type[Any]]
+    states: ClassVar[type[Any]] = BaseGroupChatManagerState
     """The class of the manager's state."""
 
     def __init__(
@@ -77,11 +80,17 @@ class BaseGroupChat(Team, ABC):
         if len({participant.name for participant in participants}) < len(participants):
             raise ConfigError("The participant names must be unique.")
         self._name, self._description = name, description
-        self.members = list(participants)
+        self._participants = self.members = list(participants)
+        self._participant_names = [participant.name for participant in participants]
+        self._participant_descriptions = [participant.description for participant in participants]
         self._seats = {one.name: TeamSeat(one) if isinstance(one, Team) else one for one in participants}
-        self.manager_name = group_chat_manager_name
-        self.condition, self.most_turns = termination_condition, max_turns
-        self._runtime, self.tells_team_events = runtime, emit_team_events
+        self._group_chat_manager_name = self.manager_name = group_chat_manager_name
+        self._base_group_chat_manager_class = group_chat_manager_class
+        self._managing = None if group_chat_manager_class is None else Managing(self)
+        self._termination_condition = self.condition = termination_condition
+        self._max_turns = self.most_turns = max_turns
+        self._runtime = runtime
+        self._emit_team_events = self.tells_team_events = emit_team_events
         self._message_factory = MessageFactory()
         for kind in custom_message_types or ():
             if not self._message_factory.is_registered(kind):
@@ -103,15 +112,56 @@ class BaseGroupChat(Team, ABC):
 
     # -- what a kind of team says --------------------------------------------------------------------------------------
 
-    @abstractmethod
     def turns(self) -> TurnPolicy[Any]:
-        """Return who speaks next, as it is when a conversation begins or was loaded."""
+        """Return who speaks next, as it is when a conversation begins or was loaded.
 
-    @abstractmethod
+        Raises:
+            ConfigError: Nothing says so.
+        """
+        if self._managing is None:
+            raise ConfigError(
+                f"{type(self).__name__} does not say who speaks next. Give it a group_chat_manager_class and a factory "
+                "of it, or return a turn policy from turns()."
+            )
+        return Managed(self._managing, self.manager_name)
+
+    def _create_group_chat_manager_factory(
+        self,
+        name: str,
+        group_topic_type: str,
+        output_topic_type: str,
+        participant_topic_types: list[str],
+        participant_names: list[str],
+        participant_descriptions: list[str],
+        output_message_queue: asyncio.Queue[Any],
+        termination_condition: TerminationCondition | None,
+        max_turns: int | None,
+        message_factory: MessageFactory,
+    ) -> Callable[[], SequentialRoutedAgent]:
+        """Return what makes the manager, where it is one of a class."""
+        raise ConfigError(f"{type(self).__name__} has no _create_group_chat_manager_factory to make its manager with.")
+
+    def make_manager(self) -> BaseGroupChatManager:
+        """Return a new manager of the class that the team was given."""
+        assert self._base_group_chat_manager_class is not None  # asked for where there is one
+        factory = self._create_group_chat_manager_factory(
+            name=self.manager_name,
+            group_topic_type=f"group_topic_{self._name}",
+            output_topic_type=f"output_topic_{self._name}",
+            participant_topic_types=[f"{name}_{self._name}" for name in self._participant_names],
+            participant_names=self._participant_names,
+            participant_descriptions=self._participant_descriptions,
+            output_message_queue=Outlet(),
+            termination_condition=self.condition,
+            max_turns=self.most_turns,
+            message_factory=self._message_factory,
+        )
+        return made_by(factory, self._base_group_chat_manager_class)
+
     def manager_state(self, memory: Any) -> dict[str, Any]:
         """Return what its turn policy remembers as AutoGen saves it; of a team that never ran the memory is None."""
+        return {}
 
-    @abstractmethod
     def load_manager(self, state: Any) -> None:
         """Begin with what `manager_state` returned; None for nothing."""
 
@@ -175,13 +225,15 @@ class BaseGroupChat(Team, ABC):
         part_of = None if scope is None or scope.leaf else scope
         goes_on = goes_on and part_of is not None and within.kept(part_of, self._name) is self._talk
         if self._talk is not None and not goes_on and (scope is not None or self._was_inside):
-            self._carry_over(self._talk)
+            await self._carry_over(self._talk)
         self._was_inside = scope is not None
         self.check_start(given)
         self._is_running = self._has_run = True
         token = token or CancellationToken()
         try:
             with using(token):
+                if self._managing is not None:
+                    await self._managing.begin(self._talk, self._where, given)
                 if part_of is not None:
                     work = self._as_part(part_of, given, output_task_messages, goes_on=goes_on)
                 else:
@@ -192,6 +244,8 @@ class BaseGroupChat(Team, ABC):
                 if isinstance(condition, TerminationCondition):
                     await condition.reset()
         finally:
+            if self._managing is not None:
+                await self._managing.end(self._talk, self._where)
             self._is_running = False
 
     async def view_going_on(self, task: Task, token: CancellationToken, *, told: bool) -> AsyncGenerator[Any, None]:
@@ -221,6 +275,8 @@ class BaseGroupChat(Team, ABC):
         except (RunFailed, Halt, Parked, StoreError, Divergence):
             raise
         except Exception as error:
+            if self._managing is not None and self._managing.failed_to_begin:
+                raise
             raise _told(error) from error
         finally:
             self._talk = talk
@@ -241,7 +297,14 @@ class BaseGroupChat(Team, ABC):
                                 yield item
                 result = await live.result()
             except RunFailed as error:
-                raise _told(cause_of(error), error.result) from error.__cause__
+                cause = cause_of(error)
+                if self._managing is not None and self._managing.failed_to_begin:
+                    raise cause from error
+                raise _told(cause, error.result) from error.__cause__
+            except ConfigError as error:
+                if live.talk.turn == 0:
+                    raise
+                raise _told(error) from error
             finally:
                 forget()
                 self._talk = live.talk
@@ -251,15 +314,19 @@ class BaseGroupChat(Team, ABC):
             result = result.model_copy(update={"messages": kept})
         yield result
 
-    def _carry_over(self, talk: Talk) -> None:
+    async def _carry_over(self, talk: Talk) -> None:
         """Begin a conversation with what was said in another: one inside a step ends with it."""
         waiting = {p.name: self._buffer(p, talk) for p in self.members}
-        state = self.states(
-            message_thread=[*self._before, *(item.dump() for item in self._thread(talk))],
-            **self.manager_state(talk.policy),
-        )
-        self._begin_anew(state.message_thread, self._loaded)
-        self.load_manager(state)
+        if self._managing is not None:
+            await self._managing.released(talk, self._where)
+            self._begin_anew([], self._loaded)
+        else:
+            state = self.states(
+                message_thread=[*self._before, *(item.dump() for item in self._thread(talk))],
+                **self.manager_state(talk.policy),
+            )
+            self._begin_anew(state.message_thread, self._loaded)
+            self.load_manager(state)
         for name, seat in self._seats.items():
             if isinstance(seat, Hearing):
                 seat.view_hand(waiting[name])
@@ -267,7 +334,8 @@ class BaseGroupChat(Team, ABC):
     def view_team(self) -> QuorateTeam:
         """Return the team of Quorate's that this one is, in the conversation that goes on from run to run."""
         if self._engine is None:
-            self._engine = QuorateTeam(
+            self._engine = Engine(
+                self.manager_name,
                 [self._seat(seat) for seat in self._seats.values()],
                 turns=self.turns(),
                 termination_condition=self._ending(),
@@ -276,15 +344,15 @@ class BaseGroupChat(Team, ABC):
                 runtime=self._runtime,
                 name=self._name,
                 description=self._description,
+                emit_team_events=self._tells_choices(),
             )
         return self._engine
 
     def _seat(self, participant: Any) -> Any:
-        return Announced(participant, self.manager_name, self.announced) if self.tells_team_events else participant
+        return participant
 
-    def announced(self) -> Sequence[Any]:
-        """Return the events that tell how the speaker was chosen, before who it is."""
-        return ()
+    def _tells_choices(self) -> bool:
+        return self.tells_team_events
 
     def _ending(self) -> Condition[Any]:
         return self._stops_by(self.most_turns)
@@ -316,6 +384,8 @@ class BaseGroupChat(Team, ABC):
             else:
                 await participant.on_reset(CancellationToken())
         self.load_manager(None)
+        if self._managing is not None:
+            await (await self._managing.released(self._talk, self._where)).reset()
         self._begin_anew([], None)
         if isinstance(self.condition, TerminationCondition):
             await self.condition.reset()
@@ -368,6 +438,9 @@ class BaseGroupChat(Team, ABC):
             container["agent_state"] = dict(await participant.save_state())
             container["message_buffer"] = [dumped.get(id(m)) or m.dump() for m in self._buffer(participant, talk)]
             states[participant.name] = container
+        if self._managing is not None:
+            states[self.manager_name] = dict(await (await self._managing.of(talk, self._where)).save_state())
+            return TeamState().model_dump() | {"agent_states": states}
         manager = self.states(**self.manager_state(None if talk is None else talk.policy)).model_dump()
         states[self.manager_name] = manager | {"message_thread": [*self._before, *dumped.values()]}
         return TeamState().model_dump() | {"agent_states": states}
@@ -398,9 +471,13 @@ class BaseGroupChat(Team, ABC):
         for name in [*(participant.name for participant in self.members), self.manager_name]:
             if name not in found:
                 raise ConfigError(f"Agent state for {name} not found in the saved state.")
-        manager = self.states.model_validate(found[self.manager_name])
-        self._begin_anew(list(manager.message_thread), state)
-        self.load_manager(manager)
+        if self._managing is not None:
+            await self._managing.released(self._talk, self._where)
+            self._begin_anew([], state)
+        else:
+            manager = self.states.model_validate(found[self.manager_name])
+            self._begin_anew(list(manager.message_thread), state)
+            self.load_manager(manager)
         for participant in self.members:
             kept = ChatAgentContainerState.model_validate(found[participant.name])
             await participant.load_state(kept.agent_state)
@@ -408,6 +485,22 @@ class BaseGroupChat(Team, ABC):
             if isinstance(seat, Hearing):
                 waiting = [self._message_factory.create(m) for m in kept.message_buffer]
                 seat.view_hand(cast("list[BaseChatMessage]", waiting))
+        if self._managing is not None:
+            await (await self._managing.of(None, "")).load_state(found[self.manager_name])
+
+
+class Engine(QuorateTeam):
+    """A team of Quorate's that tells who was chosen in the name of AutoGen's manager."""
+
+    def __init__(self, manager: str, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._manager = manager
+
+    def cast(self) -> Cast:
+        found = super().cast()
+        if self.emit_team_events:
+            found.tells = Telling(self._manager, reasons=False)
+        return found
 
 
 class TeamSeat(Hearing):
@@ -470,21 +563,6 @@ class Wrapped:
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Let it speak."""
         return await self._participant.speak(turn)
-
-
-class Announced(Wrapped):
-    """A member whose turns begin with the event that it was chosen."""
-
-    def __init__(self, participant: Any, manager: str, before: Any) -> None:
-        super().__init__(participant)
-        self._manager, self._before = manager, before
-
-    async def speak(self, turn: Turn) -> BaseChatMessage:
-        """Tell of the choice, and speak."""
-        for event in self._before():
-            turn.emit(event)
-        turn.emit(SelectSpeakerEvent(content=[self.name], source=self._manager))
-        return await super().speak(turn)
 
 
 def _told(cause: BaseException, result: Any = None) -> RunFailed:

@@ -98,8 +98,8 @@ async def talking(
 
 
 def _item(fact: Fact) -> BaseMessage | None:
-    """Return what a member has said or done, None for what it was told."""
-    return (fact.message or fact.event) if fact.speaker else None
+    """Return what was said or done, and who was chosen; None for what the team was told."""
+    return fact.event or (fact.message if fact.speaker else None)
 
 
 async def pumped(working: Any, items: asyncio.Queue[Any]) -> AsyncGenerator[Any, None]:

@@ -1,0 +1,298 @@
+"""A manager of somebody's own as a turn policy: it is told what is said, and asked in a step who speaks next.
+
+What it chose is in the journal, with what its `save_state` says has changed, without the thread: that follows from what
+was said. So a manager is brought up to date in any process, and nobody is chosen twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from quorate.chat.facts import SHOWN, Fact, Thread
+from quorate.chat.turns import Speak, Stop
+from quorate.compat.autogen.agents import BaseAgent
+from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet
+from quorate.compat.autogen.profile import STOPPED
+from quorate.compat.autogen.within import place_of
+from quorate.errors import ConfigError, WrongState
+from quorate.runs import paths
+from quorate.runs.scope import current
+from quorate.runs.steps import step
+
+if TYPE_CHECKING:
+    from quorate.chat.messages import BaseChatMessage
+    from quorate.chat.talk import Talk
+
+THREAD = "message_thread"
+State = Mapping[str, Any]
+
+
+class Makes(Protocol):
+    """Makes managers: a team."""
+
+    def make_manager(self) -> Any:
+        """Return a new one."""
+        ...
+
+
+@dataclass(slots=True)
+class Live:
+    """The manager of a conversation in this process: how much of it it was told, and what the journal has of it."""
+
+    manager: BaseGroupChatManager
+    count: int = 0
+    state: State | None = None
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was said in a conversation, with None where a turn begins; shared, and only grows."""
+
+    items: list[tuple[str, Any] | None]
+    live: Live | None = None
+
+
+class Kept(NamedTuple):
+    """What is remembered of a conversation: what was said, and the manager's state after its last choice."""
+
+    heard: Heard
+    state: State | None = None
+
+
+class Managing:
+    """The managers of a team: one for each conversation, in AutoGen's programs just one.
+
+    Args:
+        team: Makes them.
+
+    Attributes:
+        spare: One that belongs to no conversation now: the next takes it over.
+        is_valid: Whether it has said of the task that the run may begin with it.
+        failed_to_begin: Whether it raised before anybody spoke.
+    """
+
+    def __init__(self, team: Makes) -> None:
+        self._team = team
+        self.spare: BaseGroupChatManager | None = None
+        self.is_valid = self.failed_to_begin = False
+        self._latest: tuple[str, Live] | None = None
+
+    async def of(self, talk: Talk | None, where: str) -> BaseGroupChatManager:
+        """Return the manager of a conversation, told all that was said; of none, the one that waits for the next."""
+        if talk is None:
+            found = self.spare = self.spare or self._team.make_manager()
+            return found
+        return (await self.caught_up(talk.policy, where)).manager
+
+    async def released(self, talk: Talk | None, where: str) -> BaseGroupChatManager:
+        """Return the manager of a conversation that the next conversation takes over."""
+        manager = self.spare = await self.of(talk, where)
+        self._latest = None
+        return manager
+
+    async def begin(self, talk: Talk | None, where: str, task: Sequence[BaseChatMessage]) -> None:
+        """Let the manager say whether a run may begin."""
+        self.is_valid = self.failed_to_begin = False
+        await (await self.of(talk, where)).validate_group_state(list(task) or None)
+        self.is_valid = True
+
+    async def end(self, talk: Talk | None, where: str) -> None:
+        """Tell the manager the last of a run."""
+        self.is_valid = False
+        if talk is not None:
+            (await self.of(talk, where))._current_turn = 0  # pyright: ignore[reportPrivateUsage]: AutoGen's name
+
+    async def caught_up(self, kept: Kept, where: str) -> Live:
+        """Return the manager of a conversation, told all that was said, as it was after its last choice.
+
+        Args:
+            kept: What is remembered of the conversation.
+            where: What tells it from others; empty for one that is only replayed, which gets a manager of its own.
+        """
+        heard = kept.heard
+        live = heard.live = heard.live or self._live(where, len(heard.items))
+        for said in speeches(heard.items, live.count):
+            await live.manager.update_message_thread(said)
+        live.count = len(heard.items)
+        if kept.state is not None and kept.state != live.state:
+            await restore(live, kept.state)
+        return live
+
+    def _live(self, where: str, most: int) -> Live:
+        """Return the manager that a conversation goes on with: the one it had in this process, or another."""
+        if not where:
+            return Live(self._team.make_manager())
+        if self._latest is None or self._latest[0] != where or self._latest[1].count > most:
+            self._latest = where, Live(self.spare or self._team.make_manager())
+            self.spare = None
+        return self._latest[1]
+
+
+class Managed:
+    """The policy: asks the manager in a step, and folds what it is asked about."""
+
+    def __init__(self, managing: Managing, name: str) -> None:
+        self._managing, self._name = managing, name
+
+    def begin(self) -> Kept:
+        return Kept(Heard([]))
+
+    def see(self, memory: Kept, fact: Fact) -> Kept:
+        items = memory.heard.items
+        if fact.choice is not None:
+            items.append(None)
+            note = fact.choice.note
+            return memory if note is None else memory._replace(state=changed(memory.state, note["state"]))
+        item = fact.message or fact.event
+        if item is not None and fact.ref != SHOWN:
+            items.append((fact.speaker, item))
+        return memory
+
+    async def next(self, memory: Kept, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        scope = current.get()
+        assert scope is not None  # a policy that is not pure has one
+        turns = paths.elements(scope.path)[-2][0] - 1
+        try:
+            where = "" if scope.run.is_replay else place_of(scope.run, scope.path)
+            return await self._chosen(memory, where, members, turns)
+        except Exception:
+            self._managing.failed_to_begin = not turns
+            raise
+
+    async def _chosen(self, memory: Kept, where: str, members: Sequence[str], turns: int) -> Speak | Stop:
+        live = await self._managing.caught_up(memory, where)
+        manager = live.manager
+        manager._current_turn = turns  # pyright: ignore[reportPrivateUsage]: AutoGen's name, for its subclasses
+        if not turns and not self._managing.is_valid:
+            await manager.validate_group_state(_task(memory.heard.items))
+        is_asked = False
+
+        async def ask() -> dict[str, Any]:
+            nonlocal is_asked
+            is_asked = True
+            said = await manager.select_speaker(manager._message_thread)  # pyright: ignore[reportPrivateUsage]: AutoGen's name, for its subclasses
+            names = _checked([said] if isinstance(said, str) else list(said), members, type(manager).__name__)
+            return {
+                "speakers": names,
+                "over": _over(manager),
+                "state": difference(memory.state, await state_of(manager)),
+            }
+
+        found = await step("select_speaker", ask, effect="read")
+        after = changed(memory.state, found["state"])
+        if is_asked:
+            live.state = after
+        else:
+            await restore(live, after)
+        note = {"state": found["state"]} if found["state"] else None
+        if found["over"] is not None or not found["speakers"]:
+            return Stop(STOPPED if found["over"] is None else found["over"], note=note)
+        return Speak(tuple(found["speakers"]), f"chosen by {self._name}", note=note)
+
+
+def _checked(names: list[str], members: Sequence[str], manager: str) -> list[str]:
+    """Return the names that a manager chose.
+
+    Raises:
+        WrongState: One is none of a member, or is there twice.
+    """
+    for name in names:
+        if name not in members:
+            raise WrongState(f"{manager} chose {name!r}, who does not take part: {', '.join(members)}.")
+    if len(set(names)) < len(names):
+        raise WrongState(f"{manager} chose {names}: of those who speak side by side, each is named once.")
+    return names
+
+
+def _over(manager: Any) -> str | None:
+    """Return why a manager ended the run, None where it did not."""
+    outlet: Outlet = manager._output_message_queue
+    over: str | None = None
+    while not outlet.empty():
+        over = outlet.get_nowait().message.content
+    return over
+
+
+def _task(items: Sequence[tuple[str, Any] | None]) -> list[Any] | None:
+    """Return the task: what was said last, by no member."""
+    found: list[Any] = []
+    for one in reversed(items):
+        if one is None or one[0]:
+            break
+        found.append(one[1])
+    return found[::-1] or None
+
+
+def speeches(items: Sequence[tuple[str, Any] | None], since: int) -> Iterator[list[Any]]:
+    """Yield what was said and done, each speech by itself, and a task as one."""
+    said: list[Any] = []
+    speaker: str | None = None
+    for i in range(since, len(items)):
+        one = items[i]
+        if said and (one is None or one[0] != speaker):
+            yield said
+            said = []
+        if one is not None:
+            speaker = one[0]
+            said.append(one[1])
+    if said:
+        yield said
+
+
+# -- states ------------------------------------------------------------------------------------------------------------
+
+
+async def state_of(manager: Any) -> State:
+    """Return the state of a manager without its thread, nothing of one that keeps none."""
+    if getattr(manager.save_state, "__func__", None) is BaseAgent.save_state:
+        return {}
+    thread, manager._message_thread = manager._message_thread, []
+    try:
+        return dict(await manager.save_state() or {})
+    except NotImplementedError:
+        return {}
+    finally:
+        manager._message_thread = thread
+
+
+async def restore(live: Live, state: State) -> None:
+    """Give a manager its state; its thread stays what it was told."""
+    manager: Any = live.manager
+    live.state = state
+    if not state:
+        return
+    thread = manager._message_thread
+    told = {THREAD: [item.dump() for item in thread]} if state.get(THREAD) == [] else {}
+    await manager.load_state({**state, **told})
+    manager._message_thread = thread
+
+
+def difference(before: State | None, after: State) -> dict[str, Any]:
+    """Return what makes one state of another, nothing where they are the same."""
+    known = before or {}
+    new = {name: value for name, value in after.items() if name not in known or known[name] != value}
+    gone = [name for name in known if name not in after]
+    return ({"set": new} if new else {}) | ({"gone": gone} if gone else {})
+
+
+def changed(state: State | None, by: Mapping[str, Any]) -> State:
+    """Return a state with a difference."""
+    kept = {name: value for name, value in (state or {}).items() if name not in by.get("gone", ())}
+    return {**kept, **by.get("set", {})}
+
+
+def made_by(factory: Any, wanted: type[Any]) -> BaseGroupChatManager:
+    """Return the manager that a team's factory makes.
+
+    Raises:
+        ConfigError: It is of another class than the team says.
+    """
+    manager = factory()
+    if type(manager) is not wanted or not isinstance(manager, BaseGroupChatManager):
+        raise ConfigError(
+            f"The factory made a {type(manager).__name__}, and the team's group_chat_manager_class is "
+            f"{wanted.__name__}, which has to be a BaseGroupChatManager."
+        )
+    return manager

@@ -1,0 +1,286 @@
+"""Managers of a program's own, in Quorate's engine: asked once a turn, whatever crashes, and never in a replay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import quorate
+from quorate import Limits, conversation, replay
+from quorate.compat.autogen import QuorateChatCompletionClient, quorate_team
+from quorate.compat.autogen.agentchat.agents import AssistantAgent, BaseChatAgent
+from quorate.compat.autogen.agentchat.base import Response
+from quorate.compat.autogen.agentchat.conditions import SourceMatchTermination
+from quorate.compat.autogen.agentchat.messages import StopMessage, TextMessage
+from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState
+from quorate.compat.autogen.agentchat.teams import BaseGroupChat, RoundRobinGroupChat
+from quorate.compat.autogen.core import CancellationToken
+from quorate.compat.autogen.managers import BaseGroupChatManager
+from quorate.errors import ConfigError, WrongState
+from quorate.runs.entries import Entry
+from quorate.runs.memory import MemoryStore
+from quorate.testing import ScriptedModel
+
+ASKED: list[int] = []
+"""Of all managers in this process, how much each was told when it was asked."""
+
+
+class Says(BaseChatAgent):
+    """Says how many messages are new."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, f"Is {name}.")
+
+    @property
+    def produced_message_types(self) -> Any:
+        return (TextMessage,)
+
+    async def on_messages(self, messages: Any, cancellation_token: CancellationToken) -> Response:
+        await asyncio.sleep(0)
+        return Response(chat_message=TextMessage(content=f"{self.name} speaks.", source=self.name))
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None: ...
+
+
+class Manager(BaseGroupChatManager):
+    """Chooses what nobody can know beforehand, and remembers what it has chosen."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.chosen: list[str] = []
+
+    async def validate_group_state(self, messages: Any) -> None: ...
+
+    async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+        ASKED.append(len(thread))
+        names = self._participant_names
+        found = names[len(ASKED) % len(names)]
+        self.chosen.append(found)
+        return found
+
+    async def reset(self) -> None:
+        self._message_thread.clear()
+        self.chosen.clear()
+
+    async def save_state(self) -> dict[str, Any]:
+        thread = [message.dump() for message in self._message_thread]
+        state = BaseGroupChatManagerState(message_thread=thread, current_turn=self._current_turn)
+        return {**state.model_dump(), "chosen": list(self.chosen)}
+
+    async def load_state(self, state: Any) -> None:
+        kept = BaseGroupChatManagerState.model_validate(state)
+        self._message_thread = [self._message_factory.create(message) for message in kept.message_thread]
+        self.chosen = list(state["chosen"])
+
+
+class Pairs(Manager):
+    """Chooses one, then two side by side."""
+
+    async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+        found = await super().select_speaker(thread)
+        return found if len(self.chosen) % 2 else [found, next(n for n in self._participant_names if n != found)]
+
+
+class Managed(BaseGroupChat):
+    """A team with such a manager."""
+
+    def __init__(
+        self, *, manager: Any = Manager, name: str = "Managed", max_turns: int | None = 4, **options: Any
+    ) -> None:
+        members = [Says(n) for n in "abc"]
+        super().__init__(name, "Managed.", members, "Manager", manager, max_turns=max_turns, **options)
+
+    def _create_group_chat_manager_factory(self, **given: Any) -> Callable[[], Any]:  # pyright: ignore[reportIncompatibleMethodOverride]: called with names
+        return lambda: self._base_group_chat_manager_class(**given)
+
+
+def inside() -> Any:
+    return RoundRobinGroupChat([Managed(name="inner", max_turns=2), Says("last")], max_turns=3)
+
+
+async def played(made: Callable[[], Any], entries: Sequence[Entry] | None = None) -> tuple[list[Any], list[Entry], Any]:
+    """Run a team that is new in its process, or go on behind these entries; return what was said, entries, and it."""
+    ASKED.clear()
+    store, team = MemoryStore(), made()
+    if entries is None:
+        result = await quorate_team(team).run("go", conversation=store.conversation("talk"))
+    else:
+        journal = await store.open("talk")
+        for entry in entries:
+            journal.append(entry.run, entry.path, entry.kind, entry.payload)
+        await journal.release()
+        ASKED.extend([0] * 7)  # asked again it would choose another
+        result = await quorate_team(team).continue_run("talk", store=store)
+        del ASKED[:7]
+    return result.messages, await store.conversation("talk").entries(), team
+
+
+@pytest.mark.parametrize("made", [Managed, lambda: Managed(manager=Pairs), inside], ids=["one", "several", "inside"])
+async def test_a_crash_anywhere_asks_a_manager_for_no_choice_twice(made: Callable[[], Any]) -> None:  # ENGINE 2
+    said, entries, _ = await played(made)
+    asked = len(ASKED)
+
+    assert asked >= 4
+    for at in range(2, len(entries)):
+        if any(entry.kind == "outcome" and not entry.path for entry in entries[:at]):
+            break
+        before = [e for e in entries[:at] if e.path.endswith("select_speaker") and e.kind == "value"]
+        chosen = [name for e in before for name in e.payload["value"]["speakers"]]
+        found, after, _ = await played(made, entries[:at])
+        assert len(ASKED) == asked - len(before), f"a crash after entry {at}, {entries[at - 1]}"
+        again = [e for e in after if e.path.endswith("select_speaker") and e.kind == "value"]
+        names = [name for e in again for name in e.payload["value"]["speakers"]]
+        assert names[: len(chosen)] == chosen
+        assert len(found) >= len(said) - 1
+
+
+async def test_what_a_manager_remembers_is_whole_in_a_new_process() -> None:
+    _, entries, _ = await played(Managed)
+
+    for at in range(3, len(entries) - 1):
+        said, after, _ = await played(Managed, entries[:at])
+        speakers = [m.source for m in said if m.source != "user"]
+        states = [e.payload["value"]["state"]["set"] for e in after if e.path.endswith("select_speaker")]
+        assert [state["chosen"] for state in states] == [speakers[:n] for n in range(1, len(speakers) + 1)]
+        assert all(state.get("message_thread", []) == [] for state in states)  # it follows from what was said
+        assert ASKED[-1:] in ([], [len(said) - 1])  # it is told what was said before its process began
+
+
+@pytest.mark.parametrize("made", [Managed, lambda: Managed(manager=Pairs), inside], ids=["one", "several", "inside"])
+async def test_a_replay_asks_no_manager(made: Callable[[], Any]) -> None:  # ENGINE 4
+    talk = conversation("talk")
+    await quorate_team(made()).run("go", conversation=talk)
+    await quorate_team(made()).run("more", conversation=talk)
+    ASKED.clear()
+
+    assert (await replay("talk", team=quorate_team(made()), store=talk.store)).identical
+    assert ASKED == []
+
+
+async def test_a_team_goes_on_after_its_own_replay_with_the_manager_it_had() -> None:
+    team, talk = Managed(max_turns=2), conversation("talk")
+    await quorate_team(team).run("go", conversation=talk)
+    await replay("talk", team=quorate_team(team), store=talk.store)
+    ASKED.clear()
+
+    result = await quorate_team(team).run("more", conversation=talk)
+
+    assert ASKED == [4, 5]
+    chosen = [e.payload["value"]["state"]["set"]["chosen"] for e in await talk.entries() if e.kind == "value"]
+    assert chosen[-1][-2:] == [m.source for m in result.messages[1:]]
+    assert len(chosen[-1]) == 4
+
+
+async def test_one_team_manages_many_conversations_at_the_same_time() -> None:
+    team = quorate_team(Managed())
+    talks = [conversation(f"talk{at}") for at in range(5)]
+
+    found = await asyncio.gather(*[team.run("go", conversation=talk) for talk in talks])
+
+    for result, talk in zip(found, talks, strict=True):
+        states = [e.payload["value"]["state"]["set"] for e in await talk.entries() if e.kind == "value"]
+        assert states[-1]["chosen"] == [m.source for m in result.messages[1:]]
+
+
+async def test_an_agent_that_a_manager_asks_counts_and_is_within_the_limits() -> None:
+    class Asks(Manager):
+        async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+            helper = AssistantAgent("helper", QuorateChatCompletionClient(ScriptedModel(["b"])))
+            return (await helper.run(task="Who?")).messages[-1].to_text()
+
+    made = Managed(manager=Asks, max_turns=3)
+
+    result = await quorate_team(made).run("go")
+    limited = await quorate_team(Managed(manager=Asks)).run("go", limits=Limits(model_calls=2))
+
+    assert [m.source for m in result.messages] == ["user", "b", "b", "b"]
+    assert result.usage.completion_tokens == 3
+    assert limited.outcome is not None
+    assert limited.outcome.limit == "model_calls"
+
+
+async def test_a_manager_ends_the_run_with_a_reason_of_its_own() -> None:
+    class Ends(Manager):
+        async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+            if len(thread) < 3:
+                return await super().select_speaker(thread)
+            await self._signal_termination(StopMessage(content="Enough said.", source=self._name))
+            return []
+
+    result = await Managed(manager=Ends, max_turns=None).run(task="go")
+
+    assert (len(result.messages), result.stop_reason) == (3, "Enough said.")
+
+
+async def test_a_condition_sees_what_all_have_said_who_spoke_side_by_side() -> None:
+    class All(Manager):
+        async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+            return list(self._participant_names)
+
+    team = quorate.RoundRobinGroupChat([quorate_team(Managed(manager=All, max_turns=1)), Says("last")], max_turns=1)
+    ends = SourceMatchTermination(["a"])  # AutoGen's would see c only
+
+    result = await Managed(manager=All, max_turns=3, termination_condition=ends).run(task="go")
+
+    assert [m.source for m in result.messages] == ["user", "a", "b", "c"]
+    assert result.stop_reason == "'a' answered"
+    assert (await team.run("go")).messages[-1].content == "c speaks."
+
+
+async def test_a_manager_that_keeps_no_state_works_without() -> None:
+    class Bare(Manager):
+        async def save_state(self) -> dict[str, Any]:
+            raise NotImplementedError
+
+    result = await Managed(manager=Bare, max_turns=2).run(task="go")
+
+    assert len(result.messages) == 3
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({"handle_start": lambda self, message, ctx: None}, "handle_start, which nobody calls here"),
+        ({"_apply_termination_condition": lambda self, delta: None}, "_apply_termination_condition"),
+    ],
+)
+async def test_what_nobody_would_call_is_refused(methods: dict[str, Any], said: str) -> None:
+    made = Managed(manager=type("Handles", (Manager,), methods))
+
+    with pytest.raises(ConfigError, match=said):
+        await made.run(task="go")
+
+
+async def test_a_manager_says_nothing_itself_and_names_each_speaker_once() -> None:
+    class Speaks(Manager):
+        async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+            await self._output_message_queue.put(TextMessage(content="I say.", source=self._name))
+            return "a"
+
+    class Twice(Manager):
+        async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+            return ["a", "a"]
+
+    with pytest.raises(ConfigError, match="A manager says nothing itself"):
+        await Managed(manager=Speaks).run(task="go")
+    with pytest.raises(WrongState, match="each is named once"):
+        await Managed(manager=Twice).run(task="go")
+
+
+async def test_a_team_without_a_way_to_choose_is_refused() -> None:
+    class Nothing(BaseGroupChat): ...
+
+    with pytest.raises(ConfigError, match="does not say who speaks next"):
+        await Nothing("n", "N.", [Says("a")], "Manager").run(task="go")
+    with pytest.raises(ConfigError, match="has no _create_group_chat_manager_factory"):
+        await Nothing("n", "N.", [Says("a")], "Manager", Manager).run(task="go")
+
+    class Wrong(Managed):
+        def _create_group_chat_manager_factory(self, **given: Any) -> Callable[[], Any]:  # pyright: ignore[reportIncompatibleMethodOverride]: called with names
+            return object
+
+    with pytest.raises(ConfigError, match="The factory made a object"):
+        await Wrong().run(task="go")
