@@ -26,7 +26,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.pending: list[BaseMessage] = []
-        self._told: frozenset[str] = frozenset()
+        self._told: set[str] = set()
         self._viewers: list[_Viewer] = []
         self.ended = False
 
@@ -48,7 +48,7 @@ class Feed:
     def says(self, message: BaseMessage) -> None:
         """Show a message that comes at the beginning of a turn, once even if the turn is begun again."""
         if message.id not in self._told:
-            self._told = self._told | {message.id}
+            self._told.add(message.id)
             self.tell(message)
 
     def happens(self, event: BaseMessage) -> None:
@@ -59,7 +59,7 @@ class Feed:
 
     def again(self) -> None:
         """Begin the open turn again; what was told of it already is not told twice."""
-        self._told = self._told | {event.id for event in self.pending}
+        self._told.update(event.id for event in self.pending)
         self.pending.clear()
 
     def end(self) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from pydantic_core import from_json
 
+from quorate.core.tuples import filled
 from quorate.errors import ModelError
 from quorate.models.extract import extract_objects
 
@@ -79,6 +81,7 @@ FINAL = """The work on this task is over:
 Write the answer for whoever asked, from what is said in the conversation. They have not read it."""
 
 FIELDS = ("is_request_satisfied", "is_in_loop", "is_progress_being_made", "next_speaker", "instruction_or_question")
+_fields, _answer = itemgetter(*FIELDS), itemgetter("answer")
 
 
 class Progress(NamedTuple):
@@ -132,8 +135,8 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
     """
     found = _object(text)
     try:
-        entries = [found[name] for name in FIELDS]
-        done, loops, moves, named, instruction = [entry["answer"] for entry in entries]
+        entries = _fields(found)
+        done, loops, moves, named, instruction = map(_answer, entries)
     except (KeyError, TypeError):
         missing = next(n for n in FIELDS if not isinstance(found.get(n), dict) or "answer" not in found[n])
         raise ModelError(f"{missing} is missing, or has no answer.") from None
@@ -144,7 +147,7 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
     if speaker is None and not done:
         raise ModelError(f"next_speaker names nobody of the team. It must be one of {', '.join(members)}.")
     why, why_speaker = str(entries[0].get("reason", "")), str(entries[3].get("reason", ""))
-    return Progress(done, loops, moves, speaker or members[0], str(instruction), why, why_speaker)
+    return filled(Progress, (done, loops, moves, speaker or members[0], str(instruction), why, why_speaker))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -213,9 +213,8 @@ def _said_of(
     if isinstance(chosen, Stop):
         said["stop"] = True
     if used:
-        costs = [spent.cost_usd for spent in used]
-        said["in"], said["out"] = sum(spent.prompt_tokens for spent in used), sum(s.completion_tokens for s in used)
-        said["cost"] = None if None in costs else sum(cost or 0.0 for cost in costs)
+        prompt, completion, usd, *_ = zip(*used, strict=True)
+        said["in"], said["out"], said["cost"] = sum(prompt), sum(completion), None if None in usd else sum(usd)
     return said
 
 

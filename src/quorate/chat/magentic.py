@@ -45,28 +45,25 @@ PATIENCE = 8
 """A loop is first answered by a new plan; only if that leads to the same, the run ends as stalled."""
 
 
-NOTHING = Blocks()
-
-
 class State(NamedTuple):
     """What a planner remembers.
 
     Args:
+        recent: The ledger, and messages after it, as models read them.
         task: What is asked for; empty before a task.
         facts: What there is to go by; empty before it was planned.
         plan: The plan.
         rounds: How often somebody was to be told to speak, on this task.
         stalls: How often lately it did not get on.
-        recent: The ledger, and messages after it, as models read them.
         spoke: Who has spoken, the latest last, each once.
     """
 
+    recent: Blocks
     task: str = ""
     facts: str = ""
     plan: str = ""
     rounds: int = 0
     stalls: int = 0
-    recent: Blocks = NOTHING
     spoke: tuple[str, ...] = ()
 
 
@@ -102,36 +99,36 @@ class MagenticOne:
         self.team = "\n".join(f"{name}: {' '.join(about.split())}" for name, about in roles.items())
 
     def begin(self) -> State:
-        return State()
+        return State(Blocks())
 
     def see(self, memory: State, fact: Fact) -> State:
         if fact.choice is not None:
             return self._after(memory, fact.choice)
         if fact.message is None:
             return memory
-        task, facts, plan, rounds, stalls, recent, spoke = memory
+        recent, task, facts, plan, rounds, stalls, spoke = memory
         said = fact.said()
         recent = recent.plus_one(said)
         if len(recent) > 1 + 2 * RECENT:
             recent = Blocks([recent[0], *recent.since(len(recent) - RECENT)])
         if fact.speaker:
-            return filled(State, (task, facts, plan, rounds, stalls, recent, spoke))
+            return filled(State, (recent, task, facts, plan, rounds, stalls, spoke))
         if plan and fact.is_task:  # the run before did not come to its end
-            return State(said.text, recent=recent)
+            return State(recent, said.text)
         return memory._replace(task=f"{task}\n{said.text}" if task else said.text, recent=recent)
 
     def _after(self, memory: State, choice: Choice) -> State:
         """Return what is remembered once it was chosen who speaks."""
         speakers = choice.speakers
-        task, facts, plan, rounds, _, recent, spoke = memory
+        recent, task, facts, plan, rounds, _, spoke = memory
         if not speakers:
-            return State(recent=recent)
+            return State(recent)
         note: dict[str, Any] = choice.note or {}
         if "plan" in note:
-            facts, plan, recent = note["facts"], note["plan"], NOTHING
+            facts, plan, recent = note["facts"], note["plan"], Blocks()
         spoke = (*[name for name in spoke if name not in speakers], *speakers)
         rounds, stalls = note.get("rounds", rounds + 1), note.get("stalls", 0)
-        return filled(State, (task, facts, plan, rounds, stalls, recent, spoke))
+        return filled(State, (recent, task, facts, plan, rounds, stalls, spoke))
 
     async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         round = _Round(self, await opened(self.model_client), memory, members)
@@ -229,7 +226,8 @@ class _Round:
         self, blocks: Blocks, most: int, schema: str | None = None, system: str | None = None, *, kept: str = ""
     ) -> Reply:
         """Ask the model; what is `kept` is only told the journal where it differs from the last time."""
-        request = ModelRequest(blocks, system, output_schema=schema, max_tokens=min(most, self._client.info.max_output))
+        most = min(most, self._client.info.max_output)
+        request = filled(ModelRequest, (blocks, system, (), "auto", schema, most, None, None))
         scope = current.get()
         if scope is None or not kept:
             return (await ask(self._client, request))[0].reply
@@ -243,8 +241,8 @@ def own_word(text: str) -> BaseChatMessage:
     scope = current.get()
     if scope is None:
         return messages.TextMessage(content=text, source=PLANNER)
-    when = messages.at(scope.at)
-    return messages.TextMessage(content=text, source=PLANNER, id=scope.new_id(), created_at=when)
+    made = {"content": text, "source": PLANNER, "id": scope.new_id(), "created_at": messages.at(scope.at)}
+    return messages.TextMessage.__pydantic_validator__.validate_python(made)
 
 
 async def opened(client: ModelClient | str) -> ModelClient:

@@ -154,7 +154,7 @@ class Progress:
 
     def _loop(self, act: Act) -> str:
         """Return how the conversation goes round in circles, "" if it does not."""
-        count = _Count(self._patience)
+        count = _Count(self._patience, max(2, self._patience - 1))
         for back, earlier in enumerate(reversed(self._acts), 1):
             if not count.add(earlier):
                 break  # nothing before it can repeat what was new then
@@ -182,62 +182,58 @@ class Progress:
             raise Halt(Outcome("stalled", self.stalled))
 
 
-class _Count:
-    """How often the acts of a while came."""
+class _Count(Struct):
+    """How often the acts of a while came, and by voice."""
 
-    __slots__ = (
-        "_acts", "_differ", "_hollow", "_most", "_odd", "_others", "_patience", "_rare", "_signs", "_texts", "_varied",
-        "_voices",
-    )  # fmt: skip
-
-    def __init__(self, patience: int) -> None:
-        self._patience, self._others = patience, max(2, patience - 1)
-        self._acts = self._rare = 0
-        self._signs: dict[Hashable, int] = {}
-        self._texts: dict[Hashable, str] = {}
-        self._differ: dict[Hashable, Hashable] = {}
-        self._varied: set[Hashable] = set()
-        self._most: dict[Hashable, int] = {}
-        self._hollow: dict[Hashable, int] = {}
-        self._odd: dict[Hashable, int] = {}
-        self._voices: dict[Hashable, int] = {}
+    patience: int
+    others: int
+    acts: int = 0
+    rare: int = 0
+    signs: dict[Hashable, int] = {}
+    texts: dict[Hashable, str] = {}
+    differ: dict[Hashable, Hashable] = {}
+    varied: set[Hashable] = set()
+    most: dict[Hashable, int] = {}
+    hollow: dict[Hashable, int] = {}
+    odd: dict[Hashable, int] = {}
+    voices: dict[Hashable, int] = {}
 
     def add(self, act: Act) -> bool:
         """Count an act, the latest first; return whether there may be a loop with those before it."""
-        self._acts += 1
+        self.acts += 1
         voice, sign = act.voice, act.sign
-        self._voices[voice] = self._voices.get(voice, 0) + 1
+        self.voices[voice] = self.voices.get(voice, 0) + 1
         if act.odd:
-            self._odd[voice] = self._odd.get(voice, 0) + 1
+            self.odd[voice] = self.odd.get(voice, 0) + 1
         if act.hollow:
-            self._hollow[voice] = self._hollow.get(voice, 0) + 1
-            if self._texts.setdefault(voice, act.what) != act.what:
-                self._varied.add(voice)
+            self.hollow[voice] = self.hollow.get(voice, 0) + 1
+            if self.texts.setdefault(voice, act.what) != act.what:
+                self.varied.add(voice)
             return True
-        times = self._signs[sign] = self._signs.get(sign, 0) + 1
-        self._most[voice] = max(self._most.get(voice, 0), times)
-        self._rare += (times == 1) - (times == self._others)
-        if self._texts.setdefault(sign, act.what) != act.what:
-            self._differ[sign] = voice
-        return not act.new or times >= self._others
+        times = self.signs[sign] = self.signs.get(sign, 0) + 1
+        self.most[voice] = max(self.most.get(voice, 0), times)
+        self.rare += (times == 1) - (times == self.others)
+        if self.texts.setdefault(sign, act.what) != act.what:
+            self.differ[sign] = voice
+        return not act.new or times >= self.others
 
     def times(self, act: Act) -> int:
         """Return how often an act came; courtesy counts as any of its voice."""
-        times = self._most.get(act.voice, 0) if act.hollow else self._signs[act.sign]
-        return times + self._hollow.get(act.voice, 0)
+        times = self.most.get(act.voice, 0) if act.hollow else self.signs[act.sign]
+        return times + self.hollow.get(act.voice, 0)
 
     def is_loop(self, act: Act) -> bool:
         """Return whether they are a loop that this act closes."""
-        if self._rare or self.times(act) < self._patience or (self._varied and self._acts <= self._patience):
+        if self.rare or self.times(act) < self.patience or (self.varied and self.acts <= self.patience):
             return False
-        if any(times * ODD > self._voices[voice] for voice, times in self._odd.items()):
+        if any(times * ODD > self.voices[voice] for voice, times in self.odd.items()):
             return False
-        few = len(self._most.keys() | self._hollow.keys()) <= FEW
-        least = self._patience if few else self._others
-        for voice, times in self._hollow.items():
-            if self._most.get(voice, 0) + times < (least if voice in self._varied else self._others):
+        few = len(self.most.keys() | self.hollow.keys()) <= FEW
+        least = self.patience if few else self.others
+        for voice, times in self.hollow.items():
+            if self.most.get(voice, 0) + times < (least if voice in self.varied else self.others):
                 return False
-        said = ((self._signs[sign] + self._hollow.get(voice, 0)) for sign, voice in self._differ.items())
+        said = ((self.signs[sign] + self.hollow.get(voice, 0)) for sign, voice in self.differ.items())
         return all(times >= least for times in said)
 
 

@@ -119,20 +119,24 @@ def _inner_of(member: Any) -> list[Any]:
     return [inner for inner in found if callable(getattr(inner, "cast", None))]
 
 
-class Member:
+class Member(Struct, eq=False):
     """A member in one conversation: what it remembers of it, and how far it has seen."""
 
-    __slots__ = ("agent", "asked", "folds", "heard", "memory", "origin", "part", "seen", "state")
+    agent: Speaker
+    origin: Origin = "agent"
+    folds: Any = None
+    memory: Any = None
+    seen: int = 0
+    heard: int = 0
+    state: dict[str, Any] = {}
+    asked: Asked | None = None
+    part: Part | None = None
 
-    def __init__(self, agent: Speaker) -> None:
-        self.agent = agent
-        self.origin: Origin = getattr(agent, "origin", "agent")
-        self.folds: Any = agent if hasattr(agent, "see") and hasattr(agent, "begin") else None
-        self.memory: Any = self.folds.begin() if self.folds is not None else None
-        self.seen = self.heard = 0
-        self.state: dict[str, Any] = {}
-        self.asked: Asked | None = None
-        self.part: Part | None = None
+    def __post_init__(self) -> None:
+        agent: Any = self.agent
+        self.origin = getattr(agent, "origin", "agent")
+        if hasattr(agent, "see") and hasattr(agent, "begin"):
+            self.folds, self.memory = agent, agent.begin()
 
 
 class Part:
