@@ -339,7 +339,7 @@ async def test_callers_time_out_cancels_the_run() -> None:
     talk = conversation("talk")
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
+        async with asyncio.timeout(0.2):
             await AssistantAgent("a", Gated()).run(task="Go.", conversation=talk)
 
     assert (await talk.entries())[-1].payload["outcome"] == "cancelled"

@@ -128,11 +128,11 @@ async def test_time_of_work_is_limited_even_while_a_speaker_hangs() -> None:
     talk = conversation("talk")
     team = RoundRobinGroupChat([Hanging("a")], termination_condition=NEVER)
 
-    result = await team.run(task="Go.", conversation=talk, limits=Limits(active_s=0.05))
+    result = await team.run(task="Go.", conversation=talk, limits=Limits(active_s=0.3))
 
     assert result.outcome is not None
     assert (result.outcome.kind, result.outcome.limit) == ("limit", "active_s")
-    assert result.outcome.reason == "The limit of 0.05 seconds of work is reached."
+    assert result.outcome.reason == "The limit of 0.3 seconds of work is reached."
     assert len(result.messages) == 3
 
 

@@ -526,7 +526,7 @@ async def test_console_tells_who_speaks_inside_a_team_and_says_nothing_twice(
 
 @pytest.mark.parametrize("how", ["interrupt", "pause"])
 async def test_person_cuts_or_holds_a_team_inside_and_what_was_done_is_kept(how: str) -> None:
-    begun = asyncio.Event()
+    begun, told = asyncio.Event(), asyncio.Event()
     times: list[int] = []
 
     async def work(turn: Turn) -> str:
@@ -538,7 +538,7 @@ async def test_person_cuts_or_holds_a_team_inside_and_what_was_done_is_kept(how:
         await step("draw", draw, effect="read")
         if times.count(3) == 1 and len(times) == 3:
             begun.set()
-            await asyncio.sleep(3600 if how == "interrupt" else 0.02)
+            await (asyncio.sleep(3600) if how == "interrupt" else told.wait())
         return f"after {await step('draw', draw, effect='read')}"
 
     talk = conversation("talk")
@@ -546,6 +546,7 @@ async def test_person_cuts_or_holds_a_team_inside_and_what_was_done_is_kept(how:
     async with team.start("Go.", conversation=talk) as run:
         await begun.wait()
         await getattr(run, how)()
+        told.set()
         await run.result()
     if how == "pause":
         await team.continue_run("talk", store=talk.store)

@@ -143,12 +143,12 @@ async def test_time_is_kept_for_the_wrap_up_too() -> None:
             async for event in super().stream(request):
                 yield event
 
-    result = await team(Slow()).run("Go.", limits=Limits(active_s=0.5), prices=PRICES)
+    result = await team(Slow()).run("Go.", limits=Limits(active_s=0.9), prices=PRICES)
 
     assert result.outcome is not None
     assert (result.outcome.limit, result.outcome.reason) == (
         "active_s",
-        "The limit of 0.5 seconds of work is reached.",
+        "The limit of 0.9 seconds of work is reached.",
     )
     assert result.wrap_up is not None
 

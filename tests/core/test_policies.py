@@ -61,11 +61,11 @@ def test_figures_out_of_range_are_refused(settings: dict[str, Any], why: str) ->
 
 async def test_policy_of_the_send_goes_before_that_of_the_type_and_that_before_the_general_one() -> None:
     async with LocalRuntime(
-        policy=SendPolicy(timeout_s=0.01), policies={"b": SendPolicy(timeout_s=0.01, attempts=2, pause_s=0)}
+        policy=SendPolicy(timeout_s=0.05), policies={"b": SendPolicy(timeout_s=0.05, attempts=2, pause_s=0)}
     ) as runtime:
         a, b = await add(runtime, "a", hang), await add(runtime, "b", hang)
 
-        for name, policy in (("a", None), ("b", None), ("b", SendPolicy(timeout_s=0.01, attempts=3, pause_s=0))):
+        for name, policy in (("a", None), ("b", None), ("b", SendPolicy(timeout_s=0.05, attempts=3, pause_s=0))):
             with pytest.raises(TimeoutError):
                 await runtime.send_message(Note(), AgentId(name, "k"), policy=policy)
 
@@ -88,7 +88,7 @@ async def test_attempts_have_one_message_id_and_each_handler_is_cancelled_before
 
         with pytest.raises(TimeoutError):
             await runtime.send_message(
-                Note(), AgentId("a", "k"), policy=SendPolicy(timeout_s=0.01, attempts=3, pause_s=0)
+                Note(), AgentId("a", "k"), policy=SendPolicy(timeout_s=0.05, attempts=3, pause_s=0)
             )
 
         assert len(a.ids) == 3
@@ -107,8 +107,8 @@ async def test_time_in_line_counts_and_who_gives_up_there_is_handled_by_nobody()
         first = asyncio.create_task(runtime.send_message(Note(), AgentId("a", "k")))
         await asyncio.sleep(0)
 
-        with pytest.raises(TimeoutError, match=r"a/k did not answer Note in 0\.01 s"):
-            await runtime.send_message(Note(), AgentId("a", "k"), policy=SendPolicy(timeout_s=0.01))
+        with pytest.raises(TimeoutError, match=r"a/k did not answer Note in 0\.05 s"):
+            await runtime.send_message(Note(), AgentId("a", "k"), policy=SendPolicy(timeout_s=0.05))
         go.set()
 
         assert await first == "done"
@@ -117,7 +117,7 @@ async def test_time_in_line_counts_and_who_gives_up_there_is_handled_by_nobody()
 
 async def test_time_out_of_an_inner_send_is_not_taken_for_ones_own() -> None:
     async def ask(self: Doer, ctx: MessageContext) -> None:
-        await self.runtime.send_message(Note(), AgentId("slow", "k"), policy=SendPolicy(timeout_s=0.01))
+        await self.runtime.send_message(Note(), AgentId("slow", "k"), policy=SendPolicy(timeout_s=0.05))
 
     async with LocalRuntime() as runtime:
         await add(runtime, "slow", hang)

@@ -520,7 +520,7 @@ async def test_handler_that_never_returns_is_named_when_the_time_for_idling_is_u
     await runtime.publish_message(Note(), TopicId("a:", "k"))
 
     with pytest.raises(TimeoutError, match="busy: a/k"):
-        await runtime.stop_when_idle(timeout_s=0.01)
+        await runtime.stop_when_idle(timeout_s=0.05)
 
     assert "a/k (Scripted): busy, 0 queued" in str(runtime.describe())
     await runtime.stop(grace_s=0)
@@ -629,7 +629,7 @@ async def test_removed_agent_is_closed_and_made_anew_by_the_next_message() -> No
 
 async def test_send_is_tried_again_by_its_policy_and_becomes_a_dead_letter_at_last() -> None:
     dead: list[DeadLetter] = []
-    policy = SendPolicy(timeout_s=0.01, attempts=3, pause_s=0)
+    policy = SendPolicy(timeout_s=0.05, attempts=3, pause_s=0)
 
     async def hang(self: Scripted, message: Note, ctx: MessageContext) -> str:
         if len(self.got) % 4 != 0:

@@ -186,9 +186,9 @@ async def test_what_goes_wrong_is_an_error_of_each_span_it_passes_through(
 ) -> None:
     token = CancellationToken()
     async with await registered(LocalRuntime(tracer_provider=provider), "a") as runtime:
-        text, policy = ("fail", None) if by == "error" else ("hang", SendPolicy(timeout_s=0.01))
+        text, policy = ("fail", None) if by == "error" else ("hang", SendPolicy(timeout_s=0.05))
         if by == "cancel":
-            asyncio.get_running_loop().call_later(0.01, token.cancel)
+            asyncio.get_running_loop().call_later(0.05, token.cancel)
             policy = None
         with pytest.raises((LookupError, asyncio.CancelledError, TimeoutError)):
             await runtime.send_message(Note(text), AgentId("a", "k"), policy=policy, cancellation_token=token)

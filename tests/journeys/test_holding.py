@@ -117,7 +117,7 @@ async def test_lease_of_a_killed_process_is_free_at_once(place: str, start: Star
 
     assert not held
     assert [m.to_text() for m in result.messages] == ["Go.", "message 1", "message 2"]
-    assert took < 2
+    assert took < 10  # not the 30 seconds after which it would expire
     assert report.identical
 
 

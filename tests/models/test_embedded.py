@@ -12,6 +12,7 @@ from quorate.errors import ConfigError, ModelError
 from quorate.models import Blocks, Finished, ModelRequest, Reply, Said, TextDelta, ToolCall, ToolSpec, collect
 from quorate.models.blocks import ToolResult
 from quorate.models.embedded import EmbeddedModel
+from quorate.models.engine import cores
 
 COLUMNS = ["units", "price", "revenue", "discount"]
 STATS = ToolSpec(
@@ -82,54 +83,58 @@ async def test_several_streams_at_once_do_not_mix(model: EmbeddedModel):
     assert [task.result().reply for task in tasks] == [answer.reply for answer in alone]
 
 
-# They count the work of this process, not the clock: on a machine that is busy with other things that goes faster.
+# They count the work of each core in this process, not the clock: the machine may be busy with other things.
+
+
+def work_s() -> float:
+    return time.process_time() / cores()
 
 
 async def test_leaving_a_stream_early_frees_the_engine(model: EmbeddedModel):
     stream = model.stream(asked(LONG, max_tokens=1500))
     await anext(stream)
-    began = time.process_time()
+    began = work_s()
 
     await stream.aclose()  # type: ignore[attr-defined]
 
-    assert time.process_time() - began < 0.5
+    assert work_s() - began < 0.5
     await collect(model, asked("Say hello.", max_tokens=1))
-    assert time.process_time() - began < 5  # 1,500 tokens take longer
+    assert work_s() - began < 5  # 1,500 tokens take longer
 
 
 async def test_breaking_out_of_a_stream_frees_the_engine(model: EmbeddedModel):
-    began = time.process_time()
+    began = work_s()
 
     async for _ in model.stream(asked(LONG, max_tokens=1500)):
         break
     await collect(model, asked("Say hello.", max_tokens=1))
 
-    assert time.process_time() - began < 5
+    assert work_s() - began < 5
 
 
 async def test_cancelling_stops_in_the_middle_of_a_long_prompt(model: EmbeddedModel):
     await collect(model, asked("Say hello.", max_tokens=1))  # loaded
-    began = time.process_time()
+    began = work_s()
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
             await collect(model, asked("The fox runs. " * 400))  # some 15 s of prompt
 
-    assert time.process_time() - began < 1.5
+    assert work_s() - began < 1.5
     await collect(model, asked("Say hello.", max_tokens=1))
-    assert time.process_time() - began < 5
+    assert work_s() - began < 5
 
 
 async def test_a_request_that_waits_for_its_turn_can_be_cancelled(model: EmbeddedModel):
     first = model.stream(asked(LONG, max_tokens=1500))
     await anext(first)
-    began = time.process_time()
+    began = work_s()
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await collect(model, asked("Say hello."))
 
-    assert time.process_time() - began < 0.5
+    assert work_s() - began < 0.5
     await first.aclose()  # type: ignore[attr-defined]
 
 

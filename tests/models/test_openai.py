@@ -1,6 +1,7 @@
 import asyncio
 import json
-import time
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from quorate.models import (
     collect,
 )
 from quorate.models.blocks import ToolResult
+from quorate.models.engine import cores
 from quorate.models.image import Image
 from quorate.models.openai import OpenAIChat, from_wire, is_strict, retry_after_s, to_wire
 from quorate.models.serve import Served, serve
@@ -229,14 +231,21 @@ async def test_a_conversation_too_long_for_a_real_server_is_told(client: OpenAIC
     assert not caught.value.retryable
 
 
-async def test_leaving_a_stream_of_a_real_server_early_is_quick(client: OpenAIChat):
-    began = time.monotonic()
+def work_s(server: Served) -> float:
+    """Return the work of a server so far, of each core: the machine may be busy with other things."""
+    stat = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") / cores()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+async def test_leaving_a_stream_of_a_real_server_early_is_quick(client: OpenAIChat, served: Served):
+    began = work_s(served)
 
     async for _ in client.stream(asked(Said("Tell a long story."), max_tokens=1500)):
         break
     await collect(client, asked(max_tokens=1))
 
-    assert time.monotonic() - began < 8  # 1,500 tokens take longer
+    assert work_s(served) - began < 8  # 1,500 tokens take longer
 
 
 async def test_a_server_that_dies_in_the_middle_may_be_tried_again(chat_weights: Path):

@@ -86,7 +86,7 @@ async def test_idempotent_call_that_fails_is_made_again_with_its_key_and_a_new_i
 
 
 async def test_hanging_call_that_may_be_repeated_is_made_again() -> None:
-    look, left = looking("hang", "seen", timeout_s=0.01)
+    look, left = looking("hang", "seen", timeout_s=0.05)
     talk = conversation("talk", clock=FakeClock())
 
     await team(look, LOOK, "Done.").run(task="Go.", conversation=talk)

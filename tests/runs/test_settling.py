@@ -377,7 +377,7 @@ async def test_blocking_call_that_still_runs_is_not_made_again_whatever_reconcil
     async def reconcile(key: str, arguments: str) -> Settlement:
         return DidNot()
 
-    @tool(timeout_s=0.02, reconcile=reconcile)
+    @tool(timeout_s=0.1, reconcile=reconcile)
     def pay(cents: int) -> str:
         """Pay, slowly."""
         made.append("begun")
@@ -415,7 +415,7 @@ async def test_late_outcome_comes_into_a_store_whose_run_has_closed_it(tmp_path:
     # ENGINE 8: after the run ended, and its store with it
     go = threading.Event()
 
-    @tool(timeout_s=0.02)
+    @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
         go.wait(5)
@@ -445,7 +445,7 @@ async def test_late_result_that_comes_while_siblings_work_is_used_in_the_same_at
     # ENGINE 8
     go, talk = threading.Event(), open_store("memory:").conversation("talk")
 
-    @tool(timeout_s=0.02)
+    @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
         go.wait(5)
@@ -454,7 +454,7 @@ async def test_late_result_that_comes_while_siblings_work_is_used_in_the_same_at
     @tool(effect="read")
     async def look() -> str:
         """Look, until the payment is through."""
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.4)  # its time is up by then
         go.set()
         await until(lambda: talk.store.notes("talk"))
         return "seen"
@@ -472,7 +472,7 @@ async def test_answer_of_a_person_who_was_first_stands_against_a_late_result() -
     go, talk = threading.Event(), open_store("memory:").conversation("talk")
     over = threading.Event()
 
-    @tool(timeout_s=0.02)
+    @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
         go.wait(5)
@@ -494,7 +494,7 @@ async def test_answer_of_a_person_who_was_first_stands_against_a_late_result() -
 
 async def test_unsafe_async_tool_that_finishes_though_its_time_is_up_is_believed() -> None:
     # ENGINE 8
-    @tool(timeout_s=0.01)
+    @tool(timeout_s=0.05)
     async def pay(cents: int) -> str:
         """Pay, and finish it."""
         try:

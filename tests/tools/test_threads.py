@@ -78,7 +78,7 @@ async def test_what_comes_after_its_waiter_was_cancelled_is_told_to_late(fails: 
 
 async def test_waiter_is_cancelled_at_once_whatever_the_thread_does() -> None:
     go = threading.Event()
-    waiter = asyncio.get_running_loop().create_task(in_thread(lambda: go.wait(5)))
+    waiter = asyncio.get_running_loop().create_task(in_thread(lambda: go.wait(60)))
     await asyncio.sleep(0)
     before = time.perf_counter()
 
@@ -86,7 +86,7 @@ async def test_waiter_is_cancelled_at_once_whatever_the_thread_does() -> None:
     await asyncio.wait([waiter])
 
     go.set()
-    assert time.perf_counter() - before < 0.5
+    assert time.perf_counter() - before < 5
 
 
 async def test_more_blocking_calls_than_there_are_threads_are_refused_and_not_queued(
@@ -94,7 +94,7 @@ async def test_more_blocking_calls_than_there_are_threads_are_refused_and_not_qu
 ) -> None:
     monkeypatch.setattr(threads, "_slots", threading.BoundedSemaphore(2))
     go = threading.Event()
-    running = [asyncio.get_running_loop().create_task(in_thread(lambda: go.wait(5))) for _ in range(2)]
+    running = [asyncio.get_running_loop().create_task(in_thread(lambda: go.wait(60))) for _ in range(2)]
     await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="blocking calls run already"):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from quorate.errors import ConfigError, Conflict
-from quorate.runs.entries import LOCAL_OWNER, Draft, Entry, Payload
+from quorate.errors import ConfigError, Conflict, StoreError
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload
 from quorate.runs.ledger import Ledgers
 
 if TYPE_CHECKING:
@@ -334,6 +334,11 @@ def unknown_parent(id: str) -> ConfigError:
 def taken_id(id: str) -> Conflict:
     """Return what to raise where a new conversation has the id of one that is there."""
     return Conflict(f"There is a conversation {id} already. Give the new one another name.")
+
+
+def too_new(what: str, version: int) -> StoreError:
+    """Return what to raise where an entry was written by a later Quorate."""
+    return StoreError(f"{what} has version {version}; this Quorate reads up to {FORMAT}. Use a newer Quorate.")
 
 
 def check_there(id: str, length: int, upto: int, first: Sequence[Draft | int]) -> None:

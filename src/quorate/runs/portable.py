@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from quorate.errors import ConfigError, StoreError
 from quorate.runs import chain, verifying
 from quorate.runs.entries import FORMAT, LOCAL_OWNER, Entry, tombstone
+from quorate.runs.journal import too_new
 from quorate.runs.stored import Artifact, Head, Stored, references
 
 KIND = "conversation"
@@ -258,7 +259,7 @@ def read(source: Iterable[bytes], name: str) -> Recording:
         raise StoreError(f"{name}, line 1 is no header of a recorded conversation: {error!r}.") from error
     newer = next((s for s in stored if s.version > FORMAT), None)
     if newer:
-        raise StoreError(f"{name}: entry {newer.seq} has version {newer.version}; this Quorate reads up to {FORMAT}.")
+        raise too_new(f"{name}: entry {newer.seq}", newer.version)
     found.verify()
     if (len(stored), found.head.hex()) != expected:
         raise StoreError(f"{name} ends at entry {len(stored)}; its first line says that there are {expected[0]}.")

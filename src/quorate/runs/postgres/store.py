@@ -15,7 +15,16 @@ from quorate.runs import chain
 from quorate.runs.clock import Clock, SystemClock
 from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Redact, tombstone
 from quorate.runs.inbox import CLOSE_QUESTIONS, Note, OpenQuestion, Watcher, about, ready
-from quorate.runs.journal import Conversation, Summary, check_there, checked_id, going_on, taken_id, unknown_parent
+from quorate.runs.journal import (
+    Conversation,
+    Summary,
+    check_there,
+    checked_id,
+    going_on,
+    taken_id,
+    too_new,
+    unknown_parent,
+)
 from quorate.runs.ledger import Balance, balance_of
 from quorate.runs.portable import Recording
 from quorate.runs.postgres.inbox import Inbox, noted
@@ -497,9 +506,7 @@ class PostgresStore:
         rows, artifacts = await self._do(self._other, fetch)
         newer = next((row for row in rows if row["version"] > FORMAT), None)
         if newer:
-            raise StoreError(
-                f"Entry {newer['seq']} of {id} has version {newer['version']}; this Quorate reads up to {FORMAT}."
-            )
+            raise too_new(f"Entry {newer['seq']} of {id}", newer["version"])
         load = self._loader(owner, artifacts)
         if len(rows) < MANY:
             return _decoded(rows, load)

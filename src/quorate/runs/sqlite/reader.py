@@ -12,7 +12,7 @@ from quorate.errors import StoreError
 from quorate.runs import chain
 from quorate.runs.entries import FORMAT, Entry, tombstone
 from quorate.runs.inbox import Note, OpenQuestion, about
-from quorate.runs.journal import Summary
+from quorate.runs.journal import Summary, too_new
 from quorate.runs.sqlite.schema import (
     CONVERSATIONS,
     END,
@@ -96,7 +96,7 @@ class Reader:
             rows += self.rows((sql, (*segment.span(after), *kinds, left)))[0]
         newer = next((row for row in rows if row[6] > FORMAT), None)
         if newer:
-            raise StoreError(f"Entry {newer[0]} of {id} has version {newer[6]}; this Quorate reads up to {FORMAT}.")
+            raise too_new(f"Entry {newer[0]} of {id}", newer[6])
         return [
             Entry(seq, run, path, kind, at, tombstone(kind) if data is None else chain.decode(data, load), version)
             for seq, run, path, kind, at, data, version in rows
