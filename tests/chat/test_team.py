@@ -4,10 +4,15 @@ import pytest
 
 from quorate import (
     Agent,
+    AgentTool,
     AssistantAgent,
+    GraphFlow,
     Limits,
+    MagenticOneGroupChat,
     MaxMessageTermination,
     RoundRobinGroupChat,
+    SelectorGroupChat,
+    SocietyOfMindAgent,
     Team,
     TextMentionTermination,
     TextMessage,
@@ -142,3 +147,35 @@ async def test_agent_without_speak_cannot_be_made() -> None:
 
     with pytest.raises(TypeError, match="speak"):
         Mute("mute")  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: RoundRobinGroupChat(agent("a")), r"<AssistantAgent a> is no list of participants\. Write \[writer"),
+        (lambda: RoundRobinGroupChat([agent("a")], limits={"turns": 3}), r"limits=\{'turns': 3\} are no limits"),
+        (lambda: AssistantAgent("a", None), r"None is no model client\. Name a model, such as 'embedded'"),
+        (lambda: AssistantAgent("a", "embedded", tools=len), r"a: tools=<built-in function len> is no list of tools"),
+        (lambda: AssistantAgent("a", "embedded", handoffs=[5]), r"a: 5 is no handoff\. Give the name"),
+        (lambda: SocietyOfMindAgent("s", Team([agent("a")], turns=RoundRobin()), None), "None is no model client"),
+        (lambda: SelectorGroupChat([agent("a"), agent("b")], 5), "5 is no model client"),
+        (lambda: MagenticOneGroupChat([agent("a")], None), "None is no model client"),
+        (lambda: GraphFlow([agent("a")], None), r"None is no graph\. Build one: DiGraphBuilder"),
+        (lambda: AgentTool("a"), "'a' is no agent"),
+    ],
+)
+def test_what_is_none_of_it_is_refused_in_words(make: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"conversation": "talk"}, r"conversation='talk' is no conversation\. Write store\.conversation\('name'\)"),
+        ({"limits": 5}, r"limits=5 are no limits\. Write limits=Limits\(turns=30\)"),
+    ],
+)
+async def test_options_of_a_run_that_are_something_else_are_refused_in_words(options: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        await agent("a").run("Go.", **options)

@@ -91,6 +91,8 @@ class AgentTool(TeamTool):
         remember: bool = False,
         limits: Limits | None = None,
     ) -> None:
+        if not hasattr(agent, "name"):
+            raise ConfigError(f"{agent!r} is no agent.")
         super().__init__(
             runnable(agent), tool_name(agent.name),
             agent.description or f"Works on a task: {agent.name}.",

@@ -110,11 +110,12 @@ class AssistantAgent(Runnable, Agent):
         if limits is not None:
             check_agent(name, limits)
         self.limits = limits
-        if isinstance(model_client, str):
-            registry.check_model(model_client)
+        registry.check_client(model_client)
         if max_tool_iterations < 1:
             raise ConfigError(f"{name}: max_tool_iterations={max_tool_iterations} must be at least 1.")
         self.model_client = model_client
+        if callable(tools):
+            raise ConfigError(f"{name}: tools={tools!r} is no list of tools. Write tools=[…].")
         standing, self._benches = ((), ()) if workbench is None else benches.split(name, workbench)
         self.workbench = self._benches or None
         self.tools = _named(name, (*tools, *standing))

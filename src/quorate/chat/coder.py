@@ -139,8 +139,8 @@ class CodeExecutorAgent(Runnable, Agent):
         check_isolation(name, code_executor, min_isolation)
         if limits is not None:
             check_agent(name, limits)
-        if isinstance(model_client, str):
-            registry.check_model(model_client)
+        if model_client is not None:
+            registry.check_client(model_client)
         if max_retries_on_error < 0 or (max_retries_on_error and model_client is None):
             raise ConfigError(
                 f"{name}: max_retries_on_error={max_retries_on_error} must be 0 or more, and needs a model_client."

@@ -92,6 +92,8 @@ def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, 
     found: dict[str, Handoff] = {}
     for one in given:
         made = Handoff(one) if isinstance(one, str) else one
+        if not isinstance(made, Handoff):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{agent}: {one!r} is no handoff. Give the name of who takes over, or Handoff(…).")
         if made.target == agent:
             raise ConfigError(f"{agent} cannot hand over to itself.")
         if made.name in found and made.target != found[made.name].target and not made.is_named:

@@ -26,7 +26,7 @@ from quorate.runs import start as starting
 from quorate.runs.entries import Payload, split_run_id
 from quorate.runs.journal import Conversation, Store, given_out
 from quorate.runs.memory import Kept, MemoryJournal, conversation
-from quorate.runs.outcome import Limits, Outcome
+from quorate.runs.outcome import Limits, Outcome, checked_limits
 from quorate.runs.run import Again, Parked, Run, drive
 from quorate.runs.scope import Scope, current
 from quorate.runs.settling import settle
@@ -415,7 +415,7 @@ class Runnable(ABC):
             given.extend(messages.as_task(task, run_id=run_id, at_us=at))
             return [m.dump() for m in given]
 
-        limits = limits.over(cast.limits) if limits else cast.limits
+        limits = cast.limits if limits is None else checked_limits(limits).over(cast.limits)
         check_money(cast, limits, budgets, prices)
         if cast.wrap_up:
             wrapping.reserve(cast, limits.complete(), prices, budgets)
@@ -455,6 +455,11 @@ class Runnable(ABC):
                 raise ConfigError(INSIDE)
             return conversation()
         if given is not None:
+            if not isinstance(given, Conversation):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+                raise ConfigError(
+                    f"conversation={given!r} is no conversation. Write store.conversation('name'), or "
+                    "conversation('name') for one in memory."
+                )
             return given
         own: Conversation | None = self.__dict__.get("_own")
         if own is None:

@@ -89,8 +89,7 @@ class MagenticOne:
         max_stalls: int = 3,
         final_answer_prompt: str = ledgers.FINAL,
     ) -> None:
-        if isinstance(client, str):
-            registry.check_model(client)
+        registry.check_client(client)
         for name, value in (("max_turns", max_turns), ("max_stalls", max_stalls)):
             if value is not None and (isinstance(value, bool) or value < 1):
                 raise ConfigError(f"{name}={value!r} must be at least 1.")

@@ -190,8 +190,7 @@ class ByModel:
         streams: bool = False,
         model_context: ModelContext | None = None,
     ) -> None:
-        if isinstance(client, str):
-            registry.check_model(client)
+        registry.check_client(client)
         if attempts < 1:
             raise ConfigError(f"max_selector_attempts={attempts} must be at least 1.")
         if model_context is not None and not callable(getattr(model_context, "view", None)):

@@ -61,8 +61,7 @@ class SocietyOfMindAgent(Runnable, Agent):
         super().__init__(name, description=description)
         if not isinstance(team, Runnable):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{name}: {team!r} cannot talk: give a team.")
-        if isinstance(model_client, str):
-            registry.check_model(model_client)
+        registry.check_client(model_client)
         self.team, self.model_client = team, model_client
         self.instruction, self.response_prompt, self.model_context = instruction, response_prompt, model_context
         self._cast = Cast(name, (self,), Once())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
@@ -19,7 +19,7 @@ from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import Limits, checked_limits
 
 if TYPE_CHECKING:
     from quorate.chat import check as checks
@@ -74,7 +74,7 @@ class Team(Runnable, Component):
         self.participants = _checked(participants)
         self.turns = turns
         self.termination_condition = _checked_condition(termination_condition)
-        self.limits = Limits(turns=max_turns).over(limits or Limits())
+        self.limits = Limits(turns=max_turns).over(Limits() if limits is None else checked_limits(limits))
         self.patience = _checked_patience(patience)
         self.wrap_up = wrap_up
         self.runtime = runtime
@@ -171,6 +171,8 @@ def _checked_patience(patience: int | None) -> int | None:
 def _checked(participants: Sequence[Speaker]) -> tuple[Speaker, ...]:
     if not participants:
         raise ConfigError("A team needs at least one participant.")
+    if isinstance(participants, str) or not isinstance(participants, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"{participants!r} is no list of participants. Write [writer, critic].")
     seen: set[str] = set()
     for member in participants:
         name = getattr(member, "name", None)

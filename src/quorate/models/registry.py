@@ -47,6 +47,18 @@ def check_model(spec: str) -> tuple[str, str]:
     return provider, model
 
 
+def check_client(given: ModelClient | str) -> None:
+    """Refuse what is neither a client nor the name of a model.
+
+    Raises:
+        ConfigError: It is not; says what is.
+    """
+    if isinstance(given, str):
+        check_model(given)
+    elif not callable(getattr(given, "stream", None)):
+        raise ConfigError(f"{given!r} is no model client. Name a model, such as {_EXAMPLES}, or give a client.")
+
+
 def open_model(spec: str) -> ModelClient:
     """Return a new client for a name; whoever opens it closes it.
 

@@ -96,6 +96,17 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
 NO_LIMITS = Limits()
 
 
+def checked_limits(given: Limits) -> Limits:
+    """Return limits that somebody gave, if that is what they are.
+
+    Raises:
+        ConfigError: They are something else.
+    """
+    if not isinstance(given, Limits):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"limits={given!r} are no limits. Write limits=Limits(turns=30).")
+    return given
+
+
 def limits_of(given: dict[str, Any]) -> Limits:
     """Return limits given by name, such as on a command line.
 

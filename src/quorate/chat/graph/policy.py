@@ -15,6 +15,7 @@ from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Speak, Stop
 from quorate.core.tuples import filled
+from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
@@ -95,6 +96,8 @@ class Graph:
     plain = True
 
     def __init__(self, graph: DiGraph, *, hear_all: bool = False, race: bool = True) -> None:
+        if not isinstance(graph, DiGraph):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{graph!r} is no graph. Build one: DiGraphBuilder().add_node(…).add_edge(…).build().")
         graph.graph_validate()
         self.graph, self.hear_all, self.race = graph, hear_all, race
         self.hears = None if hear_all else self._hears
