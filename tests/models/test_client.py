@@ -18,7 +18,7 @@ from quorate.models import (
     Usage,
     collect,
 )
-from quorate.models.client import Answer, Folding
+from quorate.models.client import Answer, AtOnce, Folding
 
 
 def folded(*events: object) -> Answer:
@@ -104,3 +104,21 @@ def test_capped_request_is_the_same_but_for_its_cap() -> None:
     request = ModelRequest(Blocks([Said("Hello")]), system="Be kind.", seed=3)
 
     assert request.capped(7) == ModelRequest(request.blocks, system="Be kind.", seed=3, max_tokens=7)
+
+
+class Whole(AtOnce):
+    """A stream that is there at once."""
+
+    async def events(self) -> Sequence[ModelEvent]:
+        return [TextDelta("He"), TextDelta("llo."), Finished(Usage(3, 2))]
+
+
+async def test_answer_that_is_there_at_once_is_folded_as_the_same_events_one_by_one() -> None:
+    at_once, one_by_one = Folding(), Folding()
+
+    await at_once.take(Whole())
+    async for event in Whole():
+        one_by_one.see(event)
+
+    assert at_once.answer() == one_by_one.answer()
+    assert at_once.answer().reply.text == "Hello."

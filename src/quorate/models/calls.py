@@ -439,6 +439,7 @@ def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ..
 
 
 _written = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder each time
+_quoted = json.encoder.encode_basestring
 
 
 def reference(block: Said | Reply) -> str:
@@ -450,12 +451,13 @@ def reference(block: Said | Reply) -> str:
     """
     if isinstance(block, Said):
         if block.ref or not block.parts:
-            return block.ref or _written([block.source, block.text])
+            return block.ref or f"[{_quoted(block.source)}, {_quoted(block.text)}]"
         parts = [part if isinstance(part, str) else {"data": part.to_base64()} for part in block.parts]
         return _written([block.source, block.text, parts])
     if not block.ref:
-        inside = (block.calls, block.results, block.reasoning) if block.calls or block.reasoning else ()
-        return _written([None, block.text, *inside])
+        if not (block.calls or block.reasoning):
+            return f"[null, {_quoted(block.text)}]"
+        return _written([None, block.text, block.calls, block.results, block.reasoning])
     return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
 
 

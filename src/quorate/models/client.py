@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -148,6 +148,26 @@ class Answer(NamedTuple):
     model: str
 
 
+class AtOnce(Struct, kw_only=True, eq=False):
+    """The stream of a client that has its answer whole: its events need not be waited for one by one."""
+
+    _left: Iterator[ModelEvent] | None = None
+
+    async def events(self) -> Sequence[ModelEvent]:
+        """Ask, and return all events."""
+        raise NotImplementedError
+
+    def __aiter__(self) -> AtOnce:
+        return self
+
+    async def __anext__(self) -> ModelEvent:  # by hand: the event loop keeps a book of async generators
+        if self._left is None:
+            self._left = iter(await self.events())
+        for event in self._left:
+            return event
+        raise StopAsyncIteration
+
+
 class Folding(Struct, eq=False):
     """Folds the events of one stream into an `Answer`, the same for every provider."""
 
@@ -164,6 +184,10 @@ class Folding(Struct, eq=False):
 
     async def take(self, stream: AsyncIterator[ModelEvent]) -> None:
         """Take in a whole stream; one that breaks off is closed."""
+        if isinstance(stream, AtOnce):
+            for event in await stream.events():
+                self.see(event)
+            return
         text = self._text
         try:
             async for event in stream:
@@ -236,6 +260,7 @@ async def collect(client: ModelClient, request: ModelRequest) -> Answer:
 
 __all__ = [
     "Answer",
+    "AtOnce",
     "Block",
     "CallDelta",
     "Finish",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
 from quorate.models.calls import ask
 from quorate.models.client import (
     Answer,
+    AtOnce,
     CallDelta,
     Finished,
     ModelEvent,
@@ -46,55 +47,41 @@ Show = Callable[[str], None]
 """Is told the pieces of a reply as they come."""
 
 
-class Asking:
+class Asking(AtOnce, eq=False):
     """A model client for one call, which asks AutoGen's client in AutoGen's words.
 
     Args:
         client: AutoGen's.
+        info: What Quorate knows of it.
         messages: What it is sent.
         options: The other arguments of its `create`.
         show: Is told the pieces of the reply; None asks for the whole at once.
-
-    Attributes:
         result: What the client returned, None where it was not asked.
     """
 
-    __slots__ = ("_client", "_events", "_messages", "_options", "_show", "info", "result")
-
-    def __init__(
-        self, client: ChatCompletionClient, messages: Sequence[LLMMessage], options: dict[str, Any], show: Show | None
-    ) -> None:
-        self._client, self._messages, self._options, self._show = client, messages, options, show
-        self.info: ModelInfo = client.info
-        self.result: CreateResult | None = None
-        self._events: Iterator[ModelEvent] | None = None
+    client: ChatCompletionClient
+    info: ModelInfo
+    messages: Sequence[LLMMessage]
+    options: dict[str, Any]
+    show: Show | None
+    result: CreateResult | None = None
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask; the request says the same, for the journal and the limits."""
-        self._events = None
+        self._left = None
         return self
 
-    def __aiter__(self) -> Asking:
-        return self
-
-    async def __anext__(self) -> ModelEvent:  # by hand: the event loop keeps a book of async generators
-        if self._events is None:
-            self._events = iter(await self._answered())
-        for event in self._events:
-            return event
-        raise StopAsyncIteration
-
-    async def _answered(self) -> list[ModelEvent]:
+    async def events(self) -> list[ModelEvent]:
         try:
-            if self._show is None:
-                result = await self._client.create(self._messages, **self._options)
+            if self.show is None:
+                result = await self.client.create(self.messages, **self.options)
             else:
-                result = await self._streamed(self._show)
+                result = await self._streamed(self.show)
         except ModelError:
             raise
         except Exception as error:
             may_pass = isinstance(error, TimeoutError | ConnectionError)
-            raise ModelError(f"{type(self._client).__name__} failed: {error}", retryable=may_pass) from error
+            raise ModelError(f"{type(self.client).__name__} failed: {error}", retryable=may_pass) from error
         self.result = result
         used, content = result.usage, result.content
         usage = filled(Usage, (used.prompt_tokens, used.completion_tokens, 0, 0))
@@ -105,12 +92,12 @@ class Asking:
         return [*events, *[CallDelta(i, call.id, call.name, call.arguments) for i, call in enumerate(content)], end]
 
     async def _streamed(self, show: Show) -> CreateResult:
-        async for item in self._client.create_stream(self._messages, **self._options):
+        async for item in self.client.create_stream(self.messages, **self.options):
             if isinstance(item, str):
                 show(item)
             else:
                 return item
-        raise ModelError(f"The stream of {type(self._client).__name__} ended without a CreateResult.", retryable=True)
+        raise ModelError(f"The stream of {type(self.client).__name__} ended without a CreateResult.", retryable=True)
 
     async def close(self) -> None:
         """Leave the client open: it is its user's."""
@@ -165,7 +152,7 @@ class Transcript:
             self.plus(said)
             self.has_images = self.has_images or bool(said.parts)
 
-    def of(self, messages: list[LLMMessage], owner: list[LLMMessage] | None) -> Blocks:
+    def of(self, messages: Sequence[LLMMessage], owner: list[LLMMessage] | None) -> Blocks:
         """Return the blocks of `messages`; `owner` is the list that grows, None where there is none."""
         if self._of is owner and self._count == len(messages) and owner is not None:
             return self._blocks
@@ -186,7 +173,7 @@ class Transcript:
     def _begin(self, owner: list[LLMMessage] | None) -> None:
         self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
 
-    def _joined(self, new: list[LLMMessage]) -> Blocks:
+    def _joined(self, new: Sequence[LLMMessage]) -> Blocks:
         if not isinstance(new[0], FunctionExecutionResultMessage) or not len(self._blocks):
             return self._blocks.plus(*blocks_of(new))
         last: Any = self._blocks[-1]  # results follow calls
@@ -235,9 +222,10 @@ async def asked(
     options: dict[str, Any] = {"tools": tools, "json_output": json_output, "cancellation_token": token}
     if tool_choice != "auto":
         options["tool_choice"] = tool_choice
-    asking = Asking(client, messages, options, show)
+    info = client.info
+    asking = Asking(client, info, messages, options, show)
     system = _system(messages) if standing is None else standing
-    wanted = (blocks, system, specs, tool_choice, _schema(json_output), asking.info.max_output, None, None)
+    wanted = (blocks, system, specs, tool_choice, _schema(json_output), info.max_output, None, None)
     request = filled(ModelRequest, wanted)
     scope = current.get() if kept else None
     before = turn.asked if turn is not None else scope.run.resources.get(kept) if scope is not None else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self, cast
 
+from msgspec import Struct
 from pydantic import BaseModel, TypeAdapter
 
 from quorate.chat import messages as quorate_messages
@@ -31,6 +33,7 @@ from quorate.compat.autogen.agentchat.messages import (
     StructuredMessageFactory,
     model_text,
     to_model_message,
+    user_message,
 )
 from quorate.compat.autogen.agentchat.state import AssistantAgentState
 from quorate.compat.autogen.agentchat.utils import remove_images
@@ -39,7 +42,7 @@ from quorate.compat.autogen.bench import Calls
 from quorate.compat.autogen.clients import QuorateChatCompletionClient
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.core.memory import Memory
-from quorate.compat.autogen.core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
+from quorate.compat.autogen.core.model_context import ChatCompletionContext, UnboundedChatCompletionContext, kept_by
 from quorate.compat.autogen.core.models import (
     AssistantMessage,
     ChatCompletionClient,
@@ -55,7 +58,9 @@ from quorate.compat.autogen.toolbase import BaseTool
 from quorate.compat.autogen.values import FunctionCall
 from quorate.compat.autogen.within import pumped
 from quorate.compat.autogen.workbench import StaticStreamWorkbench, Workbench
+from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models.blocks import Said
 from quorate.models.client import Answer
@@ -142,7 +147,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         self._metadata = metadata or {}
         self.model_client = as_client(model_client)
         self._model_client_stream = model_client_stream
-        self.output_content_type, self._output_format = output_content_type, output_content_type_format
+        self.output_content_type, self.output_format = output_content_type, output_content_type_format
         self._structured_message_factory = (
             None
             if output_content_type is None
@@ -200,117 +205,172 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         return await response_of(self.on_messages_stream(messages, cancellation_token))
 
-    async def on_messages_stream(
+    def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[Any, None]:
         """Answer what is new, and yield what comes, the `Response` last."""
+        return as_it_comes(partial(self._answer, messages, cancellation_token))
+
+    def view_answer(
+        self, turn: Turn, new: Sequence[BaseChatMessage], token: CancellationToken
+    ) -> Coroutine[Any, Any, Response]:
+        if getattr(self.on_messages_stream, "__func__", None) is not _STREAM:
+            return super().view_answer(turn, new, token)  # somebody does it in another way
+        return self._answer(new, token, partial(self._tell, turn))
+
+    async def _tell(self, turn: Turn, item: Any) -> None:
+        self.view_told(turn, item)
+
+    async def _answer(self, messages: Sequence[BaseChatMessage], token: CancellationToken, tell: Tell) -> Response:
+        """Answer what is new; tell what comes on the way."""
         inner: list[Any] = []
-        scope = current.get()
+        turn, scope = turn_here.get(), current.get()
+        if turn is not None and (turn.scope is not scope or turn.name != self._name):
+            turn = None  # it is called in another way
         self._transcript.enter("" if scope is None else scope.run.journal.conversation)
-        await self._hear(messages)
+        for message in messages:
+            if not self._hear_text(message):
+                await self._hear(message)
         for memory in self._memory or ():
             found = (await memory.update_context(self._model_context)).memories.results
             if found:
                 inner.append(MemoryQueryEvent(content=found, source=self._name))
-                yield inner[-1]
-        turn = self._turn()
-        for left in range(self._max_tool_iterations - 1, -1, -1):
-            said = _Said(self, turn)
-            if self._model_client_stream:
-                async for chunk in said.streamed(cancellation_token):
-                    yield chunk
-            else:
-                await said.ask(cancellation_token)
-            result = said.result
-            if result.thought:
+                await tell(inner[-1])
+        asking = self._stream if self._model_client_stream else self._ask
+        left, reflecting = self._max_tool_iterations, False
+        while True:
+            said = await asking(turn, token, tell, reflecting)
+            content = said.result.content
+            if reflecting and not isinstance(content, str):
+                raise ConfigError(f"{self._name}: the model was asked to reflect without tools, and asked for tools.")
+            if said.result.thought:
                 inner.append(said.thought())
-                yield inner[-1]
-            await self._keep(result, said.answer, turn)
-            if isinstance(result.content, str):
-                yield Response(chat_message=said.message(result.content, self._output_format), inner_messages=inner)
-                return
-            inner.append(said.request(result.content))
-            yield inner[-1]
-            results: list[FunctionExecutionResult] = []
-            async for item in self._call(result.content, cancellation_token):
-                if isinstance(item, list):
-                    results = cast("list[FunctionExecutionResult]", item)  # the last item
-                    continue
-                inner.append(item)
-                yield item
+                await tell(inner[-1])
+            if not self._keep_text(said):
+                await self._keep(said)
+            if isinstance(content, str):
+                return Response(chat_message=said.message(content), inner_messages=inner)
+            inner.append(said.request(content))
+            await tell(inner[-1])
+            results = await self.view_calls.make(content, token, partial(_noted, inner, tell))
             inner.append(ToolCallExecutionEvent(content=results, source=self._name))
             await self._keep_results(results)
-            yield inner[-1]
-            handed = self._handed_over(result, results)
+            await tell(inner[-1])
+            handed = self._handed_over(said.result, results)
             if handed is not None:
-                yield Response(chat_message=handed, inner_messages=inner)
-                return
+                return Response(chat_message=handed, inner_messages=inner)
+            left -= 1
             if left:
                 continue
-            if self._reflect_on_tool_use:
-                async for item in self._reflected(turn, inner, cancellation_token):
-                    yield item
+            if not self._reflect_on_tool_use:
+                return Response(chat_message=self._summary(content, results), inner_messages=inner)
+            reflecting = True
+
+    async def _ask(
+        self,
+        turn: Turn | None,
+        token: CancellationToken,
+        tell: Tell | None,
+        reflecting: bool,
+        show: Callable[[str], None] | None = None,
+    ) -> _Said:
+        messages, blocks = await self.view_shown()
+        calls, step = self.view_calls, 0 if turn is None else turn.scope.count + 1
+        tools, specs = ([], ()) if reflecting else calls.known or await calls.offered()
+        result, answer = await asked(
+            self.model_client,
+            messages,
+            blocks=blocks,
+            specs=specs,
+            tools=tools,
+            tool_choice="none" if reflecting else "auto",
+            json_output=self.output_content_type,
+            token=token,
+            show=show,
+            turn=turn,
+        )
+        return _Said(self, turn, step, result, answer)
+
+    async def _stream(self, turn: Turn | None, token: CancellationToken, tell: Tell, reflecting: bool) -> _Said:
+        """Ask the model, and tell its words as they come."""
+        items: asyncio.Queue[Any] = asyncio.Queue()
+        working = self._ask(turn, token, None, reflecting, items.put_nowait)
+        if turn is None:
+            id = quorate_messages.new_id()
+        else:
+            id = f"{turn.run.id}/{turn.scope.path}/{turn.scope.count + 1} model"
+            working = _lent(turn, working)
+        said: Any = None
+        async for piece in pumped(working, items):
+            if isinstance(piece, str):
+                await tell(ModelClientStreamingChunkEvent(content=piece, source=self._name, full_message_id=id))
             else:
-                yield Response(chat_message=self._summary(result.content, results), inner_messages=inner)
+                said = piece[0]  # what it came to
+        said.id = id
+        return said
 
-    def _turn(self) -> Turn | None:
-        """Return the turn that this agent has, None where it is called in another way."""
-        turn = turn_here.get()
-        return turn if turn is not None and turn.name == self._name and current.get() is turn.scope else None
+    # -- what its model is shown ---------------------------------------------------------------------------------------
 
-    async def _hear(self, messages: Sequence[BaseChatMessage]) -> None:
+    def _hear_text(self, message: BaseChatMessage) -> bool:
+        """Hear a message that is a text; False where it is something else, or its context is to be asked."""
+        text = model_text(message)
+        kept, transcript = kept_by(self._model_context), self._transcript
+        if text is None or kept is None:
+            return False
+        if transcript.follows(kept):
+            fact = self._said_by.get(message.id)
+            transcript.plus(Said(text, message.source) if fact is None else fact.said())
+        kept.append(user_message(text, message.source))
+        return True
+
+    async def _hear(self, message: BaseChatMessage) -> None:
         context, transcript = self._model_context, self._transcript
-        add = context.add_message
-        for message in messages:
-            text = model_text(message)
-            if text is not None and type(context) is UnboundedChatCompletionContext:
-                kept = context.__dict__["_messages"]
-                if transcript.follows(kept):
-                    fact = self._said_by.get(message.id)
-                    transcript.plus(Said(text, message.source) if fact is None else fact.said())
-                kept.append(to_model_message(message))
-                continue
-            if isinstance(message, HandoffMessage):
-                for one in message.context:
-                    await add(_llm_message.validate_python(one))
-            fact = self._said_by.get(message.id) if isinstance(message, MultiModalMessage) else None
-            if fact is not None and type(context) is UnboundedChatCompletionContext:
-                transcript.heard(context.__dict__["_messages"], fact.said())  # the journal has its images already
-            await add(to_model_message(message))
+        if isinstance(message, HandoffMessage):
+            for one in message.context:
+                await context.add_message(_llm_message.validate_python(one))
+        fact = self._said_by.get(message.id) if isinstance(message, MultiModalMessage) else None
+        kept = kept_by(context)
+        if fact is not None and kept is not None:
+            transcript.heard(kept, fact.said())  # the journal has its images already
+        await context.add_message(to_model_message(message))
 
-    async def _keep(self, result: CreateResult, answer: Answer | None, turn: Turn | None) -> None:
-        context, transcript = self._model_context, self._transcript
-        message = _assistant({"content": result.content, "source": self._name, "thought": result.thought})
-        if type(context) is not UnboundedChatCompletionContext:
-            await context.add_message(message)
-            return
-        kept = context.__dict__["_messages"]
-        if answer is not None and type(result.content) is str:
-            if transcript.follows(kept):
-                transcript.plus(answer.reply)
-        elif answer is not None and turn is not None:
-            transcript.calls(kept, answer.reply)
-        kept.append(message)
+    def _keep_text(self, said: _Said) -> bool:
+        """Keep what the model said in words; False where it is something else, or its context is to be asked."""
+        result, answer = said.result, said.answer
+        kept, transcript = kept_by(self._model_context), self._transcript
+        if type(result.content) is not str or kept is None:
+            return False
+        if transcript.follows(kept):
+            transcript.plus(answer.reply)
+        kept.append(_assistant({"content": result.content, "source": self._name, "thought": result.thought}))
+        return True
+
+    async def _keep(self, said: _Said) -> None:
+        result, answer, context = said.result, said.answer, self._model_context
+        kept = kept_by(context)
+        if kept is not None and said.turn is not None:
+            self._transcript.calls(kept, answer.reply)
+        content = {"content": result.content, "source": self._name, "thought": result.thought}
+        await context.add_message(_assistant(content))
 
     async def _keep_results(self, results: list[FunctionExecutionResult]) -> None:
         context = self._model_context
-        if type(context) is UnboundedChatCompletionContext:
-            self._transcript.answers(context.__dict__["_messages"], results)
+        kept = kept_by(context)
+        if kept is not None:
+            self._transcript.answers(kept, results)
         await context.add_message(FunctionExecutionResultMessage(content=results))
 
     async def view_shown(self) -> tuple[list[LLMMessage], Any]:
         """Return what the model is shown, and the same as blocks."""
         context = self._model_context
-        owner = context.__dict__["_messages"] if type(context) is UnboundedChatCompletionContext else None
+        owner = kept_by(context)
         messages = await context.get_messages() if owner is None else owner
         blocks = self._transcript.of(messages, owner)
         if self._transcript.has_images and not self.model_client.model_info["vision"]:
             messages = remove_images(messages)
         return [*self._system_messages, *messages], blocks
 
-    def _call(self, calls: Sequence[FunctionCall], token: CancellationToken) -> AsyncGenerator[Any, None]:
-        """Make calls side by side; yield what streaming tools tell, and the list of all results last."""
-        return self.view_calls.make(calls, token)
+    # -- what it answers -----------------------------------------------------------------------------------------------
 
     def _handed_over(self, result: CreateResult, results: Sequence[FunctionExecutionResult]) -> HandoffMessage | None:
         calls = cast("list[FunctionCall]", result.content)
@@ -350,25 +410,6 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             tool_name=call.name, arguments=call.arguments, result=done.content, is_error=done.is_error
         )
 
-    async def _reflected(
-        self, turn: Turn | None, inner: list[Any], token: CancellationToken
-    ) -> AsyncGenerator[Any, None]:
-        """Let the model have the last word, without tools."""
-        said = _Said(self, turn, reflecting=True)
-        if self._model_client_stream:
-            async for chunk in said.streamed(token):
-                yield chunk
-        else:
-            await said.ask(token)
-        result = said.result
-        if not isinstance(result.content, str):
-            raise ConfigError(f"{self._name}: the model was asked to reflect without tools, and asked for tools.")
-        if result.thought:
-            inner.append(said.thought())
-            yield inner[-1]
-        await self._keep(result, said.answer, turn)
-        yield Response(chat_message=said.message(result.content, self._output_format), inner_messages=inner)
-
     # -- state ---------------------------------------------------------------------------------------------------------
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
@@ -387,7 +428,9 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         for fact in facts:
             item = fact.message or fact.event
             if fact.speaker != self._name:
-                await self._hear([cast("BaseChatMessage", item)])
+                message = cast("BaseChatMessage", item)
+                if not self._hear_text(message):
+                    await self._hear(message)
             elif item is None or item.source != self._name:
                 continue  # what a tool of its own was told
             elif isinstance(item, ThoughtEvent):
@@ -455,78 +498,65 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         return cls._from_config(AssistantAgentConfig.model_validate(config))
 
 
-class _Said:
-    """One reply of an assistant's model, and the events and the message that are made of it."""
+_STREAM = AssistantAgent.on_messages_stream
 
-    def __init__(self, agent: AssistantAgent, turn: Turn | None, *, reflecting: bool = False) -> None:
-        self._agent, self._turn, self._reflecting = agent, turn, reflecting
-        self._step = 0 if turn is None else turn.scope.count + 1
-        self._id: str | None = None
-        self.answer: Answer | None = None
-        self.result: CreateResult
 
-    async def ask(self, token: CancellationToken, show: Callable[[str], None] | None = None) -> None:
-        """Ask the model."""
-        agent = self._agent
-        messages, blocks = await agent.view_shown()
-        calls = agent.view_calls
-        tools, specs = ([], ()) if self._reflecting else calls.known or await calls.offered()
-        self.result, self.answer = await asked(
-            agent.model_client,
-            messages,
-            blocks=blocks,
-            specs=specs,
-            tools=tools,
-            tool_choice="none" if self._reflecting else "auto",
-            json_output=agent.output_content_type,
-            token=token,
-            show=show,
-            turn=self._turn,
-        )
+async def _noted(inner: list[Any], tell: Tell, item: Any) -> None:
+    inner.append(item)
+    await tell(item)
 
-    async def streamed(self, token: CancellationToken) -> AsyncGenerator[ModelClientStreamingChunkEvent, None]:
-        """Ask the model, and yield its words as they come."""
-        items: asyncio.Queue[Any] = asyncio.Queue()
-        if self._turn is None:
-            self._id = quorate_messages.new_id()
-            working = self.ask(token, items.put_nowait)
-        else:
-            self._id = f"{self._turn.run.id}/{self._turn.scope.path}/{self._step} model"
-            working = self._lent(self._turn, token, items)
-        async for piece in pumped(working, items):
-            if isinstance(piece, str):
-                yield ModelClientStreamingChunkEvent(content=piece, source=self._agent.name, full_message_id=self._id)
 
-    async def _lent(self, turn: Turn, token: CancellationToken, items: asyncio.Queue[Any]) -> None:
-        with turn.scope.lent():
-            await self.ask(token, items.put_nowait)
+async def _lent(turn: Turn, asking: Coroutine[Any, Any, _Said]) -> _Said:
+    with turn.scope.lent():
+        return await asking
+
+
+class _Said(Struct, eq=False):
+    """One reply of an assistant's model, and the events and the message that are made of it.
+
+    Args:
+        agent: Whose model it is.
+        turn: The turn in which it was asked, None where it was in none.
+        step: Which of the turn's steps that was.
+        result: The reply as AutoGen has it.
+        answer: The reply as Quorate has it.
+        id: Under which id its words were streamed.
+    """
+
+    agent: AssistantAgent
+    turn: Turn | None
+    step: int
+    result: CreateResult
+    answer: Answer
+    id: str | None = None
 
     def thought(self) -> ThoughtEvent:
         """Return the event of its thought, which has the id of what was streamed."""
-        fields: dict[str, Any] = {} if self._id is None else {"id": self._id}
-        self._id = None if self._id is None else quorate_messages.new_id()
-        return ThoughtEvent(content=self.result.thought or "", source=self._agent.name, **fields)
+        fields: dict[str, Any] = {} if self.id is None else {"id": self.id}
+        self.id = None if self.id is None else quorate_messages.new_id()
+        return ThoughtEvent(content=self.result.thought or "", source=self.agent.name, **fields)
 
     def request(self, calls: list[FunctionCall]) -> ToolCallRequestEvent:
         """Return the event of the calls that it asks for."""
-        return ToolCallRequestEvent(content=calls, source=self._agent.name, models_usage=self.result.usage)
+        return ToolCallRequestEvent(content=calls, source=self.agent.name, models_usage=self.result.usage)
 
-    def message(self, text: str, format: str | None) -> BaseChatMessage:
+    def message(self, text: str) -> BaseChatMessage:
         """Return the answer."""
-        agent, turn = self._agent, self._turn
+        agent, turn, answer = self.agent, self.turn, self.answer
         content_type = agent.output_content_type
-        fields: dict[str, Any] = {"source": agent.name, "models_usage": self.result.usage}
-        if self._id is not None:
-            fields["id"] = self._id
-        if content_type is not None:
-            content = content_type.model_validate_json(text)
-            return StructuredMessage[content_type](content=content, format_string=format, **fields)
-        if turn is not None and self.answer is not None and not self.result.thought:
-            turn.steps[self._step] = Made(self.answer, turn.scope.at, turn.asked.cost_usd if turn.asked else 0.0)
-            message = turn.derive("reply", self._step).message
+        if content_type is None and turn is not None and not self.result.thought:
+            asked = turn.asked
+            turn.steps[self.step] = filled(Made, (answer, turn.scope.at, asked.cost_usd if asked else 0.0))
+            message = turn.derive("reply", self.step).message
             assert message is not None
             return message
-        return _text({"content": text, **fields})
+        fields: dict[str, Any] = {"source": agent.name, "models_usage": self.result.usage}
+        if self.id is not None:
+            fields["id"] = self.id
+        if content_type is None:
+            return _text({"content": text, **fields})
+        content, format = content_type.model_validate_json(text), agent.output_format
+        return StructuredMessage[content_type](content=content, format_string=format, **fields)
 
 
 def as_client(given: Any) -> ChatCompletionClient:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, cast
 
 from quorate.compat.autogen.agentchat.base import Handoff
@@ -13,6 +13,7 @@ from quorate.compat.autogen.toolbase import StreamTool, ToolSchema
 from quorate.compat.autogen.values import FunctionCall
 from quorate.compat.autogen.within import pumped
 from quorate.compat.autogen.workbench import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
+from quorate.compat.autogen.yielding import Tell
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ToolError
 from quorate.models.blocks import ToolCall
@@ -60,8 +61,10 @@ class Calls:
             self._found, self.known = found, found[:2]
         return found
 
-    async def make(self, calls: Sequence[FunctionCall], token: CancellationToken) -> AsyncGenerator[Any, None]:
-        """Make calls; yield what streaming tools tell as they run, and the list of all results last."""
+    async def make(
+        self, calls: Sequence[FunctionCall], token: CancellationToken, tell: Tell
+    ) -> list[FunctionExecutionResult]:
+        """Make calls side by side and return their results; what streaming tools tell is told as they run."""
         _, _, places = await self._listed()
         told: asyncio.Queue[Any] | None = None
         if any(_may_stream(places.get(call.name), call.name) for call in calls):
@@ -77,10 +80,10 @@ class Calls:
                 if isinstance(item, tuple):
                     done = cast("Any", item)[0]  # what it came to
                 else:
-                    yield item
+                    await tell(item)
         else:
             done = await call_tools(tools, asked)
-        yield [
+        return [
             FunctionExecutionResult(content=r.content, name=r.name, call_id=r.call_id, is_error=r.is_error)
             for r in cast("Sequence[NativeResult]", done)
         ]

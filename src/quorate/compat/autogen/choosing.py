@@ -68,15 +68,21 @@ class Naming(Selector):
             items.append(item)  # shared, and only grows
         return super().see(order, fact), items
 
-    async def next(self, memory: Any, thread: Thread, members: Sequence[str]) -> Speak:
+    def next(self, memory: Any, thread: Thread, members: Sequence[str]) -> Speak | Awaitable[Speak]:
         self.told.clear()
         order, items = memory
         self._last = order.names[-1] if order.names and not self.allow_repeated_speaker else None
+        if self._team.has_given_context:
+            return self._shown_next(order, items, members)
+        return super().next(order, Thread(items), members)
+
+    async def _shown_next(self, order: Spoken, items: list[Any], members: Sequence[str]) -> Speak:
+        """Choose where whoever gave the context may look into it."""
         await self._take_in(items)
         chosen = super().next(order, Thread(items), members)
         return chosen if isinstance(chosen, Speak) else await chosen
 
-    async def _take_in(self, items: list[Any]) -> None:
+    async def _take_in(self, items: Sequence[Any]) -> None:
         """Add what was said to the context that the model is shown."""
         context = self._team.model_context
         for item in items[self._heard :]:
@@ -92,6 +98,7 @@ class Naming(Selector):
         """Ask the model, as often as it may be, for one candidate."""
         team = self._team
         client = team.model_client
+        await self._take_in(thread)
         said = await team.model_context.get_messages()
         history = "\n".join(
             f"{m.source}: {content_to_str(m.content)}\n\n"
@@ -239,6 +246,11 @@ class SelectorGroupChat(BaseGroupChat, Component[SelectorConfig]):
         self.model_context = model_context or UnboundedChatCompletionContext()
         self._previous: str | None = None
         self._policy: Naming | None = None
+
+    @property
+    def has_given_context(self) -> bool:
+        """Whether its context is somebody's own."""
+        return self._given_context is not None
 
     def turns(self) -> TurnPolicy[Any]:
         before = [self._message_factory.create(m) for m in self._before]

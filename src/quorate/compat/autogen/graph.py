@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -339,8 +340,11 @@ class Flow(Graph):
         return profile.GRAPH_DONE
 
 
-class Completing(Condition[tuple[Any, State]]):
-    """Stops when a condition says so; where the graph is complete as well, that is the reason."""
+class Completing(Condition[tuple[Any, list[Fact]]]):
+    """Stops when a condition says so; where the graph is complete as well, that is the reason.
+
+    What happened is only looked at in the end: the list of it is shared and only grows.
+    """
 
     sees_choices = True
 
@@ -350,18 +354,23 @@ class Completing(Condition[tuple[Any, State]]):
     def parts(self) -> Iterator[Condition[Any]]:
         yield from self._condition.parts()
 
-    def begin(self) -> tuple[Any, State]:
-        return self._condition.begin(), self._flow.begin()
+    def begin(self) -> tuple[Any, list[Fact]]:
+        return self._condition.begin(), []
 
-    def see(self, memory: tuple[Any, State], fact: Fact) -> tuple[Any, State]:
-        kept, where = memory
+    def see(self, memory: tuple[Any, list[Fact]], fact: Fact) -> tuple[Any, list[Fact]]:
+        kept, seen = memory
+        seen.append(fact)
         if fact.choice is None or self._condition.sees_choices:
             kept = self._condition.see(kept, fact)
-        return kept, self._flow.see(where, fact)
+        return kept, seen
 
-    def reason(self, memory: tuple[Any, State]) -> str | None:
-        told = self._condition.reason(memory[0])
-        return profile.GRAPH_DONE if told is not None and self._flow.is_over(memory[1]) else told
+    def reason(self, memory: tuple[Any, list[Fact]]) -> str | None:
+        kept, seen = memory
+        told = self._condition.reason(kept)
+        if told is None:
+            return None
+        where = reduce(self._flow.see, seen, self._flow.begin())
+        return profile.GRAPH_DONE if self._flow.is_over(where) else told
 
 
 class GraphFlowConfig(BaseModel):

@@ -31,8 +31,12 @@ from quorate.compat.autogen.speaking import BaseChatAgent, token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
+from quorate.core.tuples import filled
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Reply
+
+_user = UserMessage.__pydantic_validator__.validate_python
+_assistant = AssistantMessage.__pydantic_validator__.validate_python
 
 LAST = "the planner's last question"
 
@@ -106,7 +110,10 @@ class Planning:
     def see(self, memory: Planned, fact: Fact) -> Planned:
         if fact.choice is not None:
             note: dict[str, Any] = fact.choice.note or {}
-            return memory._replace(begun=True, **note)
+            task, facts, plan, rounds, stalls, said, told, _, skip = memory
+            rounds, stalls = note.get("rounds", rounds), note.get("stalls", stalls)
+            facts, plan, skip = note.get("facts", facts), note.get("plan", plan), note.get("skip", skip)
+            return filled(Planned, (task, facts, plan, rounds, stalls, said, told, True, skip))
         message = fact.message
         if message is None:
             return memory
@@ -134,7 +141,7 @@ class Planning:
 
 def _told(message: BaseChatMessage) -> LLMMessage:
     if message.source == PLANNER:
-        return AssistantMessage(content=message.to_model_text(), source=PLANNER)
+        return _assistant({"content": message.to_model_text(), "source": PLANNER})
     return to_model_message(message)
 
 
@@ -143,6 +150,7 @@ class _Round:
 
     def __init__(self, policy: Planning, memory: Planned) -> None:
         self._policy, self._team, self._memory = policy, policy.team, memory
+        self._client, self._info = policy.team.model_client, policy.team.model_client.model_info
         self._facts, self._plan = memory.facts, memory.plan
         self._rounds, self._stalls = memory.rounds, memory.stalls if memory.begun else 0
         self._told = memory.told
@@ -187,7 +195,7 @@ class _Round:
         Raises:
             ModelError: The model did not say it, however often it was asked.
         """
-        policy, info = self._policy, self._team.model_client.model_info
+        policy, info = self._policy, self._info
         prompt = ledgers.progress_prompt(self._memory.task, policy.roles, policy.names)
         wanted: Any = LedgerEntry if info.get("structured_output") else True if info.get("json_output") else None
         for _ in range(profile.LEDGER_ATTEMPTS):
@@ -214,12 +222,12 @@ class _Round:
 
     async def _ask(self, more: Sequence[LLMMessage], wanted: Any = None, standing: str | None = None) -> str:
         """Ask the model about what was told since the ledger, and `more`, whose text is `standing` if asked often."""
-        client, told = self._team.model_client, self._told
+        told, owner = self._told, self._told if isinstance(self._told, list) else None
         messages = [*told, *more]
-        blocks = self._policy.transcript.of(list(told), told if isinstance(told, list) else None)
+        blocks = self._policy.transcript.of(told, owner)
         result, _ = await asked(
-            client,
-            messages if client.model_info["vision"] else remove_images(messages),
+            self._client,
+            messages if self._info["vision"] else remove_images(messages),
             blocks=blocks if standing is not None else blocks.plus(*blocks_of(more)),
             json_output=wanted,
             token=token_of_run.get(),
@@ -232,7 +240,7 @@ class _Round:
 
 
 def _prompt(text: str) -> UserMessage:
-    return UserMessage(content=text, source=PLANNER)
+    return _user({"content": text, "source": PLANNER})
 
 
 def _read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
@@ -241,9 +249,12 @@ def _read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
         (found,) = extract_json_from_str(text)
         if len(names) == 1:
             found["next_speaker"] = {"reason": "The team consists of only one agent.", "answer": names[0]}
-        entries: list[Any] = [found[key] for key in ledgers.FIELDS]
-        whole = all(isinstance(entry, dict) and {"reason", "answer"} <= entry.keys() for entry in entries)
-        return found if whole and (entries[0]["answer"] or entries[3]["answer"] in names) else None
+        for key in ledgers.FIELDS:
+            entry = found[key]
+            if not (isinstance(entry, dict) and "reason" in entry and "answer" in entry):
+                return None
+        known = found["next_speaker"]["answer"] in names
+        return found if found["is_request_satisfied"]["answer"] or known else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from pydantic_core import from_json
+
 from quorate.errors import ConfigError
 from quorate.models.json_schema import schema_to_pydantic_model
 
@@ -22,8 +24,15 @@ def extract_json_from_str(content: str) -> list[dict[str, Any]]:
     Raises:
         ValueError: It is no JSON, or a block is in another language.
     """
-    found: list[tuple[str, str]] = _FENCED.findall(content)
+    found: list[tuple[str, str]] = _FENCED.findall(content) if "```" in content else []
     for language, _ in found:
         if language.lower() not in {"", "json"}:
             raise ConfigError(f"Expected JSON, and found a block of {language}.")
-    return [json.loads(text) for text in ([text for _, text in found] or [content])]
+    return [_read(text) for text in ([text for _, text in found] or [content])]
+
+
+def _read(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)  # which takes a little more, and says better what is wrong

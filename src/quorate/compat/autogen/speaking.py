@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -69,6 +69,7 @@ class Hearing:
     """What it was handed with a state, and hears with its next turn."""
     _said_by: Mapping[str, Fact] = MappingProxyType({})
     """What is new to it in the turn that it has, by the ids of the messages."""
+    _heard: dict[str, int] | None = None
 
     def begin(self) -> list[Fact]:
         """Return what was said to it and by it before anything was."""
@@ -103,10 +104,9 @@ class Hearing:
     @property
     def view_heard_of(self) -> dict[str, int]:
         """How many facts of each conversation it has been told; made when needed, not all call `super().__init__`."""
-        found: dict[str, int] | None = self.__dict__.get("_heard")
-        if found is None:
-            found = self._heard = {}
-        return found
+        if self._heard is None:
+            self._heard = {}
+        return self._heard
 
     def view_hand(self, waiting: list[BaseChatMessage]) -> None:
         """Keep messages that it will be told when it speaks next."""
@@ -280,16 +280,15 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Answer what others have said since it spoke last; in another process it first takes up what it knew."""
         facts: list[Fact] = turn.memory
-        place = place_of(turn.run, turn.scope.path)
-        if place not in self.view_heard_of:
+        place, heard = place_of(turn.run, turn.scope.path), self.view_heard_of
+        if place not in heard:
             own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self._name]
             if own and await self.view_take_up(facts[: own[-1]]):
                 self.view_has_heard(place, own[-1])
         new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
-        token = token_of_run.get() or CancellationToken()
         try:
-            response = await self._spoken(turn, new, token)
+            response = await self.view_answer(turn, new, token_of_run.get() or CancellationToken())
         finally:
             turn_here.reset(here)
         self.view_has_heard(place, len(facts))
@@ -299,24 +298,35 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         """Remember what was said to it and by it in another process; False hears all of it again."""
         return False
 
-    async def _spoken(self, turn: Turn, new: list[BaseChatMessage], token: CancellationToken) -> Response:
+    def view_answer(
+        self, turn: Turn, new: Sequence[BaseChatMessage], token: CancellationToken
+    ) -> Coroutine[Any, Any, Response]:
+        """Answer what is new in a turn, and tell there what comes on the way."""
+        return self._taken(turn, self.on_messages_stream(new, token))
+
+    async def _taken(self, turn: Turn, stream: AsyncGenerator[Any, None]) -> Response:
         response: Response | None = None
         tells = False
-        async for item in self.on_messages_stream(new, token):
+        async for item in stream:
             if isinstance(item, Response):
                 response = item
-            elif isinstance(item, ModelClientStreamingChunkEvent):
-                turn.show(item)
-            elif isinstance(item, BaseAgentEvent | BaseChatMessage):
-                turn.emit(item)
-                tells = True
             else:
-                raise ConfigError(f"{self.name}.on_messages_stream() yielded {item!r}, which is no message or event.")
+                tells = self.view_told(turn, item) or tells
         if response is None:
             raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
         if tells:
             turn.only_shown({item.id for item in response.inner_messages or ()})
         return response
+
+    def view_told(self, turn: Turn, item: Any) -> bool:
+        """Tell an event or a message on the way; return whether it is kept."""
+        if isinstance(item, ModelClientStreamingChunkEvent):
+            turn.show(item)
+            return False
+        if not isinstance(item, BaseAgentEvent | BaseChatMessage):
+            raise ConfigError(f"{self.name}.on_messages_stream() yielded {item!r}, which is no message or event.")
+        turn.emit(item)
+        return True
 
 
 async def response_of(stream: AsyncGenerator[Any, None]) -> Response:

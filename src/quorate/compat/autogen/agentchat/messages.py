@@ -89,11 +89,16 @@ def model_text(message: BaseChatMessage) -> str | None:
     return None
 
 
+def user_message(text: str, source: str) -> UserMessage:
+    """Return what somebody said as AutoGen's model clients take it."""
+    return _user({"content": text, "source": source})
+
+
 def to_model_message(self: BaseChatMessage) -> UserMessage:
     """Return a chat message as AutoGen's model clients take it; `message.to_model_message()` calls it."""
     text = model_text(self)
     if text is not None:
-        return _user({"content": text, "source": self.source})
+        return user_message(text, self.source)
     if isinstance(self, StructuredMessage):
         content: Any = cast("BaseModel", self.content).model_dump_json()
     else:

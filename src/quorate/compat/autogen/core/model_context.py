@@ -92,6 +92,12 @@ class UnboundedChatCompletionContext(ChatCompletionContext, Component[UnboundedC
         return cls(config.initial_messages)
 
 
+def kept_by(context: ChatCompletionContext) -> list[LLMMessage] | None:
+    """Return the list in which a context keeps all that it shows; None where it chooses, or is somebody's own."""
+    own = type(context) is UnboundedChatCompletionContext
+    return context._messages if own else None  # pyright: ignore[reportPrivateUsage]: the view's own, not its users'
+
+
 class BufferedConfig(BaseModel):
     """A `BufferedChatCompletionContext` as configuration."""
 
