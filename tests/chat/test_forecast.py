@@ -1,9 +1,13 @@
 """What a run may come to, told before it starts."""
 
+from typing import Any
+
 import pytest
 
 from quorate import (
     AssistantAgent,
+    DiGraphBuilder,
+    GraphFlow,
     Limits,
     MaxMessageTermination,
     Price,
@@ -70,6 +74,19 @@ async def test_bounds_hold_what_a_run_then_uses(turns: int) -> None:
         assert value is not None
         assert high is not None
         assert 0 < value <= high
+
+
+@pytest.mark.parametrize(("activation", "answers"), [("all", 4), ("any", 5)])
+async def test_graph_without_loops_says_itself_what_it_takes_at_most(activation: Any, answers: int) -> None:
+    members = [AssistantAgent(name, ScriptedModel(["A word."], name="my:model")) for name in "abcd"]
+    graph = DiGraphBuilder().add_node(members[0]).add_node(members[1]).add_node(members[2])
+    graph.add_node(members[3], activation=activation)
+    graph.add_edge("a", "b").add_edge("a", "c").add_edge("b", "d").add_edge("c", "d")
+
+    found = await forecast(GraphFlow(members, graph.build()), "Go.", prices=PRICES)
+
+    assert found.ranges["turns"] == Range(1, answers)
+    assert found.ranges["model_calls"] == Range(1, answers)
 
 
 async def test_bounds_stay_within_the_limits() -> None:

@@ -142,6 +142,8 @@ async def test_graph_does_what_the_model_does_over_random_graphs_words_and_sched
         for node in nodes:
             for heard in node.heard:
                 assert heard <= {"user", node.name} | model.before(node.name)
+        most = team.turns.most
+        assert most is None or (most.turns >= result.turns and most.answers >= sum(len(node.heard) for node in nodes))
         raced += any(e.kind == "won" for e in entries)
         looped += result.turns > len(graph.nodes)
     assert (raced > 10) == race

@@ -153,3 +153,32 @@ def test_result_can_be_dumped_with_all_its_messages() -> None:
 
     assert [m["type"] for m in data["messages"]][:3] == ["TextMessage", "StopMessage", "Weather"]
     assert data["messages"][2]["degrees"] == 21.5
+
+
+class Untyped(BaseChatMessage):
+    """A message whose class says no type."""
+
+    cents: int
+
+
+class Otherwise(BaseChatMessage):
+    """A message whose type is not its name."""
+
+    cents: int
+    type: Literal["otherwise-typed"] = "otherwise-typed"
+
+
+class Priced(TextMessage):
+    """A message that inherits its type."""
+
+    cents: int
+
+
+@pytest.mark.parametrize("kind", [Untyped, Otherwise, Priced])
+def test_message_whose_type_is_not_the_name_of_its_class_comes_back_as_what_it_was(kind: Any) -> None:
+    said = kind(source="clerk", cents=5, **({"content": "x"} if kind is Priced else {}))
+
+    again = messages.load(said.dump())
+
+    assert type(again) is kind
+    assert again == said == kind.load(said.dump())

@@ -133,7 +133,7 @@ def bounds(cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[
     """Return what a run needs at least, and the most that plan, prompts and limits allow."""
     asking = [m for m in cast.members if getattr(m, "model_client", None) is not None]
     most = most_messages(cast.condition)
-    planned: Any = getattr(cast.turns, "most", None)  # of a pattern
+    planned: Any = getattr(cast.turns, "most", None)  # of a pattern, or a graph without loops
     turns = min(
         allowed["turns"], math.inf if most is None else max(1, most - 1), planned.turns if planned else math.inf
     )

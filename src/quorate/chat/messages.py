@@ -102,6 +102,8 @@ class BaseMessage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     registry: ClassVar[dict[str, type[BaseMessage]]] = {}
+    kept_as: ClassVar[str | None] = None
+    """The type in its data, where its `type` is not the name of its class: a class is read by its name."""
 
     id: str = Field(default_factory=new_id)
     source: str
@@ -119,6 +121,14 @@ class BaseMessage(BaseModel):
                 "that name. Give the class another one."
             )
         BaseMessage.registry[cls.__name__] = cls
+        cls.kept_as = None if cls.__module__.startswith(OURS) or cls._says_its_name() else cls.__name__
+
+    @classmethod
+    def _says_its_name(cls) -> bool:
+        if "type" in cls.model_computed_fields:
+            return True
+        field = cls.model_fields.get("type")
+        return field is not None and (field.is_required() or field.default == cls.__name__)
 
     def to_text(self) -> str:
         """Return the content as a person reads it."""
@@ -131,11 +141,16 @@ class BaseMessage(BaseModel):
 
     def dump(self) -> dict[str, Any]:
         """Return the message as plain data."""
-        return self.__pydantic_serializer__.to_python(self, mode="json")
+        data: dict[str, Any] = self.__pydantic_serializer__.to_python(self, mode="json")
+        if self.kept_as is not None:
+            data["type"] = self.kept_as
+        return data
 
     @classmethod
     def load(cls, data: dict[str, Any]) -> Self:
         """Return the message that `dump` made the data of."""
+        if cls.kept_as is not None:
+            data = {name: value for name, value in data.items() if name != "type"}
         return cls.model_validate(data)
 
 
@@ -421,7 +436,7 @@ def load(data: dict[str, Any]) -> BaseMessage:
     found = BaseMessage.registry.get(kind)
     if found is None:
         raise ConfigError(f"There is no message type {kind!r}. Import the module that defines it before resuming.")
-    return found.model_validate(data)
+    return found.load(data)
 
 
 def as_task(

@@ -38,6 +38,18 @@ class Stop(NamedTuple):
     note: Any = None
 
 
+class Most(NamedTuple):
+    """The most that a run under a policy takes, as long as nobody interrupts it.
+
+    Args:
+        turns: Its turns.
+        answers: Its answers; one that has to be of a form counts twice, since it may be asked for again.
+    """
+
+    turns: int
+    answers: int
+
+
 class TurnPolicy(Protocol[S]):
     """Chooses who speaks next.
 

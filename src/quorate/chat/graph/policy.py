@@ -13,7 +13,7 @@ from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.findings import Finding
 from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
-from quorate.chat.turns import Speak, Stop
+from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 
@@ -122,6 +122,20 @@ class Graph:
             way, edge, key, self.graph.groups[key].need, self.graph.shown(way),
             yes=(way.source, way.number, edge.target, 1, yes), no=(way.source, way.number, edge.target, 0, no),
         )  # fmt: skip
+
+    @property
+    def most(self) -> Most | None:
+        """The most that a run of it takes; of a graph that goes round only its limits say it."""
+        if self.graph.get_has_cycles():
+            return None
+        times = dict.fromkeys(self.graph.starts, 1)
+        for name in sorted(self.graph.nodes, key=lambda name: len(self.graph.ancestors[name])):  # after its sources
+            for group in self.graph.groups.values():
+                if group.target == name:
+                    each = [times[way.source] for way in group.ways]
+                    often = min(each) if group.need == len(each) else sum(each)
+                    times[name] = times.get(name, 0) + often
+        return Most(sum(times.values()), sum(times.values()))
 
     def begin(self) -> State:
         return State()

@@ -9,10 +9,10 @@ from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
 from quorate.chat.patterns.forms import DebateResult, Ruling
-from quorate.chat.patterns.moderated import MODERATOR, Most, answer_of, check_names, note_of, says, tells
+from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, note_of, says, tells
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
-from quorate.chat.turns import Speak, Stop
+from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,18 +21,6 @@ F = TypeVar("F", bound=BaseModel)
 
 MODERATOR = "moderator"
 YES = frozenset({"approve", "approved", "accept", "accepted", "agree", "agreed", "yes", "ok", "okay", "lgtm", "good"})
-
-
-class Most(NamedTuple):
-    """The most that a run of a pattern takes, as long as nobody interrupts it.
-
-    Args:
-        turns: Its turns.
-        answers: Its answers; one that has to be of a form counts twice, since it may be asked for again.
-    """
-
-    turns: int
-    answers: int
 
 
 def note_of(fact: Fact) -> Mapping[str, Any]:

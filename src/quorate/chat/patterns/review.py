@@ -15,7 +15,6 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.patterns.forms import Passed, ReviewResult, Verdict
 from quorate.chat.patterns.moderated import (
     MODERATOR,
-    Most,
     answer_of,
     check_names,
     listed,
@@ -26,7 +25,7 @@ from quorate.chat.patterns.moderated import (
 )
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
-from quorate.chat.turns import Speak, Stop
+from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError, ModelError
 from quorate.runs.meter import Halt

@@ -11,7 +11,6 @@ from quorate.chat.messages import BaseChatMessage
 from quorate.chat.patterns.forms import Ballot, Dissent, Draft, Ranking, VoteResult
 from quorate.chat.patterns.moderated import (
     MODERATOR,
-    Most,
     answer_of,
     check_names,
     note_of,
@@ -22,7 +21,7 @@ from quorate.chat.patterns.moderated import (
 )
 from quorate.chat.progress import PATIENCE
 from quorate.chat.team import Team
-from quorate.chat.turns import Speak, Stop
+from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits
