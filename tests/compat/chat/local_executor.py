@@ -76,7 +76,7 @@ async def functions(folder: str) -> None:
 async def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        executor = LocalCommandLineCodeExecutor(timeout=1, work_dir=folder)
+        executor, hasty = (LocalCommandLineCodeExecutor(timeout=seconds, work_dir=folder) for seconds in (60, 1))
         print(executor.timeout, executor.functions_module, executor.cleanup_temp_files)
         await executor.start()
         await run(executor, py("print('one')\nprint('two')"))
@@ -84,11 +84,11 @@ async def main() -> None:
         await run(executor, py("print('said')\nimport sys\nsys.exit(3)"), py("print('never')"))
         await run(executor, py("1 / 0"))
         await run(executor, py("print('before')"), CodeBlock(code="x", language="cobol"))
-        await run(executor, py("import time\ntime.sleep(9)"))
+        await run(hasty, py("import time\ntime.sleep(9)"))
         await run(executor, py("open('kept.txt', 'w').write('kept')"), py("print(open('kept.txt').read())"))
         print((Path(folder) / "kept.txt").read_text())
         token = CancellationToken()
-        slow = asyncio.ensure_future(executor.execute_code_blocks([py("import time\ntime.sleep(9)")], token))
+        slow = asyncio.ensure_future(hasty.execute_code_blocks([py("import time\ntime.sleep(9)")], token))
         await asyncio.sleep(0.1)
         token.cancel()
         result = await slow
