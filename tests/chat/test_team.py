@@ -73,6 +73,18 @@ def test_team_that_could_not_talk_is_refused(members: list[Any], told: str) -> N
         RoundRobinGroupChat(members)
 
 
+def test_agent_that_forgot_its_name_says_what_is_missing() -> None:
+    class Forgetful(Agent):
+        def __init__(self) -> None:
+            pass
+
+        async def speak(self, turn: Turn) -> TextMessage:
+            return TextMessage(content="Hi.", source="a")
+
+    with pytest.raises(ConfigError, match=r"super\(\)\.__init__\(name\) was not called.* cannot take part"):
+        RoundRobinGroupChat([Forgetful()])
+
+
 @pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x1b[31m", "x" * 201])
 def test_name_that_an_agent_cannot_have_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name an agent"):

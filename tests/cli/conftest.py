@@ -21,7 +21,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from quorate import AssistantAgent, RoundRobinGroupChat, TextMentionTermination, UserProxyAgent, tool
+from quorate import Agent, AssistantAgent, RoundRobinGroupChat, TextMentionTermination, UserProxyAgent, tool
 from quorate.chat.document import kind
 from quorate.errors import ModelError
 from quorate.models import CallDelta, Finished, ModelInfo, Reply, TextDelta, Usage
@@ -111,6 +111,20 @@ def team():
         [Scripted("analyst", ["The mean is 12.5."]), Scripted("critic", ["I doubt it.", "APPROVE"])],
         termination_condition=TextMentionTermination("APPROVE"),
     )
+
+
+class Broken(Agent):
+    """Has a bug."""
+
+    async def speak(self, turn):
+        return self.nothing.there
+
+
+broken = RoundRobinGroupChat([Broken("bob")])
+
+
+def needs(something):
+    return team()
 
 
 def asking():

@@ -158,6 +158,26 @@ def test_what_cannot_work_is_one_sentence(cli: Any, words: tuple[str, ...], said
     assert not Path(".quorate").exists()
 
 
+def test_error_in_ones_own_code_is_told_with_its_place_and_with_debug_whole(cli: Any, project: Any) -> None:
+    ran = cli("run", f"{project.module}:broken", "x", "--no-store")
+    whole = cli("run", f"{project.module}:broken", "x", "--no-store", "--debug")
+
+    assert (ran.code, whole.code) == (1, 1)
+    place = re.escape(str(project.folder / f"{project.module}.py"))
+    assert re.match(rf"Raised in {place}, line \d+\. --debug shows the traceback\.\n", ran.err)
+    assert whole.err.startswith("Traceback (most recent call last):\n")
+    assert "return self.nothing.there" in whole.err
+
+
+def test_function_that_makes_a_team_of_something_is_told(cli: Any, project: Any) -> None:
+    ran = cli("run", f"{project.module}:needs", "x")
+
+    assert ran.err == (
+        f"quorate: {project.module}:needs could not make a team: TypeError: needs() missing 1 required positional "
+        "argument: 'something'\n"
+    )
+
+
 def test_debug_raises_the_error(cli: Any) -> None:
     with pytest.raises(ConfigError, match="no file"):
         main(["run", "teem.yaml", "x", "--debug"])

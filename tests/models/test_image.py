@@ -72,6 +72,7 @@ def test_a_pydantic_model_may_hold_images() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: Image("plan.png"), "'plan.png' is no bytes of an image"),
         (lambda: Image(b"%PDF-1.7"), "no PNG, JPEG, GIF or WebP: it begins with b'%PDF-1.7'"),
         (lambda: Image.from_base64("%%%"), "no image in base64"),
         (lambda: Image.from_uri("https://example.com/a.png"), "Fetch it yourself"),

@@ -127,7 +127,9 @@ class Agent(Component, ABC):
         return alone.runnable(self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
+        return (
+            f"<{type(self).__name__} {getattr(self, 'name', 'without a name: super().__init__(name) was not called')}>"
+        )
 
 
 _JOINERS = {0x200C: None, 0x200D: None}

@@ -34,8 +34,10 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     debug = _taken(words, "--debug")
+    from quorate.cli import trouble
     from quorate.cli.app import command
 
+    trouble.shows_all.set(debug)
     try:
         command()(words, prog_name="quorate")
     except SystemExit as done:

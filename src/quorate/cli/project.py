@@ -26,7 +26,6 @@ import inspect
 import re
 import sys
 import tomllib
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -40,6 +39,7 @@ from quorate.chat.alone import runnable
 from quorate.chat.document import by_name, extended, is_marked, load_team, team_registry, team_schema
 from quorate.chat.live import Runnable
 from quorate.chat.team import Team
+from quorate.cli import trouble
 from quorate.core.config import Fields, Registry
 from quorate.core.problems import problems_of
 from quorate.core.source import Place, Source, Where, near
@@ -282,12 +282,8 @@ def _made(factory: Any, spec: str, root: Path) -> Any:
 
 def _said(error: Exception, root: Path, what: str) -> str:
     """Return what went wrong in the operator's code, and on which of its lines."""
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    if isinstance(error, SyntaxError) and error.filename:
-        frames.append((error.filename, error.lineno))
-    theirs = [(file, line) for file, line in frames if Path(file).is_relative_to(root)]
-    file, line = (theirs or frames)[-1]
-    return f"{what}: {file}, line {line}: {type(error).__name__}: {error}"
+    place = trouble.place_of(error, root)
+    return f"{what}: {f'{place}: ' if place else ''}{type(error).__name__}: {error}"
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------

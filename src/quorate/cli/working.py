@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import shown
 from quorate.chat.person import at_terminal, is_terminal
-from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping
+from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping, trouble
 from quorate.cli import definition as definitions
 from quorate.cli.again import WHOLE, Again
 from quorate.cli.place import Found, Place, find
@@ -252,7 +252,7 @@ async def _check_open(store: Store, found: Found, place: Place, *, take_over: bo
 
 async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0) -> int:
     """Show a run to its end, and return the exit code that says how it ended."""
-    began = time.perf_counter()
+    began, failure = time.perf_counter(), None
 
     def stop() -> None:
         live.cancel()
@@ -268,12 +268,14 @@ async def _follow(live: LiveRun, printer: Printer, again: Again, since: int = 0)
         except RunFailed as error:
             if error.result is None:
                 raise
-            result = error.result
+            result, failure = error.result, error.__cause__
         except ConfigError as error:
             error.add_note(again.hint())
             raise
         printer.end(result, time.perf_counter() - began)
     assert result.outcome is not None
+    for line in trouble.told(failure, find_project().root):
+        print(shown.clean(line), file=sys.stderr)
     if result.outcome.kind != "completed":
         where = live.run.conversation
         record = fold(await where.store.read(where.id, owner=where.owner))[live.run.number]

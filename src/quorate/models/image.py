@@ -39,6 +39,8 @@ class Image:
     __slots__ = ("__dict__", "data", "media_type")
 
     def __init__(self, data: bytes) -> None:
+        if not isinstance(data, bytes | bytearray):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{data!r} is no bytes of an image. Give those, or Image.from_file(path).")
         if len(data) > MAX_BYTES:
             raise ConfigError(f"This image has {len(data)} bytes; at most {MAX_BYTES} are taken. Make it smaller.")
         self.data, self.media_type = data, _media_type(data)
