@@ -175,12 +175,12 @@ async def test_who_answers_the_questions_of_a_run_is_asked_rather_than_the_termi
 
 async def test_time_in_which_a_person_thinks_is_not_active_time() -> None:
     async def slow(prompt: str) -> str:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.1)
         return "at last"
 
     working = team(slow, "Well?")
 
-    result = await working.run(task="Help.", limits=Limits(active_s=0.5))
+    result = await working.run(task="Help.", limits=Limits(active_s=1))
 
     assert result.messages[-1].to_text() == "at last"
 

@@ -584,10 +584,10 @@ async def test_limit_of_active_time_does_not_end_a_run_while_a_person_thinks() -
     from quorate import Limits
 
     async def live(question: Question) -> str:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.1)
         return "at last"
 
-    result = await team(Asking("ann")).run(task="Go.", answer=live, limits=Limits(active_s=0.5))
+    result = await team(Asking("ann")).run(task="Go.", answer=live, limits=Limits(active_s=1))
 
     assert outcome_of(result).kind == "completed"
 
