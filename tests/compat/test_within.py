@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -312,3 +313,56 @@ async def test_an_agent_whose_own_code_runs_a_team_has_its_turns_in_the_journal(
 
     assert result.messages[-1].to_text() == "[3, 3, 'crew_b', 'helper']"
     assert len([e for e in await talk.entries() if e.kind == "said"]) == 6
+
+
+class Counts(Asks):
+    """Says how much it has heard in all; a subclass keeps that."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "Counts.")
+        self.words: list[str] = []
+
+    async def on_messages(self, messages: Any, cancellation_token: CancellationToken) -> Response:
+        self.words += [m.source for m in messages]
+        return Response(chat_message=TextMessage(content=" ".join(self.words), source=self.name))
+
+
+class Keeps(Counts):
+    """Counts, and keeps what it has heard."""
+
+    async def save_state(self) -> dict[str, Any]:
+        return {"words": list(self.words)}
+
+    async def load_state(self, state: Any) -> None:
+        self.words = list(state["words"])
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_an_agent_of_somebodys_own_goes_on_in_a_new_process_with_the_state_it_saves(
+    inside: bool, tmp_path: Path
+) -> None:
+    def made() -> Any:
+        agents: list[Any] = [Keeps("ann"), Keeps("bob")]
+        if inside:
+            agents = [RoundRobinGroupChat(agents, max_turns=1, name="inner"), Keeps("cid")]
+        return quorate_team(RoundRobinGroupChat(agents))
+
+    async with quorate.open_store(f"sqlite:///{tmp_path / 'a.db'}") as store:
+        whole = await made().run("go", conversation=store.conversation("whole"), limits=quorate.Limits(turns=6))
+        await made().run("go", conversation=store.conversation("cut"), limits=quorate.Limits(turns=3))
+        result = await made().continue_run("cut", store=store, limits=quorate.Limits(turns=6))
+        report = await quorate.replay("whole", team=made(), store=store)
+
+    assert [m.content for m in result.messages] == [m.content for m in whole.messages]
+    assert (report.identical, report.unchecked) == (True, ())
+
+
+async def test_one_that_saves_no_state_hears_everything_again_in_a_new_process(tmp_path: Path) -> None:
+    def made() -> Any:
+        return quorate_team(RoundRobinGroupChat([Counts("ann"), bot("bob")]))
+
+    async with quorate.open_store(f"sqlite:///{tmp_path / 'a.db'}") as store:
+        await made().run("go", conversation=store.conversation("talk"), limits=quorate.Limits(turns=2))
+        result = await made().continue_run("talk", store=store, limits=quorate.Limits(turns=3))
+
+    assert result.messages[-1].to_text() == "user bob"

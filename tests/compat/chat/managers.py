@@ -11,6 +11,7 @@ from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 from autogen_agentchat.teams._group_chat._base_group_chat import BaseGroupChat as SameBaseGroupChat
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
 from autogen_agentchat.teams._group_chat._events import GroupChatTermination
+from autogen_agentchat.teams._group_chat._round_robin_group_chat import RoundRobinGroupChatManager
 from autogen_agentchat.teams._group_chat._sequential_routed_agent import SequentialRoutedAgent
 from autogen_core import CancellationToken, Component, SingleThreadedAgentRuntime
 from autogen_core.models import UserMessage
@@ -158,6 +159,17 @@ class Asking(Own):
         return result.content
 
 
+class Skipping(RoundRobinGroupChatManager):
+    """In turn, but for who has just been named."""
+
+    def __init__(self, *args, notes=None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+
+    async def select_speaker(self, thread):
+        name = await super().select_speaker(thread)
+        return await super().select_speaker(thread) if name in thread[-1].to_text() else name
+
+
 class Config(BaseModel):
     """A team of one's own as configuration."""
 
@@ -261,6 +273,11 @@ async def by_count() -> None:
         told(team)
         await stream(team, "anew")
         told(team)
+    skipping = Talk(trio(), Skipping, max_turns=3)
+    await stream(skipping, "not ann", "bob neither")
+    await state(skipping)
+    await skipping.reset()
+    await state(skipping)
     result = await Talk(trio(), max_turns=2).run(task="go", output_task_messages=False)
     print([m.source for m in result.messages], result.stop_reason)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quorate.chat.messages import BaseChatMessage, BaseMessage, StopMessage
 from quorate.compat.autogen.agentchat.base import TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory
+from quorate.compat.autogen.agentchat.state import RoundRobinManagerState
 from quorate.compat.autogen.agents import RoutedAgent
 from quorate.compat.autogen.teamevents import GroupChatTermination
 from quorate.errors import ConfigError
@@ -107,6 +108,38 @@ class BaseGroupChatManager(SequentialRoutedAgent, ABC):
         await self._output_message_queue.put(GroupChatTermination(message=message))
 
 
+class RoundRobinGroupChatManager(BaseGroupChatManager):
+    """Lets the participants speak in turn: to subclass; `RoundRobinGroupChat` itself is a turn policy."""
+
+    _next_speaker_index = 0
+
+    async def validate_group_state(self, messages: list[BaseChatMessage] | None) -> None:
+        """Accept everything."""
+
+    async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+        names, at = self._participant_names, self._next_speaker_index
+        self._next_speaker_index = (at + 1) % len(names)
+        return names[at]
+
+    async def reset(self) -> None:
+        self._current_turn = self._next_speaker_index = 0
+        self._message_thread.clear()
+        if self._termination_condition is not None:
+            await self._termination_condition.reset()
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return RoundRobinManagerState(
+            message_thread=[message.dump() for message in self._message_thread],
+            current_turn=self._current_turn,
+            next_speaker_index=self._next_speaker_index,
+        ).model_dump()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        kept = RoundRobinManagerState.model_validate(state)
+        self._message_thread = [self._message_factory.create(message) for message in kept.message_thread]
+        self._current_turn, self._next_speaker_index = kept.current_turn, kept.next_speaker_index
+
+
 class Outlet(asyncio.Queue[Any]):
     """Takes what a manager puts out: the end of the run, and nothing else."""
 
@@ -127,4 +160,4 @@ class Outlet(asyncio.Queue[Any]):
         super().put_nowait(item)
 
 
-__all__ = ["BaseGroupChatManager", "Outlet", "SequentialRoutedAgent"]
+__all__ = ["BaseGroupChatManager", "Outlet", "RoundRobinGroupChatManager", "SequentialRoutedAgent"]

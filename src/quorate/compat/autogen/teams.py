@@ -14,6 +14,7 @@ from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCo
 from quorate.compat.autogen.agentchat.state import RoundRobinManagerState, SwarmManagerState
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.groupchat import BaseGroupChat
+from quorate.compat.autogen.managers import RoundRobinGroupChatManager
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 
@@ -231,4 +232,4 @@ class Swarm(BaseGroupChat, Component[SwarmConfig]):
         return cls(**loaded(config))
 
 
-__all__ = ["RoundRobinGroupChat", "Swarm", "TeamConfig", "dumped", "loaded"]
+__all__ = ["RoundRobinGroupChat", "RoundRobinGroupChatManager", "Swarm", "TeamConfig", "dumped", "loaded"]
