@@ -68,12 +68,12 @@ class Manager(BaseGroupChatManager):
     async def save_state(self) -> dict[str, Any]:
         thread = [message.dump() for message in self._message_thread]
         state = BaseGroupChatManagerState(message_thread=thread, current_turn=self._current_turn)
-        return {**state.model_dump(), "chosen": list(self.chosen)}
+        return {**state.model_dump(), "chosen": self.chosen}  # its own list, as is what it is given
 
     async def load_state(self, state: Any) -> None:
         kept = BaseGroupChatManagerState.model_validate(state)
         self._message_thread = [self._message_factory.create(message) for message in kept.message_thread]
-        self.chosen = list(state["chosen"])
+        self.chosen = state["chosen"]
 
 
 class Pairs(Manager):

@@ -331,10 +331,10 @@ class Keeps(Counts):
     """Counts, and keeps what it has heard."""
 
     async def save_state(self) -> dict[str, Any]:
-        return {"words": list(self.words)}
+        return {"words": self.words}
 
     async def load_state(self, state: Any) -> None:
-        self.words = list(state["words"])
+        self.words = state["words"]
 
 
 @pytest.mark.parametrize("inside", [False, True])

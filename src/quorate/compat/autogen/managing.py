@@ -7,6 +7,7 @@ was said. So a manager is brought up to date in any process, and nobody is chose
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -132,6 +133,8 @@ class Managing:
 
 class Managed:
     """The policy: asks the manager in a step, and folds what it is asked about."""
+
+    plain = True
 
     def __init__(self, managing: Managing, name: str) -> None:
         self._managing, self._name = managing, name
@@ -265,7 +268,7 @@ async def restore(live: Live, state: State) -> None:
         return
     thread = manager._message_thread
     told = {THREAD: [item.dump() for item in thread]} if state.get(THREAD) == [] else {}
-    await manager.load_state({**state, **told})
+    await manager.load_state({**deepcopy(dict(state)), **told})  # it may go on with what it is given
     manager._message_thread = thread
 
 

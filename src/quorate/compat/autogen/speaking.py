@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
+from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -299,7 +300,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     async def _goes_on(self, turn: Turn, facts: Sequence[Fact]) -> bool:
         """Go on where it was in another process, from its own state or what was said; whether it could."""
         if turn.state and self._keeps_state():
-            await self.load_state(turn.state)
+            await self.load_state(deepcopy(turn.state))  # it may go on with what it is given
             return True
         return await self.view_take_up(facts)
 
