@@ -230,6 +230,22 @@ async def test_a_condition_sees_what_all_have_said_who_spoke_side_by_side() -> N
     assert (await team.run("go")).messages[-1].content == "c speaks."
 
 
+async def test_a_manager_is_asked_about_the_task_before_it_is_told_of_it_however_the_run_begins() -> None:
+    noted: list[Any] = []
+
+    class Notes(Manager):
+        async def validate_group_state(self, messages: Any) -> None:
+            noted.append((len(self._message_thread), [m.to_text() for m in messages]))
+
+    talk = conversation("talk")
+    await quorate_team(Managed(manager=Notes, max_turns=1)).run("go", conversation=talk)
+    await quorate_team(Managed(manager=Notes, max_turns=1)).run("more", conversation=talk)
+    await Managed(manager=Notes, max_turns=1).run(task="go")
+    await replay("talk", team=quorate_team(Managed(manager=Notes, max_turns=1)), store=talk.store)
+
+    assert noted == [(0, ["go"]), (2, ["more"]), (0, ["go"])]
+
+
 async def test_a_manager_that_keeps_no_state_works_without() -> None:
     class Bare(Manager):
         async def save_state(self) -> dict[str, Any]:

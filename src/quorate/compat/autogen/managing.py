@@ -105,18 +105,20 @@ class Managing:
         if talk is not None:
             (await self.of(talk, where))._current_turn = 0  # pyright: ignore[reportPrivateUsage]: AutoGen's name
 
-    async def caught_up(self, kept: Kept, where: str) -> Live:
+    async def caught_up(self, kept: Kept, where: str, but: int = 0) -> Live:
         """Return the manager of a conversation, told all that was said, as it was after its last choice.
 
         Args:
             kept: What is remembered of the conversation.
             where: What tells it from others; empty for one that is only replayed, which gets a manager of its own.
+            but: So many of the latest messages it is not told yet.
         """
         heard = kept.heard
         live = heard.live = heard.live or self._live(where, len(heard.items))
-        for said in speeches(heard.items, live.count):
+        until = len(heard.items) - but
+        for said in speeches(heard.items, live.count, until):
             await live.manager.update_message_thread(said)
-        live.count = len(heard.items)
+        live.count = max(live.count, until)
         if kept.state is not None and kept.state != live.state:
             await restore(live, kept.state)
         return live
@@ -165,11 +167,13 @@ class Managed:
             raise
 
     async def _chosen(self, memory: Kept, where: str, members: Sequence[str], turns: int) -> Speak | Stop:
+        if where and not turns and not self._managing.is_valid:  # the run was begun by Quorate's team
+            task = _task(memory.heard.items)
+            live = await self._managing.caught_up(memory, where, len(task))
+            await live.manager.validate_group_state(task or None)
         live = await self._managing.caught_up(memory, where)
         manager = live.manager
         manager._current_turn = turns  # pyright: ignore[reportPrivateUsage]: AutoGen's name, for its subclasses
-        if not turns and not self._managing.is_valid:
-            await manager.validate_group_state(_task(memory.heard.items))
         is_asked = False
 
         async def ask() -> dict[str, Any]:
@@ -218,21 +222,21 @@ def _over(manager: Any) -> str | None:
     return over
 
 
-def _task(items: Sequence[tuple[str, Any] | None]) -> list[Any] | None:
+def _task(items: Sequence[tuple[str, Any] | None]) -> list[Any]:
     """Return the task: what was said last, by no member."""
     found: list[Any] = []
     for one in reversed(items):
         if one is None or one[0]:
             break
         found.append(one[1])
-    return found[::-1] or None
+    return found[::-1]
 
 
-def speeches(items: Sequence[tuple[str, Any] | None], since: int) -> Iterator[list[Any]]:
+def speeches(items: Sequence[tuple[str, Any] | None], since: int, until: int) -> Iterator[list[Any]]:
     """Yield what was said and done, each speech by itself, and a task as one."""
     said: list[Any] = []
     speaker: str | None = None
-    for i in range(since, len(items)):
+    for i in range(since, until):
         one = items[i]
         if said and (one is None or one[0] != speaker):
             yield said
