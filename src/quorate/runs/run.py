@@ -45,6 +45,9 @@ class Again(Parked):
     """Something came that the attempt has to see: it is taken up again from its journal, without being given back."""
 
 
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
 class Run:
     """One attempt at a run, while it works.
 
@@ -57,57 +60,15 @@ class Run:
         past: Everything before it, in canonical order.
     """
 
-    is_replay = False
-    redacted_task: list[Payload] | None = None
-    """The task as the journal has it, where that is not as it was given."""
-    asks_first = False
-    """Whether new calls that are not `read` are put before a person: in a fork."""
-    marks: Sequence[tuple[int, str]] = ()
-    """In a fork: what of the journal was written in which conversation; see `history.wrote`."""
-    stalled_at: frozenset[str] = frozenset()
-    """Where somebody went on after a stall, so that patience is new: paths of turns, and places in a speech."""
-
-    # What few runs need is on the class until it is needed: an object with more than thirty attributes is a slow one.
-    mail: Mapping[str, Note] = MappingProxyType({})
-    """What waits in the inbox and is not taken in yet, by id."""
-    met: frozenset[str] = frozenset()
-    """What was taken in of it."""
-    gate: type[Parked] | None = None
-    """If set: no step is made any more, this is raised instead."""
-    task: asyncio.Task[Any] | None = None
-    """Its task, once it really waits: to find out before costs more than many a run."""
-    begun: bool = False
-    active_before_s: float = 0.0
-    """How long earlier attempts worked."""
-    used_before: Callable[[str], Meter] | None = None
-    """Returns what an agent used in them."""
-    unsure: frozenset[str] = frozenset()
-    """The calls of them whose outcome is unknown, by path."""
-    warn_at: float | None = None
-    wrap_up: Callable[[], Awaitable[str]] | None = None
-    """Asks for the last words of a run that reaches a limit."""
-    wrapped: str = ""
-    """Where they are."""
-    nests: Mapping[str, Nest] = MappingProxyType({})
-    """The conversations inside it that go on, by path."""
-    on_recall: Callable[[Run, str, list[Entry]], None] | None = None
-    """Is told what a tool of the open turn held that is closed, and made of steps."""
-    paused_by: str = ""
-    deaf: bool = False
-    """Whether it is being taken up again: the next attempt is told what comes."""
-    lost: Mapping[str, asyncio.Task[Any]] = MappingProxyType({})
-    """The speeches that have lost a race and are being ended, with their tasks."""
-    is_cut: bool = False
-    """Whether its turn is being cancelled, since a person interrupted it."""
-    answerer: Callable[[Any], Awaitable[Any]] | None = None
-    """Who answers questions at once."""
-    waiters: Mapping[str, asyncio.Future[Note]] = MappingProxyType({})
-    """Who in this process waits for an answer, by the id of the question."""
-    idle_us: int = 0
-    """How long a person was waited for, and nothing else done."""
-    _idle_s: float = 0.0
-    _idle: int = 0
-    _idle_from: tuple[int, float] = (0, 0.0)
+    __slots__ = (  # a default on the class is several times as slow to read, and many are read in every turn
+        "__weakref__", "_closers", "_idle", "_idle_from", "_idle_s", "active_before_s", "agents", "answerer",
+        "asks_first", "at",
+        "attempts", "begun", "clock", "conversation", "deaf", "ended", "gate", "id", "idle_us", "is_cut",
+        "is_replay", "journal", "kept", "lost", "mail", "marks", "met", "meter", "nests", "number", "on_recall",
+        "open_intents", "open_turn", "outcome", "parked", "past", "paused_by", "prices", "recorded",
+        "redacted_task", "resources", "shared", "stalled_at", "stop_reason", "task", "tasks", "under_way", "unsure",
+        "used_before", "waiters", "waiting", "warn_at", "wrap_up", "wrapped",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -142,6 +103,55 @@ class Run:
         self.resources: dict[Any, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.at = self.clock.now_us()
+        self.is_replay = False
+        self.redacted_task: list[Payload] | None = None
+        """The task as the journal has it, where that is not as it was given."""
+        self.asks_first = False
+        """Whether new calls that are not `read` are put before a person: in a fork."""
+        self.marks: Sequence[tuple[int, str]] = ()
+        """In a fork: what of the journal was written in which conversation; see `history.wrote`."""
+        self.stalled_at: frozenset[str] = frozenset()
+        """Where somebody went on after a stall, so that patience is new: paths of turns, and places in a speech."""
+        self.mail: Mapping[str, Note] = _NONE
+        """What waits in the inbox and is not taken in yet, by id."""
+        self.met: frozenset[str] = frozenset()
+        """What was taken in of it."""
+        self.gate: type[Parked] | None = None
+        """If set: no step is made any more, this is raised instead."""
+        self.task: asyncio.Task[Any] | None = None
+        """Its task, once it really waits: to find out before costs more than many a run."""
+        self.begun: bool = False
+        self.active_before_s: float = 0.0
+        """How long earlier attempts worked."""
+        self.used_before: Callable[[str], Meter] | None = None
+        """Returns what an agent used in them."""
+        self.unsure: frozenset[str] = frozenset()
+        """The calls of them whose outcome is unknown, by path."""
+        self.warn_at: float | None = None
+        self.wrap_up: Callable[[], Awaitable[str]] | None = None
+        """Asks for the last words of a run that reaches a limit."""
+        self.wrapped: str = ""
+        """Where they are."""
+        self.nests: Mapping[str, Nest] = _NONE
+        """The conversations inside it that go on, by path."""
+        self.on_recall: Callable[[Run, str, list[Entry]], None] | None = None
+        """Is told what a tool of the open turn held that is closed, and made of steps."""
+        self.paused_by: str = ""
+        self.deaf: bool = False
+        """Whether it is being taken up again: the next attempt is told what comes."""
+        self.lost: Mapping[str, asyncio.Task[Any]] = _NONE
+        """The speeches that have lost a race and are being ended, with their tasks."""
+        self.is_cut: bool = False
+        """Whether its turn is being cancelled, since a person interrupted it."""
+        self.answerer: Callable[[Any], Awaitable[Any]] | None = None
+        """Who answers questions at once."""
+        self.waiters: Mapping[str, asyncio.Future[Note]] = _NONE
+        """Who in this process waits for an answer, by the id of the question."""
+        self.idle_us: int = 0
+        """How long a person was waited for, and nothing else done."""
+        self._idle_s: float = 0.0
+        self._idle: int = 0
+        self._idle_from: tuple[int, float] = (0, 0.0)
 
     def limit_agents(self, limits: Mapping[str, Limits]) -> None:
         """Hold agents, by name, to limits of their own within those of the run; what they used before counts."""
