@@ -60,12 +60,12 @@ class Run:
         past: Everything before it, in canonical order.
     """
 
-    __slots__ = (  # a default on the class is several times as slow to read, and many are read in every turn
+    # A default on the class would be several times as slow to read, and a turn reads many.
+    __slots__ = (
         "__weakref__", "_closers", "_idle", "_idle_from", "_idle_s", "active_before_s", "agents", "answerer",
-        "asks_first", "at",
-        "attempts", "begun", "clock", "conversation", "deaf", "ended", "gate", "id", "idle_us", "is_cut",
-        "is_replay", "journal", "kept", "lost", "mail", "marks", "met", "meter", "nests", "number", "on_recall",
-        "open_intents", "open_turn", "outcome", "parked", "past", "paused_by", "prices", "recorded",
+        "asks_first", "at", "attempts", "begun", "clock", "conversation", "deaf", "ended", "gate", "id", "idle_us",
+        "is_cut", "is_replay", "journal", "kept", "lost", "mail", "marks", "met", "meter", "nests", "number",
+        "on_recall", "open_intents", "open_turn", "outcome", "parked", "past", "paused_by", "prices", "recorded",
         "redacted_task", "resources", "shared", "stalled_at", "stop_reason", "task", "tasks", "under_way", "unsure",
         "used_before", "waiters", "waiting", "warn_at", "wrap_up", "wrapped",
     )  # fmt: skip
