@@ -36,6 +36,30 @@ async def test_work_goes_no_further_than_to_the_item_that_is_asked_for() -> None
     assert reached == [0, -1]
 
 
+async def test_work_that_is_left_may_wait_at_its_end_however_deep_it_is() -> None:
+    reached: list[str] = []
+
+    async def work(tell: Tell) -> None:
+        try:
+            await inner(tell)
+        finally:
+            await asyncio.sleep(0)
+            reached.append("outer")
+
+    async def inner(tell: Tell) -> None:
+        try:
+            await tell("first")
+        finally:
+            await asyncio.sleep(0)
+            await tell("nobody asks for it")
+            reached.append("inner")
+
+    async with aclosing(as_it_comes(work)) as items:
+        await anext(items)
+
+    assert reached == ["inner", "outer"]
+
+
 async def test_work_is_done_in_the_task_that_asks_and_is_cancelled_with_it() -> None:
     at: list[object] = []
 

@@ -7,10 +7,12 @@ import traceback
 from abc import ABC
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from quorate.chat import messages as quorate_messages
 from quorate.chat.facts import SHOWN, Fact
+from quorate.chat.live import LiveRun
 from quorate.chat.messages import (
     BaseChatMessage,
     BaseMessage,
@@ -31,6 +33,7 @@ from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet, Sequen
 from quorate.compat.autogen.managing import Managed, Managing, made_by
 from quorate.compat.autogen.speaking import Hearing, cause_of, check_cancelled, task_messages, token_of_run, using
 from quorate.compat.autogen.stopping import Calling
+from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError, Divergence, RunFailed, StoreError, WrongState
@@ -177,15 +180,9 @@ class BaseGroupChat(Team, ABC):
         cancellation_token: CancellationToken | None = None,
         output_task_messages: bool = True,
     ) -> TaskResult:
-        found: TaskResult | None = None
-        stream = self._run(task, cancellation_token, output_task_messages, watched=False)
-        async with aclosing(stream):
-            async for item in stream:
-                found = cast("TaskResult", item)
-        assert found is not None  # it ends with one
-        return found
+        return await self._run(task, cancellation_token, output_task_messages)
 
-    async def run_stream(
+    def run_stream(
         self,
         *,
         task: Task = None,
@@ -198,20 +195,18 @@ class BaseGroupChat(Team, ABC):
             ConfigError: It runs already, or the task is none.
             RuntimeError: An agent or a condition raised; the text has the type, the message and the traceback.
         """
-        stream = self._run(task, cancellation_token, output_task_messages, watched=True)
-        async with aclosing(stream):
-            async for item in stream:
-                yield item
+        return as_it_comes(partial(self._run, task, cancellation_token, output_task_messages))
 
     async def _run(
         self,
         task: Task,
         token: CancellationToken | None,
         output_task_messages: bool,
+        tell: Tell | None = None,
         *,
-        watched: bool,
         goes_on: bool = False,
-    ) -> AsyncGenerator[Any, None]:
+    ) -> TaskResult:
+        """Work on a task; tell messages and events as they come."""
         given = task_messages(task)
         if self._is_running:
             raise ConfigError(profile.RUNNING)
@@ -219,8 +214,7 @@ class BaseGroupChat(Team, ABC):
             raise ConfigError("The maximum number of turns must be greater than 0.")
         condition = self.condition
         if isinstance(condition, TerminationCondition) and condition.terminated:
-            yield TaskResult(messages=[], stop_reason=profile.TERMINATED)
-            return
+            return TaskResult(messages=[], stop_reason=profile.TERMINATED)
         scope = current.get()
         part_of = None if scope is None or scope.leaf else scope
         goes_on = goes_on and part_of is not None and within.kept(part_of, self._name) is self._talk
@@ -229,39 +223,43 @@ class BaseGroupChat(Team, ABC):
         self._was_inside = scope is not None
         self.check_start(given)
         self._is_running = self._has_run = True
+        alone = token is None and tell is None  # nobody looks on, and nobody else can end it
         token = token or CancellationToken()
         try:
             with using(token):
                 if self._managing is not None:
                     await self._managing.begin(self._talk, self._where, given)
                 if part_of is not None:
-                    work = self._as_part(part_of, given, output_task_messages, goes_on=goes_on)
+                    result = await self._as_part(part_of, given, output_task_messages, tell, goes_on=goes_on)
                 else:
-                    work = self._working(given, token, output_task_messages, watched=watched)
-                async with aclosing(work):
-                    async for item in work:
-                        yield item
+                    result = await self._working(given, token, output_task_messages, tell, alone=alone)
                 if isinstance(condition, TerminationCondition):
                     await condition.reset()
+                return result
         finally:
             if self._managing is not None:
                 await self._managing.end(self._talk, self._where)
             self._is_running = False
 
-    async def view_going_on(self, task: Task, token: CancellationToken, *, told: bool) -> AsyncGenerator[Any, None]:
+    def view_going_on(self, task: Task, token: CancellationToken, *, told: bool) -> AsyncGenerator[Any, None]:
         """Work on a task as a member or a tool does: what was said before is taken up from the journal of the run."""
-        async with aclosing(self._run(task, token, told, watched=True, goes_on=True)) as items:
-            async for item in items:
-                yield item
+        return as_it_comes(partial(self._run, task, token, told, goes_on=True))
 
     async def _as_part(
-        self, scope: Scope, given: list[BaseChatMessage], output_task_messages: bool, *, goes_on: bool
-    ) -> AsyncGenerator[Any, None]:
+        self,
+        scope: Scope,
+        given: list[BaseChatMessage],
+        output_task_messages: bool,
+        tell: Tell | None,
+        *,
+        goes_on: bool,
+    ) -> TaskResult:
         """Work as a part of the run around."""
         silent = set[str]() if output_task_messages else {message.id for message in given}
+        tell = tell or _keep_to_oneself
         for message in given:
             if message.id not in silent:
-                yield message
+                await tell(message)
         self._where, talk = within.place_in(scope, self._name), None
         try:
             async with aclosing(within.talking(scope, self.view_team().cast(), given, remember=goes_on)) as items:
@@ -269,9 +267,9 @@ class BaseGroupChat(Team, ABC):
                     if isinstance(item, within.Inside):
                         talk = item.talk
                         told = [message.model_copy() for message in talk.told() if message.id not in silent]
-                        yield TaskResult(messages=told, stop_reason=item.outcome.reason)
-                    else:
-                        yield item
+                        return TaskResult(messages=told, stop_reason=item.outcome.reason)
+                    await tell(item)
+            raise AssertionError("The last item is what the conversation came to.")
         except (RunFailed, Halt, Parked, StoreError, Divergence):
             raise
         except Exception as error:
@@ -282,19 +280,28 @@ class BaseGroupChat(Team, ABC):
             self._talk = talk
 
     async def _working(
-        self, given: list[BaseChatMessage], token: CancellationToken, output_task_messages: bool, *, watched: bool
-    ) -> AsyncGenerator[Any, None]:
+        self,
+        given: list[BaseChatMessage],
+        token: CancellationToken,
+        output_task_messages: bool,
+        tell: Tell | None,
+        *,
+        alone: bool,
+    ) -> TaskResult:
         silent = set[str]() if output_task_messages else {message.id for message in given}
         definition = None if self._loaded is None else {"loaded_state": self._loaded}
-        async with self.view_team().start(given or quorate_messages.GO_ON, definition=definition) as live:
+        team, task = self.view_team(), given or quorate_messages.GO_ON
+        async with Here(team, task, definition) if alone else team.start(task, definition=definition) as live:
             self._talk, self._loaded, self._where = live.talk, None, live.run.journal.conversation
             forget = token.add_callback(live.cancel)
             try:
-                if watched:
+                if tell is not None:
                     async with aclosing(live.events()) as items:
                         async for item in items:
                             if item.id not in silent:
-                                yield item
+                                await tell(item)
+                if alone:
+                    await live.work()
                 result = await live.result()
             except RunFailed as error:
                 cause = cause_of(error)
@@ -312,7 +319,7 @@ class BaseGroupChat(Team, ABC):
         if silent:
             kept = [message for message in result.messages if message.id not in silent]
             result = result.model_copy(update={"messages": kept})
-        yield result
+        return result
 
     async def _carry_over(self, talk: Talk) -> None:
         """Begin a conversation with what was said in another: one inside a step ends with it."""
@@ -503,6 +510,28 @@ class Engine(QuorateTeam):
         return found
 
 
+class Here:
+    """A run in the task that waits for it: nobody looks on, and nobody but this task can end it.
+
+    Args:
+        team: Who works.
+        task: On what.
+        definition: What the journal is told of the definition.
+    """
+
+    def __init__(self, team: QuorateTeam, task: Any, definition: dict[str, Any] | None) -> None:
+        self._team: Any = team
+        self._task, self._definition = task, definition
+
+    async def __aenter__(self) -> LiveRun:
+        self._live = await self._team._begun(self._task, None, None, self._definition, (), None, None)
+        return self._live
+
+    async def __aexit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None:
+            self._team._keep(self._live)
+
+
 class TeamSeat(Hearing):
     """A team as a member: what is new is its task, and all that its members say is heard by the others."""
 
@@ -563,6 +592,10 @@ class Wrapped:
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Let it speak."""
         return await self._participant.speak(turn)
+
+
+async def _keep_to_oneself(item: Any) -> None:
+    """Tell nobody."""
 
 
 def _told(cause: BaseException, result: Any = None) -> RunFailed:

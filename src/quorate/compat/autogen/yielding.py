@@ -14,23 +14,32 @@ async def as_it_comes(work: Callable[[Tell], Coroutine[Any, Any, Any]]) -> Async
 
     It is done in the task of who asks for the items, and goes no further than to the one that is asked for.
     """
-    doing = work(_Item)
+    doing, left = work(_Item), False
     try:
         waits_for = _sent(doing, None)
         while not isinstance(waits_for, _Done):
-            if isinstance(waits_for, _Item):
-                yield waits_for.item
-                waits_for = _sent(doing, None)
-                continue
             try:
-                came = await _Passed(waits_for)
+                came: Any = None
+                if not isinstance(waits_for, _Item):
+                    came = await _Passed(waits_for)
+                elif not left:
+                    yield waits_for.item
+            except GeneratorExit:  # which would not let the work wait for anything at its end
+                left, waits_for = True, _thrown(doing, _Left())
             except BaseException as error:  # carried into the work, whatever it is
                 waits_for = _thrown(doing, error)
             else:
                 waits_for = _sent(doing, came)
-        yield waits_for.value
+        if not left:
+            yield waits_for.value
+    except _Left:
+        return
     finally:
         doing.close()
+
+
+class _Left(BaseException):
+    """Nobody asks for more items."""
 
 
 class _Item:
