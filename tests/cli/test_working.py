@@ -178,6 +178,13 @@ def test_function_that_makes_a_team_of_something_is_told(cli: Any, project: Any)
     )
 
 
+@pytest.mark.parametrize("end", ["", ".py"])
+def test_module_without_the_name_of_a_team_is_told_how_to_name_it(cli: Any, project: Any, end: str) -> None:
+    ran = cli("run", f"{project.module}{end}", "x")
+
+    assert ran.err == f"quorate: {project.module}{end} is Python. Name the team in it: {project.module}:TEAM.\n"
+
+
 def test_debug_raises_the_error(cli: Any) -> None:
     with pytest.raises(ConfigError, match="no file"):
         main(["run", "teem.yaml", "x", "--debug"])

@@ -42,6 +42,10 @@ def named(text: str, project: Project) -> Definition:
     """
     if _IN_PYTHON.fullmatch(text) and not Path(text).exists():
         return _in_python(text, project, known="")
+    module = Path(text.removesuffix(".py"))
+    if Path(f"{module}.py").is_file() and (text.endswith(".py") or not module.exists()):
+        dotted = module.stem if module.is_absolute() else ".".join(module.parts)
+        raise ConfigError(f"{text} is Python. Name the team in it: {dotted}:TEAM.")
     return Definition(project.team(Path(text)))
 
 
