@@ -59,6 +59,9 @@ class Asked(NamedTuple):
     cost_usd: float | None = 0.0
 
 
+_NOTHING = Asked(Blocks(), "")
+
+
 async def ask(
     client: ModelClient, request: ModelRequest, *, after: Asked | None = None, on_event: OnEvent | None = None
 ) -> tuple[Answer, Asked]:
@@ -300,11 +303,17 @@ async def _again(
 def _call_payload(
     run: Run, model: str, request: ModelRequest, after: Asked | None, parts: str, bound: int, worst: float, attempt: int
 ) -> Payload:
-    base, blocks = _difference(request.blocks, after)
-    said: Payload = {"model": model, "bound": bound, "cap": request.max_tokens, "blocks": blocks}
-    if base:
+    blocks = request.blocks
+    before, base, parts_before, _ = after or _NOTHING
+    said: Payload = {"model": model, "bound": bound, "cap": request.max_tokens}
+    if base and blocks.continues(before):
+        own = "=" + base
+        said["blocks"] = tuple(["=" if (at := reference(block)) == own else at for block in blocks.since(len(before))])
         said["base"] = base
-    if not base or after is None or after.parts != parts:
+        if parts != parts_before:
+            said["parts"] = parts
+    else:
+        said["blocks"] = tuple([reference(block) for block in blocks.since(0)])
         said["parts"] = parts
     if worst:
         said["worst_usd"] = worst
@@ -426,16 +435,6 @@ def request_digest(request: ModelRequest, fingerprint: Callable[[bytes], str]) -
     """Return a digest of the whole request, computed from what is new in it."""
     text = f"{standing(request)[0]}\n{request.blocks.digest(fingerprint)}"
     return fingerprint(text.encode(errors="surrogatepass"))
-
-
-def _difference(blocks: Blocks, after: Asked | None) -> tuple[str, tuple[str, ...]]:
-    """Return the request to add to, and references to the blocks that are new, in order."""
-    before, base = (None, "") if after is None else after[:2]
-    if before is not None and base and blocks.continues(before):
-        own = "=" + base
-        new = [reference(block) for block in blocks.since(len(before))]
-        return base, tuple(["=" if ref == own else ref for ref in new])
-    return "", tuple([reference(block) for block in blocks.since(0)])
 
 
 _written = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder each time
