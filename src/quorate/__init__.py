@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quorate.chat.agent import Agent
-    from quorate.chat.agent_tool import AgentTool, TeamTool
-    from quorate.chat.assistant import AssistantAgent
+    from quorate.chat.agents.agent_tool import AgentTool, TeamTool
+    from quorate.chat.agents.assistant import AssistantAgent
+    from quorate.chat.agents.coder import CodeExecutorAgent
+    from quorate.chat.agents.filtering import MessageFilterAgent
+    from quorate.chat.agents.person import answering
+    from quorate.chat.agents.society import SocietyOfMindAgent
+    from quorate.chat.agents.user import UserProxyAgent
     from quorate.chat.chats import Chat, NestedChats, Summary
-    from quorate.chat.coder import CodeExecutorAgent
-    from quorate.chat.compare import compare
-    from quorate.chat.conditions import (
+    from quorate.chat.console import Console
+    from quorate.chat.delegate import Delegate
+    from quorate.chat.ending.conditions import (
         CostTermination,
         ExternalTermination,
         FunctionalTermination,
@@ -28,28 +33,23 @@ if TYPE_CHECKING:
         TimeoutTermination,
         TokenUsageTermination,
     )
-    from quorate.chat.console import Console
-    from quorate.chat.delegate import Delegate
-    from quorate.chat.document import load_team
-    from quorate.chat.filtering import MessageFilterAgent
-    from quorate.chat.fork import fork
+    from quorate.chat.ending.stopping import Condition
+    from quorate.chat.files.document import load_team
     from quorate.chat.graph import DiGraph, DiGraphBuilder, DiGraphEdge, DiGraphNode, GraphFlow, quorum
     from quorate.chat.handoff import Handoff
     from quorate.chat.magentic import MagenticOneGroupChat
     from quorate.chat.messages import HandoffMessage, MultiModalMessage, StopMessage, TaskResult, TextMessage
+    from quorate.chat.past.compare import compare
+    from quorate.chat.past.fork import fork
+    from quorate.chat.past.replay import replay
     from quorate.chat.patterns.consensus import Consensus
     from quorate.chat.patterns.debate import Debate
     from quorate.chat.patterns.review import Review
     from quorate.chat.patterns.vote import IndependentVote
-    from quorate.chat.person import answering
-    from quorate.chat.replay import replay
     from quorate.chat.selector import SelectorGroupChat
-    from quorate.chat.society import SocietyOfMindAgent
     from quorate.chat.speech import Turn
-    from quorate.chat.stopping import Condition
     from quorate.chat.structured import StructuredMessage
     from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
-    from quorate.chat.user import UserProxyAgent
     from quorate.models.image import Image
     from quorate.runs.budget import Budget
     from quorate.runs.effects import effects
@@ -64,12 +64,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "quorate.chat.agent": ["Agent"],
-    "quorate.chat.agent_tool": ["AgentTool", "TeamTool"],
-    "quorate.chat.assistant": ["AssistantAgent"],
+    "quorate.chat.agents.agent_tool": ["AgentTool", "TeamTool"],
+    "quorate.chat.agents.assistant": ["AssistantAgent"],
     "quorate.chat.chats": ["Chat", "NestedChats", "Summary"],
-    "quorate.chat.coder": ["CodeExecutorAgent"],
-    "quorate.chat.compare": ["compare"],
-    "quorate.chat.conditions": [
+    "quorate.chat.agents.coder": ["CodeExecutorAgent"],
+    "quorate.chat.past.compare": ["compare"],
+    "quorate.chat.ending.conditions": [
         "CostTermination",
         "ExternalTermination",
         "FunctionCallTermination",
@@ -87,9 +87,9 @@ _HOMES = {
     ],
     "quorate.chat.console": ["Console"],
     "quorate.chat.delegate": ["Delegate"],
-    "quorate.chat.document": ["load_team"],
-    "quorate.chat.filtering": ["MessageFilterAgent"],
-    "quorate.chat.fork": ["fork"],
+    "quorate.chat.files.document": ["load_team"],
+    "quorate.chat.agents.filtering": ["MessageFilterAgent"],
+    "quorate.chat.past.fork": ["fork"],
     "quorate.chat.graph": ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "quorum"],
     "quorate.chat.handoff": ["Handoff"],
     "quorate.chat.magentic": ["MagenticOneGroupChat"],
@@ -98,15 +98,15 @@ _HOMES = {
     "quorate.chat.patterns.debate": ["Debate"],
     "quorate.chat.patterns.review": ["Review"],
     "quorate.chat.patterns.vote": ["IndependentVote"],
-    "quorate.chat.person": ["answering"],
-    "quorate.chat.replay": ["replay"],
+    "quorate.chat.agents.person": ["answering"],
+    "quorate.chat.past.replay": ["replay"],
     "quorate.chat.selector": ["SelectorGroupChat"],
-    "quorate.chat.society": ["SocietyOfMindAgent"],
+    "quorate.chat.agents.society": ["SocietyOfMindAgent"],
     "quorate.chat.speech": ["Turn"],
-    "quorate.chat.stopping": ["Condition"],
+    "quorate.chat.ending.stopping": ["Condition"],
     "quorate.chat.structured": ["StructuredMessage"],
     "quorate.chat.team": ["RoundRobinGroupChat", "Swarm", "Team"],
-    "quorate.chat.user": ["UserProxyAgent"],
+    "quorate.chat.agents.user": ["UserProxyAgent"],
     "quorate.models.image": ["Image"],
     "quorate.runs.budget": ["Budget"],
     "quorate.runs.effects": ["effects"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, replay
-from quorate.chat.audit import check_digest, requests
 from quorate.chat.messages import CompactionEvent
+from quorate.chat.past.audit import check_digest, requests
 from quorate.models.blocks import Said
 from quorate.models.client import ModelRequest
 from quorate.models.views import PROMPT, Summarized

@@ -16,9 +16,9 @@ import pytest
 from rich.cells import cell_len
 
 from quorate.chat.agent import Agent
-from quorate.chat.assistant import AssistantAgent
-from quorate.chat.conditions import MaxMessageTermination
+from quorate.chat.agents.assistant import AssistantAgent
 from quorate.chat.console import Console
+from quorate.chat.ending.conditions import MaxMessageTermination
 from quorate.chat.messages import (
     BaseAgentEvent,
     BaseChatMessage,

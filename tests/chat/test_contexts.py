@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, open_store, replay, tool
-from quorate.chat.audit import Rebuilding
+from quorate.chat.past.audit import Rebuilding
 from quorate.errors import ConfigError, Divergence
 from quorate.models import Blocks, Reply, Said, ToolCall
 from quorate.models.blocks import Block

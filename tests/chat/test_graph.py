@@ -23,7 +23,7 @@ from quorate import (
     quorum,
     replay,
 )
-from quorate.chat.document import dump
+from quorate.chat.files.document import dump
 from quorate.chat.graph import explain
 from quorate.chat.messages import TaskResult
 from quorate.errors import ConfigError, GraphError

@@ -14,7 +14,7 @@ from quorate import (
     load_team,
     replay,
 )
-from quorate.chat.document import dump
+from quorate.chat.files.document import dump
 from quorate.chat.ledgers import filled_in, read_progress
 from quorate.chat.magentic import PLANNER, RECENT
 from quorate.chat.messages import TaskResult

@@ -21,8 +21,8 @@ from quorate import (
     replay,
 )
 from quorate.chat import messages
-from quorate.chat.audit import check_digest, requests
 from quorate.chat.messages import BaseAgentEvent, BaseChatMessage, BaseTextChatMessage
+from quorate.chat.past.audit import check_digest, requests
 from quorate.errors import ConfigError
 from quorate.models.blocks import IMAGE_TOKENS, Said
 from quorate.models.calls import prompt_bound

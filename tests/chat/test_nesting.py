@@ -32,7 +32,7 @@ from quorate import (
     step,
     tool,
 )
-from quorate.chat import audit
+from quorate.chat.past import audit
 from quorate.chat.turns import Speak, Stop
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import ModelRequest, ToolCall

@@ -30,8 +30,8 @@ from quorate import (
     step,
     tool,
 )
-from quorate.chat.document import dump, team_schema
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.files.document import dump, team_schema
 from quorate.chat.messages import BaseChatMessage, ThoughtEvent
 from quorate.chat.placing import SpeakRequest
 from quorate.chat.turns import Speak

@@ -18,8 +18,8 @@ from quorate import (
     step,
 )
 from quorate.chat.facts import Fact, Thread
-from quorate.chat.fork import fork
 from quorate.chat.live import Runnable
+from quorate.chat.past.fork import fork
 from quorate.chat.turns import Speak, Stop
 from quorate.errors import ConfigError, RunFailed
 from quorate.testing import FakeClock, ScriptedModel

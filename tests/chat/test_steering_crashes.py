@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate import AssistantAgent, Limits, MaxMessageTermination, RoundRobinGroupChat, replay, tool
-from quorate.chat.audit import requests
+from quorate.chat.past.audit import requests
 from quorate.models import ModelInfo, ModelRequest, Reply, Said
 from quorate.models.client import CallDelta, Finished, ModelEvent, TextDelta, Usage
 from quorate.runs.entries import Entry

@@ -22,7 +22,7 @@ from quorate import (
     tool,
 )
 from quorate.chat import messages
-from quorate.chat.audit import requests
+from quorate.chat.past.audit import requests
 from quorate.chat.structured import AnyContent, message
 from quorate.errors import ConfigError, ModelError, RunFailed
 from quorate.models.blocks import Reply, Said, ToolCall

@@ -22,7 +22,7 @@ from contextlib import closing
 from pathlib import Path
 
 from quorate import Agent, AssistantAgent, RoundRobinGroupChat, TextMentionTermination, UserProxyAgent, tool
-from quorate.chat.document import kind
+from quorate.chat.files.document import kind
 from quorate.errors import ModelError
 from quorate.models import CallDelta, Finished, ModelInfo, Reply, TextDelta, Usage
 

@@ -13,7 +13,7 @@ from quorate.errors import ConfigError
 
 TOOLS = '''\
 from quorate import Agent, TextMessage, tool
-from quorate.chat.document import kind
+from quorate.chat.files.document import kind
 
 @tool(effect="read")
 def column_stats(column: str) -> str:

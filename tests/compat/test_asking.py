@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from quorate.chat import audit
+from quorate.chat.past import audit
 from quorate.compat.autogen.clients import blocks_of
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from quorate.chat.components import component_registry, dump_component, load_component
-from quorate.chat.document import load_team, team_registry
+from quorate.chat.files.components import component_registry, dump_component, load_component
+from quorate.chat.files.document import load_team, team_registry
 from quorate.cli import main as command
 from quorate.cli.project import find_project
 from quorate.core.plugins import installed, load_plugins
@@ -16,7 +16,7 @@ from quorate.errors import ConfigError
 
 CODE = """
 from quorate import Agent, TextMessage, tool
-from quorate.chat.document import kind
+from quorate.chat.files.document import kind
 
 @kind("acme_parrot")
 class Parrot(Agent):

@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import quorate.chat.past.replay
 import quorate.chat.placing
-import quorate.chat.replay
 import quorate.chat.selector
 import quorate.runs.sqlite.store
 import quorate.tools.schema
@@ -58,7 +58,7 @@ from quorate.runs.inbox import Note
 from quorate.runs.journal import Conversation
 from quorate.testing import FakeClock, ScriptedModel
 
-LOADED = quorate.chat.placing, quorate.chat.replay, quorate.runs.sqlite.store, quorate.tools.schema
+LOADED = quorate.chat.placing, quorate.chat.past.replay, quorate.runs.sqlite.store, quorate.tools.schema
 """Loaded here once, so that no child has to; the rest is loaded by a run in memory."""
 NAMES = ("writer", "clerk", "critic")
 TASK = TextMessage(content="Keep the books.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))

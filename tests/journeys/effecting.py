@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import quorate.chat.past.replay
 import quorate.chat.placing
-import quorate.chat.replay
 import quorate.runs.effects
 import quorate.runs.sqlite.store
 import quorate.tools.schema
@@ -38,7 +38,7 @@ from quorate.testing import ScriptedModel
 
 LOADED = (
     quorate.chat.placing,
-    quorate.chat.replay,
+    quorate.chat.past.replay,
     quorate.runs.effects,
     quorate.runs.sqlite.store,
     quorate.tools.schema,

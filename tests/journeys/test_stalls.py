@@ -11,7 +11,7 @@ spec = importlib.util.spec_from_file_location("talks", sys.argv[1])
 talks = importlib.util.module_from_spec(spec)
 sys.modules["talks"] = talks
 spec.loader.exec_module(talks)
-from quorate.chat.progress import Progress
+from quorate.chat.stalls.progress import Progress
 for kind in talks.LOOPS:
     for seed in range(8):
         progress = Progress()
@@ -25,7 +25,7 @@ for kind in talks.LOOPS:
 
 
 def test_loop_ends_at_the_same_call_whatever_the_hash_seed() -> None:
-    talks = Path(__file__).parents[1] / "chat" / "talks.py"
+    talks = Path(__file__).parents[1] / "chat" / "stalls" / "talks.py"
 
     told = [
         subprocess.run(

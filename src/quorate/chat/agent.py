@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from quorate.chat.component import Component
+from quorate.chat.files.component import Component
 from quorate.chat.speech import Turn
 from quorate.core.code import caller
 from quorate.core.lazy import lazy
@@ -15,10 +15,10 @@ from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
     from quorate.chat import alone, chats
+    from quorate.chat.agents.person import Answers
+    from quorate.chat.ending.stopping import Condition
     from quorate.chat.live import Runnable
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
-    from quorate.chat.person import Answers
-    from quorate.chat.stopping import Condition
     from quorate.runs.journal import Conversation
     from quorate.runs.outcome import Limits
 else:

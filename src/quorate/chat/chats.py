@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
 from quorate.chat.agent import Agent, Speaker
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.live import Runnable
 from quorate.chat.speech import Turn
-from quorate.chat.stopping import Condition
 from quorate.chat.talk import Cast
 from quorate.chat.team import Team
 from quorate.chat.turns import Once, Speak, Stop

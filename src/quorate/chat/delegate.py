@@ -7,7 +7,7 @@ from typing import Any
 
 from quorate.chat import nesting
 from quorate.chat.agent import Speaker
-from quorate.chat.agent_tool import said_in, tool_name
+from quorate.chat.agents.agent_tool import said_in, tool_name
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.talk import Cast, Talk
 from quorate.chat.turns import Speak, Stop, target_of

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import messages
-from quorate.chat.coding import RUN_CODE, ran_block, read_decision, result_of, told_in
+from quorate.chat.agents.coding import RUN_CODE, ran_block, read_decision, result_of, told_in
+from quorate.chat.agents.summary import RESULT_ONLY, by_format
 from quorate.chat.facts import SHOWN, Fact
 from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
 from quorate.chat.speech import Item, Made
-from quorate.chat.summary import RESULT_ONLY, by_format
 from quorate.core.lazy import lazy
 from quorate.core.tuples import filled
 from quorate.errors import ConfigError

@@ -35,16 +35,16 @@ from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
     from quorate.chat import messages, placing, wrapping
-    from quorate.chat import person as people
+    from quorate.chat.agents import person as people
+    from quorate.chat.agents.person import Answers
     from quorate.chat.messages import BaseChatMessage, BaseMessage, TaskResult
-    from quorate.chat.person import Answers
     from quorate.runs import history
     from quorate.runs import prices as pricing
     from quorate.runs.budget import Budget
     from quorate.runs.prices import Price
 else:
     messages, placing = lazy("quorate.chat.messages"), lazy("quorate.chat.placing")
-    people, wrapping = lazy("quorate.chat.person"), lazy("quorate.chat.wrapping")
+    people, wrapping = lazy("quorate.chat.agents.person"), lazy("quorate.chat.wrapping")
     history, pricing = lazy("quorate.runs.history"), lazy("quorate.runs.prices")
 
 Task = "str | BaseChatMessage | Sequence[BaseChatMessage]"

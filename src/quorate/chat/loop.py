@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Coroutine
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from quorate.chat.ending.verdicts import check, later, now
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed, viewers
 from quorate.chat.hearing import cut_late, fact_heard, hear
@@ -15,7 +16,6 @@ from quorate.chat.racing import Race
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast, Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
-from quorate.chat.verdicts import check, later, now
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import ledgers
 from quorate.chat.agent import Speaker
+from quorate.chat.checks.findings import Finding
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Choice, Fact, Thread
-from quorate.chat.findings import Finding
 from quorate.chat.ledgers import Progress, filled_in
-from quorate.chat.stopping import Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
 from quorate.core.hosting import AgentRuntime

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact
-from quorate.chat.stopping import Condition
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, ToolError
 from quorate.tools.tool import Tool, as_tool

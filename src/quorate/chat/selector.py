@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from quorate.chat import feed
 from quorate.chat.agent import Speaker
+from quorate.chat.ending.stopping import PATIENCE, Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
-from quorate.chat.stopping import PATIENCE, Condition
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from quorate.chat import derived as deriving
-    from quorate.chat import progress as watching
     from quorate.chat.messages import BaseAgentEvent, BaseChatMessage
+    from quorate.chat.stalls import progress as watching
 else:
-    deriving, watching = lazy("quorate.chat.derived"), lazy("quorate.chat.progress")
+    deriving, watching = lazy("quorate.chat.derived"), lazy("quorate.chat.stalls.progress")
 
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from quorate.chat.agent import Agent, Speaker
+from quorate.chat.ending.stopping import NEVER, PATIENCE, Asking, Condition, Verdict
 from quorate.chat.facts import Choice, Fact, Given, Thread
 from quorate.chat.hearing import fact_heard
 from quorate.chat.speech import MAKES, made_of
-from quorate.chat.stopping import NEVER, PATIENCE, Asking, Condition, Verdict
 from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from quorate.chat import derived as deriving
     from quorate.chat import messages
-    from quorate.chat import progress as watching
     from quorate.chat.messages import BaseChatMessage, BaseMessage
+    from quorate.chat.stalls import progress as watching
     from quorate.runs import history
 else:
     deriving, messages = lazy("quorate.chat.derived"), lazy("quorate.chat.messages")
-    watching, history = lazy("quorate.chat.progress"), lazy("quorate.runs.history")
+    watching, history = lazy("quorate.chat.stalls.progress"), lazy("quorate.runs.history")
 
 
 class Cast(Struct, eq=False):

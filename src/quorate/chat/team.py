@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
 from quorate.chat.agent import Speaker
-from quorate.chat.component import Component
+from quorate.chat.ending.stopping import NEVER, PATIENCE, Condition
+from quorate.chat.files.component import Component
 from quorate.chat.live import Runnable
 from quorate.chat.speech import Turn
-from quorate.chat.stopping import NEVER, PATIENCE, Condition
 from quorate.chat.talk import Cast
 from quorate.chat.telling import Telling
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
@@ -22,12 +22,12 @@ from quorate.runs.entries import Payload
 from quorate.runs.outcome import Limits, checked_limits
 
 if TYPE_CHECKING:
-    from quorate.chat import check as checks
-    from quorate.chat.findings import Report
+    from quorate.chat.checks import check as checks
+    from quorate.chat.checks.findings import Report
     from quorate.chat.messages import BaseChatMessage
     from quorate.runs.prices import Price
 else:
-    checks = lazy("quorate.chat.check")
+    checks = lazy("quorate.chat.checks.check")
 
 
 class Team(Runnable, Component):
@@ -91,7 +91,7 @@ class Team(Runnable, Component):
     def check(
         self, *, task: str = "", limits: Limits | None = None, prices: Mapping[str, Price] | None = None
     ) -> Report:
-        """Look for what cannot work or is not meant, and tell what a run may come to; see `quorate.chat.check`."""
+        """Look for what cannot work or is not meant, and tell what a run may come to; see `quorate.chat.checks`."""
         return checks.check(self, task=task, limits=limits, prices=prices)
 
     def cast(self) -> Cast:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quorate.chat import shown
-from quorate.chat.person import read_answer
+from quorate.chat.agents.person import read_answer
 from quorate.cli.again import Again, ways
 from quorate.cli.lists import print_table
 from quorate.cli.place import Place

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from quorate.chat import shown
-from quorate.chat.check import check
-from quorate.chat.findings import Finding, Report
+from quorate.chat.checks.check import check
+from quorate.chat.checks.findings import Finding, Report
 from quorate.cli import definition as definitions
 from quorate.cli.lists import print_table
 from quorate.cli.printing import print_json

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quorate.chat import shown
-from quorate.chat.compare import Comparison, Difference, Item, Side, Words, compare
 from quorate.chat.console import watching
+from quorate.chat.past.compare import Comparison, Difference, Item, Side, Words, compare
 from quorate.chat.shown import Line
 from quorate.cli.lists import print_table
 from quorate.cli.place import Place, find

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from quorate.chat import shown
-from quorate.chat.forecast import FIGURES, Forecast, forecast
+from quorate.chat.checks.forecast import FIGURES, Forecast, forecast
 from quorate.cli import definition as definitions
 from quorate.cli.lists import print_table
 from quorate.cli.place import Place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quorate.chat import shown
-from quorate.chat.fork import END, fork
+from quorate.chat.past.fork import END, fork
 from quorate.cli import definition as definitions
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import print_json

@@ -36,7 +36,7 @@ from pydantic import Field, ValidationError
 
 from quorate.chat.agent import Agent
 from quorate.chat.alone import runnable
-from quorate.chat.document import by_name, extended, is_marked, load_team, team_registry, team_schema
+from quorate.chat.files.document import by_name, extended, is_marked, load_team, team_registry, team_schema
 from quorate.chat.live import Runnable
 from quorate.chat.team import Team
 from quorate.cli import trouble

@@ -10,7 +10,7 @@ from typing import Any
 
 from quorate.chat import shown
 from quorate.chat.live import Runnable
-from quorate.chat.replay import ReplayReport, replay
+from quorate.chat.past.replay import ReplayReport, replay
 from quorate.cli import FAILED
 from quorate.cli import definition as definitions
 from quorate.cli.place import Found, Place, find, named

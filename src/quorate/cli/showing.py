@@ -10,8 +10,8 @@ from msgspec import structs
 
 from quorate.chat import shown
 from quorate.chat.console import View, watching
-from quorate.chat.fork import Said, thread
 from quorate.chat.messages import BaseMessage
+from quorate.chat.past.fork import Said, thread
 from quorate.chat.shown import Line
 from quorate.cli import forking
 from quorate.cli.again import Again

@@ -10,7 +10,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quorate.chat import shown
-from quorate.chat.person import at_terminal, is_terminal
+from quorate.chat.agents.person import at_terminal, is_terminal
 from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping, trouble
 from quorate.cli import definition as definitions
 from quorate.cli.again import WHOLE, Again

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quorate.chat.live import Runnable
 from quorate.chat.messages import TaskResult
-from quorate.chat.replay import FromDocument, replay
+from quorate.chat.past.replay import FromDocument, replay
 from quorate.errors import ConfigError, Divergence
 from quorate.runs import portable
 from quorate.runs.entries import run_id

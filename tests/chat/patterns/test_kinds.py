@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from quorate import Debate, IndependentVote, Review, UserProxyAgent, load_team
-from quorate.chat.document import dump
+from quorate.chat.files.document import dump
 from quorate.errors import ConfigError
 
 DEBATE = """

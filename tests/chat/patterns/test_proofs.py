@@ -262,7 +262,7 @@ async def test_early_stop_cut_after_any_entry_keeps_its_winners_once_they_are_jo
 
 # -- loop_zoo ---------------------------------------------------------------------------------------------------------
 
-_SPEC = importlib.util.spec_from_file_location("talks", Path(__file__).parents[1] / "talks.py")
+_SPEC = importlib.util.spec_from_file_location("talks", Path(__file__).parents[1] / "stalls" / "talks.py")
 assert _SPEC is not None
 assert _SPEC.loader is not None
 talks = sys.modules.get("talks") or importlib.util.module_from_spec(_SPEC)

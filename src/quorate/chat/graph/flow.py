@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from quorate.chat.agent import Speaker
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.graph.checking import check_bounded
 from quorate.chat.graph.explaining import Explanation, explain
 from quorate.chat.graph.policy import Graph
 from quorate.chat.graph.shape import DiGraph
-from quorate.chat.progress import PATIENCE
-from quorate.chat.stopping import Condition
+from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError, GraphError

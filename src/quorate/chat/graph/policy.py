@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from quorate.chat.checks.findings import Finding
 from quorate.chat.facts import Choice, Fact, Thread
-from quorate.chat.findings import Finding
 from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Most, Speak, Stop

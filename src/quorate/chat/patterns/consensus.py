@@ -18,7 +18,7 @@ from quorate.chat.patterns.moderated import (
     says_yes,
     tells,
 )
-from quorate.chat.progress import PATIENCE
+from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime

@@ -10,7 +10,7 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
 from quorate.chat.patterns.forms import DebateResult, Ruling
 from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, note_of, says, tells
-from quorate.chat.progress import PATIENCE
+from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from quorate.chat.agent import checked_name
-from quorate.chat.forms import AgentPart, Count, LimitsFields, LimitsPart, Name
+from quorate.chat.files.forms import AgentPart, Count, LimitsFields, LimitsPart, Name
 from quorate.chat.patterns.consensus import Consensus
 from quorate.chat.patterns.debate import Debate
 from quorate.chat.patterns.moderated import MODERATOR, same
 from quorate.chat.patterns.review import Review
 from quorate.chat.patterns.vote import ASK, IndependentVote
-from quorate.chat.progress import PATIENCE
+from quorate.chat.stalls.progress import PATIENCE
 from quorate.core.config import Document, Fields, Form, Kind, Part
 from quorate.core.source import Problem
 from quorate.errors import ConfigError

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.graph.policy import Graph, State, said_last
 from quorate.chat.graph.shape import DiGraph as QuorateGraph
@@ -16,7 +17,6 @@ from quorate.chat.graph.shape import DiGraphEdge as QuorateEdge
 from quorate.chat.graph.shape import DiGraphNode as QuorateNode
 from quorate.chat.graph.shape import Way
 from quorate.chat.messages import BaseChatMessage, BaseMessage
-from quorate.chat.stopping import Condition
 from quorate.chat.turns import Speak, Stop, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, TerminationCondition

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from quorate.chat import messages as quorate_messages
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import SHOWN, Fact
 from quorate.chat.live import LiveRun
 from quorate.chat.messages import (
@@ -20,7 +21,6 @@ from quorate.chat.messages import (
     TaskResult,
 )
 from quorate.chat.speech import Turn
-from quorate.chat.stopping import Condition
 from quorate.chat.talk import Cast, Talk
 from quorate.chat.team import Team as QuorateTeam
 from quorate.chat.telling import Telling

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, NamedTuple, Self, cast
 from pydantic import BaseModel
 
 from quorate.chat import ledgers
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.ledgers import filled_in
 from quorate.chat.magentic import PLANNER, own_word
 from quorate.chat.messages import BaseChatMessage, BaseMessage
-from quorate.chat.stopping import Condition
 from quorate.chat.talk import Talk
 from quorate.chat.turns import Speak, Stop, TurnPolicy
 from quorate.compat.autogen import profile

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import SHOWN, Fact
 from quorate.chat.messages import BaseMessage
-from quorate.chat.stopping import Condition
 from quorate.runs.outcome import Limits
 
 PATIENCE: int | None = None

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel
 
+from quorate.chat.ending.stopping import AllOf, AnyOf, Asking, Condition
 from quorate.chat.facts import Fact
 from quorate.chat.messages import BaseMessage, StopMessage
-from quorate.chat.stopping import AllOf, AnyOf, Asking, Condition
 from quorate.compat.autogen.components import Component, ComponentBase, ComponentModel
 from quorate.compat.autogen.profile import UNSEEN, Question
 from quorate.errors import WrongState

@@ -1,0 +1,1 @@
+"""Looking at a team before it runs."""

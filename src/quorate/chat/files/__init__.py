@@ -1,0 +1,1 @@
+"""Teams as data: files, what they may say, and their schema."""

@@ -1,0 +1,285 @@
+"""A team is looked at before it runs: each rule finds its fault, and healthy teams have none."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from quorate import (
+    Agent,
+    AssistantAgent,
+    Consensus,
+    CostTermination,
+    Debate,
+    Delegate,
+    ExternalTermination,
+    FunctionalTermination,
+    FunctionCallTermination,
+    HandoffTermination,
+    IndependentVote,
+    Limits,
+    MaxMessageTermination,
+    Price,
+    ResultTermination,
+    Review,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+    SourceMatchTermination,
+    StopMessageTermination,
+    Swarm,
+    Team,
+    TextMentionTermination,
+    TextMessage,
+    TextMessageTermination,
+    Turn,
+    UserProxyAgent,
+    tool,
+)
+from quorate.chat.checks.check import check
+from quorate.chat.checks.findings import Finding
+from quorate.chat.talk import Cast
+from quorate.chat.turns import RoundRobin
+from quorate.models.context import BufferedChatCompletionContext
+from quorate.testing import ScriptedModel
+
+
+@tool(effect="read")
+def look(at: str) -> str:
+    """Look."""
+    return at
+
+
+@tool(effect="read", name="look")
+def another_look(at: str) -> str:
+    """Look otherwise."""
+    return at
+
+
+class Mute(Agent):
+    """Somebody of whom nothing is known."""
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        return TextMessage(content="", source=self.name)
+
+
+def model(window: int | None = None, *, free: bool = True, most: int = 4096) -> ScriptedModel:
+    made = ScriptedModel([])
+    made.info = dataclasses.replace(made.info, context_window=window, free=free, max_output=most)
+    return made
+
+
+def agent(name: str, **options: Any) -> AssistantAgent:
+    return AssistantAgent(name, options.pop("model", model()), description=f"{name} helps.", **options)
+
+
+ENDS = MaxMessageTermination(9)
+
+
+def robin(*members: Any, until: Any = ENDS, **options: Any) -> RoundRobinGroupChat:
+    return RoundRobinGroupChat(members or [agent("ann"), agent("ben")], termination_condition=until, **options)
+
+
+def swarm(*members: Any, until: Any = ENDS) -> Swarm:
+    return Swarm(members, termination_condition=until)
+
+
+HEALTHY: dict[str, Any] = {
+    "robin": lambda: robin(),
+    "text": lambda: robin(until=TextMentionTermination("END", ["ann"])),  # type: ignore[arg-type]
+    "selector": lambda: SelectorGroupChat([agent("ann"), agent("ben")], model(), termination_condition=ENDS),
+    "swarm": lambda: swarm(agent("ann", handoffs=["ben"]), agent("ben", handoffs=["ann"])),
+    "swarm with a person": lambda: swarm(agent("ann", handoffs=["ben"]), UserProxyAgent("ben")),
+    "swarm to outside": lambda: swarm(
+        agent("ann", handoffs=["ben", "eve"]), agent("ben"), until=HandoffTermination("eve")
+    ),
+    "swarm of strangers": lambda: swarm(Mute("a"), Mute("b")),
+    "tools": lambda: robin(
+        agent("ann", tools=[look]), agent("ben", tools=[look]), until=FunctionCallTermination("look")
+    ),
+    "result": lambda: robin(agent("ann", tools=[look]), until=ResultTermination(look)),
+    "functional": lambda: robin(until=FunctionalTermination(lambda new: True)),
+    "external": lambda: robin(until=ExternalTermination()),
+    "stop of a stranger": lambda: robin(Mute("a"), until=StopMessageTermination()),
+    "all of two": lambda: robin(until=ENDS & TextMentionTermination("END")),
+    "priced": lambda: robin(agent("a", model=model(free=False)), until=ENDS),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_team_has_neither_errors_nor_warnings(name: str) -> None:
+    report = HEALTHY[name]().check(task="Go.")
+
+    assert report.ok
+    assert [str(f) for f in report.findings if f.severity != "note"] == []
+
+
+FAULTS: dict[str, tuple[Any, str, str, str]] = {
+    "nothing ends it": (lambda: robin(until=None), "no-exit", "warning", "ends a run but its limits: 100 turns"),
+    "turns end it": (lambda: robin(until=None, max_turns=4), "no-exit", "note", "ends a run but its limits: 4"),
+    "waits for a stranger": (
+        lambda: robin(until=TextMentionTermination("END", ["zoe"])),  # type: ignore[arg-type]
+        "no-exit", "error", "no member is named 'zoe'",
+    ),
+    "waits for nobody's message": (
+        lambda: robin(until=TextMessageTermination("zoe")), "no-exit", "error", "no member is named 'zoe'",
+    ),
+    "waits for two": (
+        lambda: robin(until=ENDS & SourceMatchTermination(["zoe"])),  # type: ignore[arg-type]
+        "no-exit", "error", "no member is named 'zoe'",
+    ),
+    "one of two never fires": (
+        lambda: robin(until=ENDS | SourceMatchTermination(["zoe"])),  # type: ignore[arg-type]
+        "never-fires", "warning", "no member is named 'zoe'",
+    ),
+    "a tool that nobody has": (
+        lambda: robin(until=FunctionCallTermination("look")), "no-exit", "error", "nobody has a tool 'look'",
+    ),
+    "a result that nobody can hand in": (
+        lambda: robin(until=ResultTermination(look)), "no-exit", "error", "nobody has a tool 'look'",
+    ),
+    "a handoff that nobody makes": (
+        lambda: swarm(agent("ann"), until=HandoffTermination("eve")), "no-exit", "error", "hands over to 'eve'",
+    ),
+    "a stop that nobody sends": (
+        lambda: robin(until=StopMessageTermination()), "no-exit", "error", "no member sends a StopMessage",
+    ),
+    "no turn for the last": (
+        lambda: robin(agent("ann"), agent("ben"), agent("cy"), max_turns=2), "unreachable", "warning",
+        "at most 2 turns, so cy never",
+    ),
+    "no handoff to one": (
+        lambda: swarm(agent("ann", handoffs=["ben"]), agent("ben"), agent("cy", handoffs=["ann"])),
+        "unreachable", "warning", "hands it to cy",
+    ),
+    "a misspelt handoff": (
+        lambda: swarm(agent("ann", handoffs=["bne"]), agent("ben", handoffs=["ann"])),
+        "unknown-handoff", "error", "'bne', who is no member. Did you mean 'ben'?",
+    ),
+    "a misspelt handoff elsewhere": (
+        lambda: robin(agent("ann", handoffs=["bne"])), "unknown-handoff", "warning", "'bne', who is no member.",
+    ),
+    "a misspelt delegate": (
+        lambda: robin(agent("ann", tools=[Delegate("bne")]), agent("ben")), "unknown-delegate", "warning",
+        "'bne', who is no other member. Did you mean 'ben'?",
+    ),
+    "delegate to oneself": (
+        lambda: robin(agent("ann", tools=[Delegate("ann")]), agent("ben")), "unknown-delegate", "warning", "'ann'",
+    ),
+    "a handoff that does nothing": (
+        lambda: robin(agent("ann", handoffs=["ben"]), agent("ben")), "handoff-ignored", "warning", "RoundRobin",
+    ),
+    "two tools of one name": (
+        lambda: robin(agent("ann", tools=[look]), agent("ben", tools=[another_look])),
+        "tool-clash", "warning", "'look' is another than ann's",
+    ),
+    "nothing to tell them apart by": (
+        lambda: SelectorGroupChat([AssistantAgent(n, model()) for n in "ab"], termination_condition=ENDS),
+        "same-description", "warning", "same description as a",
+    ),
+    "a price that nobody knows": (
+        lambda: robin(agent("ann", model=model(free=False)), until=CostTermination(1)),
+        "unknown-price", "error", "price is not known",
+    ),
+    "no room for a wrap-up": (
+        lambda: robin(wrap_up="Sum up.", limits=Limits(tokens=100)), "wrap-up", "error", "leave too little",
+    ),
+    "calls before turns": (
+        lambda: robin(agent("ann", tools=[look]), max_turns=90, until=None), "limit-first", "note",
+        "90 turns may need 990 model calls; 300 are allowed",
+    ),
+    "a prompt that does not fit": (
+        lambda: robin(agent("ann", model=model(1000), system_message="x" * 8000)),
+        "context-overflow", "error", "room for 1,000",
+    ),
+    "a talk that does not fit": (
+        lambda: robin(agent("ann", model=model(8000)), until=None, max_turns=60),
+        "context-overflow", "warning", "full at about message 26",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_found_with_its_rule(name: str) -> None:
+    make, rule, severity, words = FAULTS[name]
+
+    report = make().check(task="Go.")
+
+    found = [f for f in report.findings if (f.rule, f.severity) == (rule, severity)]
+    assert found, report.findings
+    assert any(words in f.text for f in found)
+    assert report.ok == (severity != "error")
+    assert all(f.advice and f.text.endswith(".") and f.advice.endswith(".") for f in report.findings)
+
+
+def test_context_that_is_cut_never_overflows() -> None:
+    cut = agent("ann", model=model(8000), model_context=BufferedChatCompletionContext(5))
+
+    assert not [f for f in robin(cut, until=None, max_turns=60).check().findings if f.rule == "context-overflow"]
+
+
+def test_worst_case_is_told_beside_the_limits() -> None:
+    priced = model(free=False, most=100)
+    team = robin(agent("ann", model=priced, tools=[look]), until=MaxMessageTermination(4))
+
+    report = check(team, task="Go.", prices={"scripted": Price(1, 4)})
+
+    assert report.worst["turns"] == 3
+    assert report.worst["model_calls"] == 33
+    assert report.worst["tool_calls"] == report.limits["tool_calls"] == 300
+    assert report.worst["tokens"] is not None
+    assert 0 < report.worst["tokens"] < report.limits["tokens"]
+    assert report.worst["cost_usd"] is not None
+    assert 0 < report.worst["cost_usd"] <= 5
+    assert check(team, task="Go.").worst["cost_usd"] is None
+
+
+def pattern(kind: str) -> Team:
+    ann, ben, cy = (agent(name, max_tokens=50) for name in ("ann", "ben", "cy"))
+    made: dict[str, Any] = {
+        "debate": lambda: Debate([ann, ben], cy, rounds=2),
+        "vote": lambda: IndependentVote([ann, ben, cy]),
+        "consensus": lambda: Consensus([ann, ben, cy], rounds=2),
+        "review": lambda: Review(ann, [ben, cy], rounds=2),
+    }
+    found: Team = made[kind]()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "turns", "calls"), [("debate", 5, 6), ("vote", 2, 9), ("consensus", 4, 10), ("review", 4, 10)]
+)
+def test_patterns_end_by_themselves_and_say_when_at_the_latest(kind: str, turns: int, calls: int) -> None:
+    report = pattern(kind).check(task="Go.")
+
+    assert report.findings == ()
+    assert (report.worst["turns"], report.worst["model_calls"]) == (turns, calls)
+
+
+def test_limits_of_the_run_count_and_worst_comes_first() -> None:
+    team = robin(agent("ann"), agent("ben"), agent("cy"), until=SourceMatchTermination(["zoe"]))  # type: ignore[arg-type]
+
+    report = check(team, limits=Limits(turns=2))
+
+    assert report.limits["turns"] == 2
+    assert [f.severity for f in report.findings] == ["error", "warning"]
+
+
+def test_policy_may_look_at_its_team_itself() -> None:
+    class Strict(RoundRobin):
+        def check(self, cast: Cast) -> Iterator[Finding]:
+            if len(cast.names) < 3:
+                yield Finding("too-few", "error", cast.name, "There are too few.", "Add some.")
+
+    report = Team([agent("ann")], turns=Strict(), termination_condition=ENDS).check()
+
+    assert [f.rule for f in report.errors] == ["too-few"]
+    assert str(report) == "error too-few (Team): There are too few. Add some."
+
+
+def test_nothing_is_asked_and_nothing_runs() -> None:
+    asked = model()
+
+    robin(agent("ann", model=asked)).check(task="Go.")
+
+    assert asked.requests == []
