@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 from quorate.core.tuples import filled
 from quorate.errors import QuorateError
 from quorate.models.blocks import Reply, Said, ToolCall
-from quorate.models.client import CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
+from quorate.models.client import AtOnce, CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
 
 
 class Unscripted(QuorateError, AssertionError):
@@ -42,9 +42,9 @@ class ScriptedModel:
         self._calls = 0
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        return _Events(self._answered, request)
+        return _Events(answer=self._answered, request=request)
 
-    def _answered(self, request: ModelRequest) -> Iterable[ModelEvent]:
+    def _answered(self, request: ModelRequest) -> Sequence[ModelEvent]:
         self.requests.append(request)
         line = next(self._lines, _END)
         if line is _END:
@@ -91,24 +91,14 @@ class ScriptedModel:
             self.check()
 
 
-class _Events:
-    """What an async generator would be, without what the event loop does for each of those."""
+class _Events(AtOnce, eq=False):
+    """What comes of a request: all at once."""
 
-    __slots__ = ("_answer", "_events", "_request")
+    answer: Callable[[ModelRequest], Sequence[ModelEvent]]
+    request: ModelRequest
 
-    def __init__(self, answer: Callable[[ModelRequest], Iterable[ModelEvent]], request: ModelRequest) -> None:
-        self._answer, self._request = answer, request
-        self._events: Iterator[ModelEvent] | None = None
-
-    def __aiter__(self) -> _Events:
-        return self
-
-    async def __anext__(self) -> ModelEvent:
-        if self._events is None:
-            self._events = iter(self._answer(self._request))
-        for event in self._events:
-            return event
-        raise StopAsyncIteration
+    async def events(self) -> Sequence[ModelEvent]:
+        return self.answer(self.request)
 
 
 _END = object()
