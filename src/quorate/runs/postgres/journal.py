@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from quorate.errors import Conflict, StoreError
 from quorate.runs import chain
-from quorate.runs.clock import Clock
-from quorate.runs.entries import FORMAT, Entry, Payload, Redact, check_size, redacted
-from quorate.runs.inbox import Deliver, Note, Watcher
+from quorate.runs.chained import ChainedJournal, Keeps
+from quorate.runs.inbox import Note
 from quorate.runs.ledger import Balance
-from quorate.runs.stored import Head
-
-Row = tuple[int, int, bytes, str, int, int, bytes | None, bytes | None, bytes]
-"""What a commit writes of an entry: seq, run, path, kind, version, at, payload, salt, hash.
-
-One that a fork keeps of its parent has neither payload nor salt of its own.
-"""
 
 
-class Writing(Protocol):
+class Writing(Keeps["PostgresJournal"], Protocol):
     """What a journal needs of its store."""
 
-    clock: Clock
-    redact: Redact | None
-
-    async def commit(self, journal: PostgresJournal, *, sync: bool) -> None: ...
     async def spend(
         self,
         journal: PostgresJournal,
@@ -35,64 +23,29 @@ class Writing(Protocol):
         *,
         sync: bool = False,
     ) -> None: ...
-    async def read(self, id: str, *, owner: str, kinds: Sequence[str] = ()) -> list[Entry]: ...
-    async def notes(self, id: str, *, owner: str) -> list[Note]: ...
-    def watch(self, journal: PostgresJournal, watcher: Watcher) -> None: ...
-    async def end(self, journal: PostgresJournal, last: Callable[[], object], known: Collection[str]) -> list[Note]: ...
-    async def release(self, journal: PostgresJournal) -> None: ...
 
 
-class PostgresJournal:
-    """The open journal of one conversation in a PostgreSQL store."""
+class PostgresJournal(ChainedJournal[Writing]):
+    """The open journal of one conversation in a PostgreSQL store.
 
-    durable = True
-    follows_living = False
+    Attributes:
+        taken: The ids of notes that entries have now, with digests of what they said.
+    """
 
     def __init__(self, store: Writing, lease: Any, id: str, owner: str, secret: bytes) -> None:
-        self.conversation, self.owner = id, owner
+        super().__init__(store, id, owner, secret=secret, count=lease["count"], last=lease["head"])
         self.key, self.fence = lease["key"], lease["fence"] + 1
-        self._store, self._now, self._redact, self._secret = store, store.clock.now_us, store.redact, secret
-        self._count, self._last = lease["count"], lease["head"]
-        self._digests: dict[str, str] = {}
         self.written, self.head_written = self._count, self._last
-        self.rows: list[Row] = []
         self.taken: list[tuple[str, bytes]] = []
-        self.artifacts: dict[str, tuple[str, bytes]] = {}
-        self.charges: list[tuple[str, str, Payload]] = []
 
-    def append(self, run: int, path: str, kind: str, payload: Payload) -> Entry:
-        check_size(kind, payload)
-        if self._redact is not None:
-            payload = redacted(self._redact, path, kind, payload)
-        data = chain.encode(kind, payload, self._keep)
-        at, seq, salt = self._now(), self._count + 1, chain.fresh_salt()
-        self._last = chain.link(self._last, self.conversation, seq, run, path, kind, at, chain.digest(salt, data))
-        self._count = seq
-        place = path.encode(errors="surrogatepass")
-        self.rows.append((seq, run, place, kind, FORMAT, at, data, salt, self._last))
-        return Entry(seq, run, path, kind, at, payload)
+    def row(self, seq: int, run: int, path: str, *entry: Any) -> tuple[Any, ...]:
+        return seq, run, path.encode(errors="surrogatepass"), *entry
 
     def refer(self, source: Any) -> None:
-        """Keep a further entry of the parent, whose payload is read where it is."""
-        payload, salt, path = source["payload"], source["salt"], source["path"].decode(errors="surrogatepass")
-        body = source["digest"] or chain.digest(salt or b"", payload or b"")
-        self._count += 1
-        place = self._count, source["run"], path, source["kind"], source["at"]
-        self._last = chain.link(self._last, self.conversation, *place, body, source["version"])
-        self.rows.append((
-            self._count, source["run"], source["path"], source["kind"], source["version"], source["at"], None, None,
-            self._last,
-        ))  # fmt: skip
-
-    def _keep(self, text: str, media_type: str) -> str:
-        digest = self._digests.get(text)
-        if digest is None:
-            data = text.encode(errors="surrogatepass")
-            digest = chain.keyed(self._secret, data)
-            self.artifacts[digest] = media_type, data
-            if len(text) < chain.INLINE_BYTES:
-                self._digests[text] = digest
-        return digest
+        """Keep a further entry of the parent."""
+        body = source["digest"] or chain.digest(source["salt"] or b"", source["payload"] or b"")
+        path = source["path"].decode(errors="surrogatepass")
+        self.refer_to(source["run"], path, source["kind"], source["version"], source["at"], body)
 
     async def commit(self, *, sync: bool = False) -> None:
         if self.charges:
@@ -100,35 +53,11 @@ class PostgresJournal:
         elif self.rows or self.taken or sync:
             await self._store.commit(self, sync=sync)
 
-    def charge(self, ledger: str, kind: str, said: Payload) -> None:
-        self.charges.append((ledger, kind, said))
-
     async def reserve(self, ledgers: Sequence[str], decide: Callable[[list[Balance]], None]) -> None:
         await self._store.spend(self, ledgers, decide)
 
-    async def entries(self) -> list[Entry]:
-        return await self._store.read(self.conversation, owner=self.owner)
-
-    async def inbox(self) -> list[Note]:
-        return await self._store.notes(self.conversation, owner=self.owner)
-
     def take(self, note: Note) -> None:
         self.taken.append((note.id, chain.keyed(self._secret, note.same()).encode()))
-
-    def watch(self, deliver: Deliver) -> None:
-        self._store.watch(self, Watcher(deliver))
-
-    async def end(self, last: Callable[[], object], known: Collection[str]) -> list[Note]:
-        return await self._store.end(self, last, known)
-
-    def fingerprint(self, data: bytes) -> str:
-        return chain.keyed(self._secret, data)
-
-    def head(self) -> Head:
-        return Head(self._count, self._last.hex())
-
-    async def release(self) -> None:
-        await self._store.release(self)
 
 
 class Part:

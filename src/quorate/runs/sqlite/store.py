@@ -136,7 +136,7 @@ class SqliteStore:
         with self._guard:
             self._leases.begin()
             key, fence, count, last, living = self._transaction(lambda: self._lease(id, owner, take_over))
-            journal = SqliteJournal(self, key, id, owner, fence, Head(count, last.hex()), last)
+            journal = SqliteJournal(self, key, id, owner, fence, count, last)
             journal.follows_living = living
             self._open[key] = journal
             return journal
@@ -280,7 +280,7 @@ class SqliteStore:
             raise taken_id(id) from error
         key = made.lastrowid or 0
         db.execute("INSERT INTO forks VALUES (?, ?, ?)", (key, base >> SEQ_BITS, upto))
-        journal = SqliteJournal(self, key, id, owner, 0, Head(upto, last.hex()), last)
+        journal = SqliteJournal(self, key, id, owner, 0, upto, last)
         for item in first:
             if isinstance(item, Draft):
                 journal.append(*item)
