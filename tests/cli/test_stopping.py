@@ -256,6 +256,7 @@ def test_paused_run_ends_waiting_and_goes_on_when_it_is_resumed(start: Any, cli:
     process.reached("stats")
 
     told = cli("pause", process.run_id, "--by", "ann")
+    time.sleep(1)  # the run looks ten times a second, and nothing tells from outside that it has
     Path("open-stats").touch()
     code, out, err = process.end()
 
