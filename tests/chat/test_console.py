@@ -335,7 +335,7 @@ class Screen(io.StringIO):
         """Wait until some words stand there."""
         event = asyncio.Event()
         self.waits.append((words, asyncio.get_running_loop(), event))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await event.wait()
 
     def _obey(self, part: str) -> None:
@@ -480,7 +480,7 @@ async def test_nothing_is_drawn_while_a_person_types(screen: Screen) -> None:
             assert not screen.hidden
             for thread in threading.enumerate():
                 if "Refresh" in type(thread).__name__:  # the one that draws: it has been told to end
-                    await asyncio.to_thread(thread.join, 20)
+                    await asyncio.to_thread(thread.join, 60)
                     assert not thread.is_alive()
             yield message("I am Ann.", source="ann")
 

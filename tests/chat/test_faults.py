@@ -261,7 +261,7 @@ async def test_hanging_ends_at_the_limit_of_time(place: str, streaming: bool) ->
     team, talk, models = made(place, fault)
     before = asyncio.all_tasks()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         active_s = 0.3 if place == "unsafe tool" else 0.05  # that one has to have begun
         result = await lived(team, talk, streaming=streaming, limits=Limits(active_s=active_s))
 
@@ -279,7 +279,7 @@ async def test_store_that_hangs_is_left_and_the_error_says_so(place: str, monkey
     before = asyncio.all_tasks()
     monkeypatch.setattr(runs, "END_S", 0.05 if place == "store for good" else 5)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         if place == "store once":
             result = await lived(team, talk, streaming=False, limits=Limits(active_s=0.05))
             assert result.outcome.limit == "active_s"
@@ -297,7 +297,7 @@ async def test_caller_who_cancels_what_hangs_gets_it_cancelled_and_journaled(pla
     team, talk, models = made(place, fault)
     before = asyncio.all_tasks()
     working = asyncio.ensure_future(lived(team, talk, streaming=streaming, limits=None))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await fault.there.wait()
         working.cancel()
         await asyncio.wait([working])
@@ -323,7 +323,7 @@ async def test_viewer_that_fails_ends_the_run_as_cancelled_and_gets_its_own_erro
     raised: BaseException | None = None
 
     try:
-        async with asyncio.timeout(5), aclosing(team.run_stream("Go.", conversation=talk)) as items:
+        async with asyncio.timeout(60), aclosing(team.run_stream("Go.", conversation=talk)) as items:
             seen = 0
             async for _ in items:
                 seen += 1
@@ -344,7 +344,7 @@ async def test_viewer_that_hangs_does_not_hold_up_the_run() -> None:
     team = RoundRobinGroupChat([AssistantAgent("a", Model(None, ["one"]))], max_turns=1)
     before = asyncio.all_tasks()
 
-    async with asyncio.timeout(5), team.start("Go.", conversation=talk) as run, aclosing(run.events()) as items:
+    async with asyncio.timeout(60), team.start("Go.", conversation=talk) as run, aclosing(run.events()) as items:
         await anext(items)  # and never again
         result = await run.result()
 

@@ -559,7 +559,7 @@ async def test_run_is_steered_from_another_process(tmp_path: Path) -> None:
 
         async def steered() -> None:
             await post(other, ("talk", 1), "steer", "From afar.")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not (await store.notes("talk")) or not run.run.mail:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 

@@ -430,7 +430,7 @@ async def test_race_of_a_team_inside_ends_while_those_beside_it_still_speak() ->
 
         async def speak(self, turn: Turn) -> TextMessage:
             try:
-                await asyncio.wait_for(self.until.wait(), 5)
+                await asyncio.wait_for(self.until.wait(), 60)
             except asyncio.CancelledError:
                 self.cut.set()
                 raise

@@ -101,7 +101,7 @@ async def test_what_an_intervention_drops_or_breaks_on_does_not_keep_the_runtime
     with pytest.raises(KeyError):
         await runtime.send_message(Say("raise"), ONE)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await runtime.stop_when_idle()
 
 

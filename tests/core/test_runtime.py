@@ -138,7 +138,7 @@ async def test_two_agents_that_ask_each_other_at_once_get_an_error_and_not_a_dea
     async with LocalRuntime() as runtime:
         a, b = await add(runtime, "a", ask), await add(runtime, "b", ask)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             found = await asyncio.gather(*(runtime.send_message(Note(), id) for id in (a, b)), return_exceptions=True)
 
     assert sorted(type(one).__name__ for one in found) == ["Undeliverable", "str"]

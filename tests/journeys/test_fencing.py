@@ -36,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for process in running:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ async def test_killed_process_is_followed_at_once(
     first = start("begin", url, "stop")
     stopped(first)
     first.send_signal(SIGKILL)
-    first.wait(10)
+    first.wait(60)
 
     async with open_store(url) as store:
         journal = await store.open("talk")
@@ -157,7 +157,7 @@ async def test_of_processes_that_resume_at_once_exactly_one_goes_on(
     first = start("begin", url, "stop")
     assert line(first) == "announced"
     first.send_signal(SIGKILL)
-    first.wait(10)
+    first.wait(60)
 
     told = sorted(map(line, [start("resume", url) for _ in range(4)]))
 

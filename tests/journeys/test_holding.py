@@ -52,7 +52,7 @@ def start() -> Iterator[Start]:
     yield begin
     for process in running:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
@@ -106,7 +106,7 @@ async def test_lease_of_a_killed_process_is_free_at_once(place: str, start: Star
     worker = start("hold", place)
     assert line(worker) == "holding"
     worker.send_signal(signal.SIGKILL)
-    worker.wait(10)
+    worker.wait(60)
     before = time.perf_counter()
 
     async with open_store(place) as store:
@@ -159,7 +159,7 @@ async def test_ctrl_c_leaves_the_run_cancelled_and_resumable(place: str, start: 
 
     worker.send_signal(signal.SIGINT)
     let_go(worker)
-    worker.wait(10)
+    worker.wait(60)
 
     async with open_store(place) as store:
         entries = await store.read("talk")
@@ -172,7 +172,7 @@ async def test_full_disk_is_a_clear_error_and_nothing_is_corrupted(tmp_path: Pat
     # ENGINE 17: what was committed is there, what was not is not, and the run goes on
     worker = start("starve", tmp_path / "work.db", size)
     told = await asyncio.to_thread(line, worker)
-    worker.wait(10)
+    worker.wait(60)
 
     async with open_store(tmp_path / "work.db") as store:
         assert isinstance(store, SqliteStore)

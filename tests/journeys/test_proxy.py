@@ -60,7 +60,7 @@ def proxy(postgres_server: str) -> Iterator[str]:
         time.sleep(0.02)
     yield f"postgresql://quorate@/postgres?host={folder}&port=6432"
     process.kill()
-    process.wait(10)
+    process.wait(60)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -84,7 +84,7 @@ async def test_proxy_is_noticed_and_the_lease_is_one_that_expires(proxy: str, po
             await direct.open("talk")
         with pytest.raises(Conflict, match="going on in a living process"):
             await behind.open("other")
-        noticed = await asyncio.wait_for(told.get(), 5)
+        noticed = await asyncio.wait_for(told.get(), 60)
         head = await direct.verify("talk")
         await other.release()
 

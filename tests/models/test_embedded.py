@@ -293,7 +293,7 @@ async def test_closing_twice_is_fine_and_the_last_client_unloads(chat_weights: P
     await collect(second, asked("Hello", max_tokens=1))
     await second.close()
     for thread in loaded:
-        thread.join(10)
+        thread.join(60)
     assert len(loaded) == 1  # for both of them
     assert not any(thread.is_alive() for thread in loaded)
 

@@ -93,9 +93,9 @@ def test_nobody_else_is_refused() -> None:
             seen.append(type(error).__name__)
 
     waiting, go = threading.Event(), threading.Event()
-    before = threading.Thread(target=lambda: (waiting.set(), go.wait(10), other()))
+    before = threading.Thread(target=lambda: (waiting.set(), go.wait(60), other()))
     before.start()
-    waiting.wait(10)
+    waiting.wait(60)
     with offline() as block:
         go.set()
         before.join()

@@ -381,7 +381,7 @@ async def test_blocking_call_that_still_runs_is_not_made_again_whatever_reconcil
     def pay(cents: int) -> str:
         """Pay, slowly."""
         made.append("begun")
-        go.wait(5)
+        go.wait(60)
         return "receipt 7"
 
     model = ScriptedModel([PAY, "Done."])
@@ -402,7 +402,7 @@ async def test_blocking_call_that_still_runs_is_not_made_again_whatever_reconcil
 
 
 async def until(there: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await there():  # noqa: ASYNC110  # nobody tells of what comes from a thread, or into another store
             await asyncio.sleep(0.005)
 
@@ -418,7 +418,7 @@ async def test_late_outcome_comes_into_a_store_whose_run_has_closed_it(tmp_path:
     @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
-        go.wait(5)
+        go.wait(60)
         if ends == "raises":
             raise ValueError("no such account")
         return "receipt 7"
@@ -448,7 +448,7 @@ async def test_late_result_that_comes_while_siblings_work_is_used_in_the_same_at
     @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
-        go.wait(5)
+        go.wait(60)
         return "receipt 7"
 
     @tool(effect="read")
@@ -475,7 +475,7 @@ async def test_answer_of_a_person_who_was_first_stands_against_a_late_result() -
     @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
-        go.wait(5)
+        go.wait(60)
         threading.Timer(0.02, over.set).start()
         return "receipt 7"
 
@@ -485,7 +485,7 @@ async def test_answer_of_a_person_who_was_first_stands_against_a_late_result() -
     assert waiting.outcome is not None
     await talk.store.post("talk", Note(waiting.outcome.questions[0], "answer", {"happened": True, "result": "slip 9"}))
     go.set()
-    await asyncio.to_thread(over.wait, 5)
+    await asyncio.to_thread(over.wait, 60)
 
     await clerk.continue_run("talk", store=talk.store)
 

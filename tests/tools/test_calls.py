@@ -93,7 +93,7 @@ async def test_what_a_tool_raises_is_told_to_the_model(
             """Fail."""
             raise error
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         (found,) = await results([tool(effect=effect)(fail)], calls("{}", name="fail"))
 
     assert found.is_error
@@ -130,7 +130,7 @@ async def test_tool_that_returns_more_than_an_entry_may_hold_does_not_lose_the_r
 
 @pytest.mark.parametrize("blocking", [False, True])
 async def test_twenty_calls_of_one_reply_run_side_by_side_and_stay_in_order(blocking: bool) -> None:
-    together = threading.Barrier(20, timeout=5)
+    together = threading.Barrier(20, timeout=60)
     waiting = 0
     everybody = asyncio.Event()
 
@@ -151,7 +151,7 @@ async def test_twenty_calls_of_one_reply_run_side_by_side_and_stay_in_order(bloc
         return n
 
     made: Tool[..., Any] = tool(effect="read", name="meet")(meet if blocking else meet_async)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         found = await results([made], calls(*(f'{{"n":{n}}}' for n in range(20)), name="meet"))
 
     assert [r.content for r in found] == [str(n) for n in range(20)]
@@ -223,7 +223,7 @@ async def test_blocking_tools_do_not_hold_up_the_event_loop() -> None:
     @tool(effect="read")
     def wait() -> bool:
         """Wait for the event loop."""
-        return go.wait(5)
+        return go.wait(60)
 
     (found,) = await results([wait], calls("{}", name="wait"))
 
@@ -258,7 +258,7 @@ async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(
     @tool(timeout_s=0.1)
     def pay() -> str:
         """Pay, slowly."""
-        go.wait(5)
+        go.wait(60)
         paid.append("paid")
         threading.Timer(0.0, done.set).start()
         return "receipt 7"
@@ -268,7 +268,7 @@ async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(
     clerk = AssistantAgent("clerk", model, tools=[pay])
     waiting = await clerk.run(task="Pay.", conversation=talk)
     go.set()
-    await asyncio.to_thread(done.wait, 5)
+    await asyncio.to_thread(done.wait, 60)
     for _ in range(2000):
         if await talk.store.notes("talk"):
             break
@@ -293,7 +293,7 @@ async def test_late_result_of_any_other_tool_is_dropped(effect: Effect) -> None:
     @tool(effect=effect, timeout_s=0.02)
     def look() -> str:
         """Look, slowly."""
-        go.wait(5)
+        go.wait(60)
         done.set()
         return "late"
 
@@ -301,7 +301,7 @@ async def test_late_result_of_any_other_tool_is_dropped(effect: Effect) -> None:
     model = ScriptedModel([ToolCall("c0", "look", "{}"), "Done."])
     result = await AssistantAgent("clerk", model, tools=[look]).run(task="Look.", conversation=talk)
     go.set()
-    await asyncio.to_thread(done.wait, 5)
+    await asyncio.to_thread(done.wait, 60)
     await asyncio.sleep(0.01)
 
     assert result.outcome is not None
@@ -321,7 +321,7 @@ async def test_cancelling_during_a_slow_tool_returns_at_once_and_leaves_no_task(
     def block() -> str:
         """Block."""
         begun.set()
-        go.wait(5)
+        go.wait(60)
         return "late"
 
     async def wait() -> str:
@@ -336,7 +336,7 @@ async def test_cancelling_during_a_slow_tool_returns_at_once_and_leaves_no_task(
     clerk = AssistantAgent("clerk", model, tools=[slow])
     others = asyncio.all_tasks()
     run = asyncio.get_running_loop().create_task(clerk.run(task="Go.", conversation=talk))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 60)
     before = time.perf_counter()
 
     run.cancel()
@@ -347,7 +347,7 @@ async def test_cancelling_during_a_slow_tool_returns_at_once_and_leaves_no_task(
 
     ended = (await talk.entries())[-1]
     assert run.cancelled()
-    assert took < 5  # far less, where nothing else keeps the machine busy
+    assert took < 20  # far less, where nothing else keeps the machine busy
     assert left == set()
     assert (ended.kind, ended.payload["outcome"]) == ("ended", "cancelled")
     assert ("open_intents" in ended.payload) == (effect == "unsafe")

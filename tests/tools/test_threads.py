@@ -16,7 +16,7 @@ async def test_blocking_call_leaves_the_event_loop_free() -> None:
     free = threading.Event()
     asyncio.get_running_loop().call_soon(free.set)
 
-    assert await in_thread(lambda: free.wait(5))
+    assert await in_thread(lambda: free.wait(60))
 
 
 async def test_blocking_call_sees_the_context_of_who_made_it() -> None:
@@ -35,7 +35,7 @@ async def test_error_of_a_blocking_call_is_raised_where_it_is_awaited() -> None:
 
 async def test_call_that_ends_its_iteration_is_an_error_and_does_not_hang() -> None:
     # a StopIteration cannot pass through a future
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(RuntimeError, match="StopIteration"):
             await in_thread(lambda: next(iter(())))
 
@@ -60,17 +60,17 @@ async def test_what_comes_after_its_waiter_was_cancelled_is_told_to_late(fails: 
 
     def slow() -> str:
         begun.set()
-        go.wait(5)
+        go.wait(60)
         if fails:
             raise failing
         return "done"
 
     waiter = asyncio.get_running_loop().create_task(in_thread(slow, late=Late()))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 60)
     waiter.cancel()
     await asyncio.wait([waiter])
     go.set()
-    await asyncio.to_thread(told.wait, 5)
+    await asyncio.to_thread(told.wait, 60)
 
     assert waiter.cancelled()
     assert seen == ["begins", "left", (None, failing) if fails else ("done", None)]
@@ -86,7 +86,7 @@ async def test_waiter_is_cancelled_at_once_whatever_the_thread_does() -> None:
     await asyncio.wait([waiter])
 
     go.set()
-    assert time.perf_counter() - before < 5
+    assert time.perf_counter() - before < 20
 
 
 async def test_more_blocking_calls_than_there_are_threads_are_refused_and_not_queued(

@@ -358,7 +358,7 @@ def test_many_that_make_one_file_at_the_same_time_all_open_it(tmp_path: Path) ->
     together = threading.Barrier(4)
 
     def opened(path: Path) -> str:
-        together.wait(10)
+        together.wait(60)
         try:
             SqliteStore(path)._close()
         except StoreError as error:

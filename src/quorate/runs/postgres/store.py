@@ -171,7 +171,7 @@ class PostgresStore:
                 await db.execute(self._sql.new_conversation, owner, id, chain.GENESIS)
                 lease = await db.fetchrow(self._sql.lease, owner, id)
                 holder, own = lease["holder"], lease["holder"] == self.holder
-                if holder and (lease["key"] in self._open if own else not take_over and lease["alive"]):
+                if holder and (lease["key"] in self._open if own else not take_over and self._lives(lease)):
                     raise Conflict(
                         f"A run of conversation {id} is going on in a living process. Wait for it, or stop it there. "
                         "If it hangs: resume with --take-over; it can then write no more."
@@ -201,7 +201,11 @@ class PostgresStore:
         row = await self._do(self._other, lambda db: db.fetchrow(self._sql.holder, owner, id))
         if row is None or row["holder"] is None:
             return False
-        return row["key"] in self._open if row["holder"] == self.holder else row["alive"]
+        return row["key"] in self._open if row["holder"] == self.holder else self._lives(row)
+
+    def _lives(self, lease: Any) -> bool:
+        """Whether who holds a conversation lives; that his process is dead, the server may be told only later."""
+        return lease["alive"] and not self._mark.known_dead(lease["holder"])
 
     # -- forks --------------------------------------------------------------------------------------------------------
 
@@ -303,7 +307,7 @@ class PostgresStore:
         if lease is None:
             return None
         own = lease["holder"] == self.holder
-        if lease["holder"] and (lease["key"] in self._open if own else lease["alive"]):
+        if lease["holder"] and (lease["key"] in self._open if own else self._lives(lease)):
             raise going_on(id)
         return lease["key"]
 
