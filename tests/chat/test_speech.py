@@ -5,10 +5,21 @@ from typing import Any
 
 import pytest
 
-from quorate import Agent, AssistantAgent, RoundRobinGroupChat, TextMessage, Turn, conversation
+from quorate import (
+    Agent,
+    AssistantAgent,
+    MessageFilterAgent,
+    RoundRobinGroupChat,
+    TextMessage,
+    Turn,
+    conversation,
+    replay,
+)
+from quorate.chat.agents.filtering import MessageFilterConfig
 from quorate.chat.facts import Fact
 from quorate.chat.messages import BaseAgentEvent, ThoughtEvent
 from quorate.errors import ConfigError, RunFailed
+from quorate.models.views import PerSourceFilter
 from quorate.testing import ScriptedModel
 
 
@@ -268,3 +279,48 @@ async def test_item_of_a_speech_that_nobody_knows_is_refused_clearly() -> None:
         await talker().run(task="More.", conversation=other)
 
     assert not await other.store.is_held("talk")
+
+
+# -- an agent that waits for nothing ----------------------------------------------------------------------------------
+
+
+class Echo(Agent):
+    """Says again what it heard; its `speak` is a plain function."""
+
+    def speak(self, turn: Turn) -> TextMessage:
+        turn.state["said"] = turn.state.get("said", 0) + 1
+        return TextMessage(content=f"{turn.state['said']}: {turn.new[-1].to_text()}", source=self.name)
+
+
+async def test_an_agent_whose_speak_is_a_plain_function_speaks_as_any_other() -> None:
+    talk = conversation("talk")
+    filtered = MessageFilterAgent("filtered", Echo("echo"), MessageFilterConfig([PerSourceFilter("user")]))
+    team = RoundRobinGroupChat([Echo("a"), filtered, talker()], max_turns=4)
+
+    result = await team.run(task="Go.", conversation=talk)
+
+    said = [(m.source, m.to_text()) for m in result.messages if m.source != "b"]
+    assert said == [("user", "Go."), ("a", "1: Go."), ("filtered", "1: Go."), ("a", "2: b says ant")]
+    assert (await replay("talk", team=team, store=talk.store)).identical
+
+
+async def test_a_plain_speak_goes_on_after_a_kill(killed: Any) -> None:
+    # ENGINE 1: a speech that is closed is folded, whatever its speak is
+    talk = conversation("talk")
+    team = RoundRobinGroupChat([Echo("a"), talker()], max_turns=3)
+    whole = await team.run(task="Go.", conversation=talk)
+    left = await killed(await talk.entries(), before="turn", nth=3)
+
+    resumed = await team.continue_run("talk.1", store=left.store)
+
+    assert [m.to_text() for m in resumed.messages] == [m.to_text() for m in whole.messages]
+
+
+async def test_a_plain_speak_that_returns_no_message_is_told_so() -> None:
+    with pytest.raises((ConfigError, RunFailed), match=r"a\.speak\(\) returned None; it must return a message"):
+        await RoundRobinGroupChat([Forgetful("a")], max_turns=1).run(task="Go.")
+
+
+class Forgetful(Agent):
+    def speak(self, turn: Turn) -> Any:
+        return None

@@ -9,11 +9,15 @@ import pytest
 
 from quorate import (
     AssistantAgent,
+    Consensus,
+    Debate,
     DiGraphBuilder,
     GraphFlow,
     HandoffMessage,
+    IndependentVote,
     Limits,
     MaxMessageTermination,
+    Review,
     RoundRobinGroupChat,
     SelectorGroupChat,
     Swarm,
@@ -47,6 +51,32 @@ TEAMS: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "swarm": (Swarm, ["user", "t > b", "b", "t > b", "b"]),
     "side by side": (graph, ["user", "t > a+b", "a", "b"]),
 }
+
+
+PATTERNS: dict[str, Callable[..., Any]] = {
+    "debate": lambda a, b, c, **more: Debate([a, b], c, rounds=1, **more),
+    "vote": lambda a, b, c, **more: IndependentVote([a, b, c], **more),
+    "consensus": lambda a, b, c, **more: Consensus([a, b, c], rounds=1, **more),
+    "review": lambda a, b, c, **more: Review(a, [b, c], rounds=1, **more),
+}
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+async def test_patterns_tell_it_too_and_say_the_same_otherwise(kind: str) -> None:
+    def team(**more: Any) -> Any:
+        return PATTERNS[kind](agent("a"), agent("b"), agent("c"), name="t", **more)
+
+    loud, quiet = await team(emit_team_events=True).run("go"), await team().run("go")
+
+    events = [m for m in loud.messages if m.type == "SelectSpeakerEvent"]
+    assert {"a", "b", "c"} == {name for event in events for name in event.content}
+    assert [m.to_text() for m in loud.messages if m not in events] == [m.to_text() for m in quiet.messages]
+
+
+async def test_two_who_chat_may_have_it_told() -> None:
+    result = await agent("a").chat(agent("b"), "go", max_turns=1, emit_team_events=True)
+
+    assert told(result.messages) == ["a", "a and b > b", "b", "a and b > a", "a"]
 
 
 @pytest.mark.parametrize("kind", TEAMS)

@@ -169,5 +169,5 @@ def test_wrong_words_say_what_there_is(cli: Any, words: tuple[str, ...], says: s
 def test_it_is_told_of_a_run_that_ended_before_anybody_was_chosen(cli: Any) -> None:
     ran(RoundRobinGroupChat([Says("a", "x")], termination_condition=MaxMessageTermination(1)), "none")
 
-    assert cli("explain", "none").out == "Nobody was chosen to speak.\n\ncompleted: 1 messages of at most 1\n"
+    assert cli("explain", "none").out == "Nobody was chosen to speak.\n\ncompleted: 1 message of at most 1\n"
     assert "Nobody was chosen to speak in it." in cli("explain", "none", "1").err

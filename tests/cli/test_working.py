@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
+from quorate import AssistantAgent, Limits, Price, conversation
+from quorate.chat.alone import runnable
 from quorate.cli import main
+from quorate.cli.again import Again
+from quorate.cli.place import Place
 from quorate.cli.working import read_limits
 from quorate.errors import ConfigError
-from quorate.runs.outcome import Limits
+from quorate.runs.history import fold
+from quorate.testing import ScriptedModel
 
 # -- run --------------------------------------------------------------------------------------------------------------
 
@@ -275,6 +280,65 @@ def test_resume_at_a_limit_names_a_wider_one(cli: Any, stopped: Any) -> None:
 
     assert again.code == 3
     assert again.err == f"Go on with: quorate resume {stopped.run_id} --limits turns=4\n"
+
+
+@pytest.mark.parametrize("tokens", [10, 60, 120])
+def test_the_limit_that_is_suggested_lets_the_run_go_on(cli: Any, tokens: int) -> None:
+    """Also where twice the limit would not do for the very call that was refused."""
+    ran = cli("run", "team.yaml", "What is x?", "--limits", f"tokens={tokens}")
+    assert ran.code == 3
+
+    suggested = int(ran.err.split("--limits tokens=")[1].split()[0])
+    again = cli("resume", ran.run_id, "--limits", f"tokens={suggested}")
+
+    assert suggested > 2 * tokens
+    said = [line for line in again.out.splitlines() if line.startswith(("analyst: ", "critic: "))]
+    assert said, (suggested, again.out)
+
+
+async def test_the_amount_that_is_suggested_lets_the_run_go_on() -> None:
+    talk = conversation("talk")
+    prices = {"my:model": Price(input_usd=2.0, output_usd=8.0)}
+    writer = AssistantAgent("writer", ScriptedModel(["The sea is blue."], name="my:model"))
+    short = await writer.run("Write.", conversation=talk, limits=Limits(cost_usd=1e-5), prices=prices)
+    assert short.outcome is not None
+    assert short.outcome.limit == "cost_usd"
+
+    (line,) = Again("talk.1", Place("x.db")).lines(short.outcome, fold(await talk.entries())[1])
+    wider = Limits(cost_usd=float(line.split("cost_usd=")[1]))
+
+    result = await runnable(writer).continue_run("talk", store=talk.store, limits=wider, prices=prices)
+    assert result.outcome is not None
+    assert result.outcome.kind == "completed"
+
+
+def test_a_narrower_limit_than_what_was_used_suggests_more_than_that(cli: Any, stopped: Any) -> None:
+    again = cli("resume", stopped.run_id, "--limits", "turns=9,tokens=3")  # it has used some 90
+
+    assert again.code == 3
+    wanted = int(again.err.split("--limits tokens=")[1].split()[0])
+    last = cli("resume", stopped.run_id, "--limits", f"tokens={wanted}")
+    assert "critic: " in last.out
+
+
+REVIEW = """\
+type: review
+author: {type: scripted, name: author, says: ["Far from it."]}
+checks: [{title: Form, type: object, properties: {total: {type: integer}}, required: [total]}]
+rounds: 1
+"""
+
+
+def test_a_review_out_of_rounds_says_where_there_are_more(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "review.yaml").write_text(REVIEW)
+
+    ran = cli("run", "review.yaml", "Write.")
+
+    assert ran.code == 3
+    assert "after 1 version, all that its rounds allow, it does not pass: Form" in ran.out
+    assert ran.err == (
+        f"Give it more rounds in the definition of the team. Go on with: quorate resume {ran.run_id} --team FILE\n"
+    )
 
 
 def test_resume_takes_the_beginning_of_an_id_and_a_conversation(cli: Any, stopped: Any) -> None:

@@ -195,7 +195,7 @@ async def test_budget_that_is_spent_ends_the_next_run_at_once_and_says_by_whom(s
     assert result.outcome is not None
     assert (result.outcome.kind, result.outcome.limit) == ("limit", "budget acme/ann")
     assert result.stop_reason is not None
-    assert result.stop_reason.startswith("The budget acme/ann of 1 model calls is spent:")
+    assert result.stop_reason.startswith("The budget acme/ann of 1 model call is spent:")
     assert len(provider.served) == 1
     assert not [e for e in await store.read("late") if e.kind == "call"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -33,7 +33,7 @@ class Speaker(Protocol):
     def name(self) -> str: ...
     @property
     def description(self) -> str: ...
-    async def speak(self, turn: Turn) -> BaseChatMessage: ...
+    def speak(self, turn: Turn) -> BaseChatMessage | Awaitable[BaseChatMessage]: ...
 
 
 class Agent(Component, ABC):
@@ -58,8 +58,8 @@ class Agent(Component, ABC):
         self.made_at = caller()
 
     @abstractmethod
-    async def speak(self, turn: Turn) -> BaseChatMessage:
-        """Return what to say.
+    def speak(self, turn: Turn) -> BaseChatMessage | Awaitable[BaseChatMessage]:
+        """Return what to say. One that waits for anything, such as a model, is an `async def`.
 
         Args:
             turn: What the agent sees, and where it reports what it does on the way.
@@ -74,6 +74,7 @@ class Agent(Component, ABC):
         termination_condition: Condition[Any] | None = None,
         limits: Limits | None = None,
         conversation: Conversation | None = None,
+        emit_team_events: bool = False,
     ) -> TaskResult:
         """Talk with another agent: say it the task, hear its answer, and so on; see `quorate.chat.chats.chat`.
 
@@ -84,10 +85,11 @@ class Agent(Component, ABC):
             termination_condition: When it is completed before that.
             limits: What it may use.
             conversation: Where to keep it; by default a new one in memory. Inside a run it is a part of that.
+            emit_team_events: Whether it is told who speaks next, and why, before they do.
         """
         return await chats.chat(
             self, other, task, max_turns=max_turns, termination_condition=termination_condition, limits=limits,
-            conversation=conversation,
+            conversation=conversation, emit_team_events=emit_team_events,
         )  # fmt: skip
 
     async def run(

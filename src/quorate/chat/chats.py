@@ -44,6 +44,7 @@ async def chat(
     termination_condition: Condition[Any] | None = None,
     limits: Limits | None = None,
     conversation: Conversation | None = None,
+    emit_team_events: bool = False,
 ) -> TaskResult:
     """Let two agents talk: `first` says the task to `other`, who answers, and so on.
 
@@ -57,8 +58,12 @@ async def chat(
         termination_condition: When it is completed before that.
         limits: What it may use.
         conversation: Where to keep it.
+        emit_team_events: Whether it is told who speaks next, and why, before they do.
     """
-    team = between(first, other, max_turns=max_turns, termination_condition=termination_condition)
+    team = between(
+        first, other, max_turns=max_turns, termination_condition=termination_condition,
+        emit_team_events=emit_team_events,
+    )  # fmt: skip
     told = messages.TextMessage(content=task, source=first.name) if isinstance(task, str) else task
     scope = current.get()
     if conversation is None and scope is None:
@@ -67,7 +72,12 @@ async def chat(
 
 
 def between(
-    first: Speaker, other: Speaker, *, max_turns: int, termination_condition: Condition[Any] | None = None
+    first: Speaker,
+    other: Speaker,
+    *,
+    max_turns: int,
+    termination_condition: Condition[Any] | None = None,
+    emit_team_events: bool = False,
 ) -> Team:
     """Return two agents as a team: `other` speaks first, since `first` has said the task.
 
@@ -76,7 +86,7 @@ def between(
     """
     return Team(
         [other, first], turns=Alternating(max_turns), termination_condition=termination_condition,
-        name=f"{first.name} and {other.name}",
+        name=f"{first.name} and {other.name}", emit_team_events=emit_team_events,
     )  # fmt: skip
 
 

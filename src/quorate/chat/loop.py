@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Coroutine
 from copy import deepcopy
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat.ending.verdicts import check, later, now
@@ -13,7 +14,7 @@ from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.feed import Feed, viewers
 from quorate.chat.hearing import cut_late, fact_heard, hear
 from quorate.chat.racing import Race
-from quorate.chat.speech import Turn
+from quorate.chat.speech import Turn, spoken
 from quorate.chat.talk import Cast, Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
 from quorate.core import telemetry
@@ -366,11 +367,16 @@ async def _speech(
         else:
             if talk.cast.runtime is None and not run.recorded and not run.is_replay:
                 speaking = member.agent.speak(turn)
+                if not isinstance(speaking, CoroutineType):
+                    speaking = spoken(speaking)
             else:
                 speaking = placing.speak(talk.cast, member.agent, turn)
             if telemetry.spans is not None:
                 about = getattr(member.agent, "description", "")
-                speaking = telemetry.spans.speech(speaking, name, about, run.id, path, expected=EXPECTED)
+                speaking = telemetry.spans.speech(
+                    speaking,  # pyright: ignore[reportUnknownArgumentType]: narrowed to a coroutine of it knows not what
+                    name, about, run.id, path, expected=EXPECTED,
+                )  # fmt: skip
             message = await speaking
         if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")

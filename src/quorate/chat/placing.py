@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from quorate.chat.messages import BaseChatMessage
+from quorate.chat.speech import Turn, spoken
 from quorate.core.agents import BaseAgent
 from quorate.core.hosting import AgentRuntime
 from quorate.core.identity import AgentId
@@ -29,7 +30,6 @@ from quorate.runs.steps import step
 if TYPE_CHECKING:
     from quorate.chat.agent import Speaker
     from quorate.chat.facts import Thread
-    from quorate.chat.speech import Turn
     from quorate.chat.talk import Cast
 
 STEP = "intervention"
@@ -87,10 +87,10 @@ class Participant(BaseAgent):
             )
         turn = message.turn
         if turn.scope.is_owned_here():
-            message.said = await message.agent.speak(turn)
+            message.said = await spoken(message.agent.speak(turn))
         else:  # the runtime runs it in a task of its own, and the team does nothing else meanwhile
             with turn.scope.lent():
-                message.said = await message.agent.speak(turn)
+                message.said = await spoken(message.agent.speak(turn))
         return message.said
 
 
@@ -155,7 +155,7 @@ async def speak(cast: Cast | None, agent: Speaker, turn: Turn) -> BaseChatMessag
     if verdict is not None and verdict.get("dropped") == "turn":
         return await _heed(turn, None, verdict)
     if cast is None or cast.runtime is None or turn.run.is_replay:
-        said, verdict = await agent.speak(turn), None
+        said, verdict = await spoken(agent.speak(turn)), None
     else:
         said, verdict = await _asked(cast, agent, turn)
     verdict = _recorded(turn) or verdict

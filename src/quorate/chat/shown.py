@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from quorate.core.words import counted
 from quorate.models.blocks import ToolCall
 from quorate.tools.calls import describe
 
@@ -95,7 +96,7 @@ def call_line(call: FunctionCall, result: FunctionExecutionResult | None) -> Lin
 
 def tokens(count: int) -> str:
     """Return a number of tokens in words."""
-    return "1 token" if count == 1 else f"{count:,} tokens"
+    return counted(count, "token")
 
 
 def money(usd: float | None) -> str:
@@ -126,11 +127,6 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {word} ago"
     return "now"
-
-
-def counted(number: int, word: str, several: str = "") -> str:
-    """Return a number and its noun, whose plural has an `s` if nothing else is said."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {several or word + 's'}"
 
 
 def cost_note(message: BaseMessage, *, stats: bool = False) -> str:

@@ -6,7 +6,7 @@ of the reply of step 1 whenever it is needed, live and when folding, by the same
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
@@ -223,6 +223,11 @@ class Turn(Struct, eq=False):
         if not self.facts or self.facts[-1].message is not message:
             ref = f"{self.run.number}:{self.scope.path}"
             self._keep(("json", message.dump()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
+
+
+async def spoken(said: BaseChatMessage | Awaitable[BaseChatMessage]) -> BaseChatMessage:
+    """Return what an agent said, whether its `speak` is to be awaited or a plain function."""
+    return await said if isinstance(said, Awaitable) else said
 
 
 def made_of(closing: Entry, entries: Sequence[Entry], run: Any) -> dict[int, Made]:

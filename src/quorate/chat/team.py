@@ -178,7 +178,7 @@ def _checked(participants: Sequence[Speaker]) -> tuple[Speaker, ...]:
         name = getattr(member, "name", None)
         if not isinstance(name, str) or not callable(getattr(member, "speak", None)):
             raise ConfigError(
-                f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`."
+                f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`, or `def`."
             )
         if name in seen:
             raise ConfigError(f"Two participants are named {name!r}. Each needs a name of its own.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from quorate.cli.place import Place
 from quorate.runs.budget import Budget
 from quorate.runs.entries import Payload
 from quorate.runs.history import RunRecord
-from quorate.runs.outcome import DEFAULT_LIMITS, Limits, Outcome
+from quorate.runs.outcome import DEFAULT_LIMITS, Outcome
 
 WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
 """The limits that are whole numbers."""
@@ -57,11 +58,12 @@ class Again:
             later = f" or the next {budget.per}" if budget.per else ""
             yield f"Wait for calls under way{later}, or give it more. " + self.hint("--budget", _more(budget))
         elif reached in DEFAULT_LIMITS:
-            yield self.hint("--limits", f"{reached}={_wider(record.limits, reached)}")
-        elif "." in reached:
-            agent = shown.inline(reached.rpartition(".")[0])
+            yield self.hint("--limits", f"{reached}={_wider(record, reached)}")
+        elif reached:
+            who, _, name = reached.rpartition(".")
             changed = () if self.words else ("--team", "FILE")
-            yield f"Give {agent} more in the definition of the team. " + self.hint(*changed)
+            what = f"{shown.inline(who)} more" if who else f"it more {shown.inline(name)}"
+            yield f"Give {what} in the definition of the team. " + self.hint(*changed)
         else:
             yield self.hint()
 
@@ -75,9 +77,15 @@ def _more(budget: Budget) -> str:
     return replace(budget, **{name: 2 * value for name, value in budget.amounts().items()}).words()
 
 
-def _wider(limits: Limits, name: str) -> str:
-    value = 2 * (getattr(limits, name) or DEFAULT_LIMITS[name])
-    return str(int(value)) if name in WHOLE else f"{value:g}"
+def _wider(record: RunRecord, name: str) -> str:
+    """Return a value of a limit with which a run can go on that reached it."""
+    used = record.active_s if name == "active_s" else record.meter().figures()[name] or 0.0
+    least = max(2 * used, used + 4 * record.needs)
+    value = 2 * (getattr(record.limits, name) or DEFAULT_LIMITS[name])
+    if value < least:
+        step = 10.0 ** (math.floor(math.log10(least)) - 1)
+        value = math.ceil(least / step) * step
+    return f"{value:.0f}" if name in WHOLE else f"{value:g}"
 
 
 def ways(said: dict[str, Any], place: Place) -> list[str]:

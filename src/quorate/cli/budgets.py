@@ -125,7 +125,7 @@ def _amount(amount: Amount, *, priced: bool = True) -> str:
     if not any(amount):
         return "-"
     money = shown.money(amount[1] / NANO) if priced else "cost unknown"
-    return f"{amount[0]:,} tokens, {money}"
+    return f"{shown.tokens(amount[0])}, {money}"
 
 
 def _unknown(usage: Usage) -> str:

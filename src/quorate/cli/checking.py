@@ -13,6 +13,7 @@ from quorate.cli.lists import print_table
 from quorate.cli.printing import print_json
 from quorate.cli.project import find_project
 from quorate.cli.working import read_limits
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 
 STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -48,18 +49,12 @@ def _print(found: Report) -> None:
     elif not found.findings:
         print(f"{found.team}: nothing was found.")
     if found.worst:
-        worst = [f"{_figure(name, found.worst[name])} {WORDS[name]}" for name in WORDS]
+        worst = [_figure(name, found.worst[name]) for name in WORDS]
         print(f"At most, within its limits: {', '.join(worst)}.")
 
 
-WORDS = {
-    "turns": "turns",
-    "model_calls": "model calls",
-    "tool_calls": "tool calls",
-    "tokens": "tokens",
-    "cost_usd": "to pay",
-}
+WORDS = {"turns": "turn", "model_calls": "model call", "tool_calls": "tool call", "tokens": "token", "cost_usd": ""}
 
 
 def _figure(name: str, value: float | None) -> str:
-    return shown.money(value) if name == "cost_usd" else f"{value or 0:,.0f}"
+    return f"{shown.money(value)} to pay" if name == "cost_usd" else counted(value or 0, WORDS[name])

@@ -69,7 +69,7 @@ def _lines(found: Comparison) -> Iterator[Line]:
     for difference in found.differences[:MOST]:
         yield from _difference(found, difference)
     if len(found.differences) > MOST:
-        yield [(f"… {len(found.differences) - MOST} more differences: --json has them all.", "dim")]
+        yield [(f"… {shown.counted(len(found.differences) - MOST, 'more difference')}: --json has them all.", "dim")]
     if found.same:
         yield [(f"{shown.counted(found.same, 'item')} after the first difference are the same.", "dim")]
     words = found.words()

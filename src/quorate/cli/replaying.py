@@ -79,7 +79,7 @@ async def _opened(run: str, place: Place, store: str | None) -> AsyncGenerator[t
 
 
 def _report(report: ReplayReport) -> Iterator[str]:
-    compared = f"{report.entries:,} entries compared, no outside call made"
+    compared = f"{shown.counted(report.entries, 'entry', 'entries')} compared, no outside call made"
     given = (
         f", {shown.counted(report.given, 'turn')} taken as given: the code changed after them, or they were given up"
         if report.given

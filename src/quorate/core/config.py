@@ -80,6 +80,10 @@ def nothing(document: Document) -> Iterable[Problem]:
     return ()
 
 
+UNREAD = "?"
+"""The type of a part with a fault, for who looks at the document around it."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A type that documents may name.
@@ -92,6 +96,8 @@ class Kind:
         make: Makes the object of its fields; `cls` itself by default.
         values: Reads the fields back from an object; by default its attributes of the same names.
         check: Looks at a whole document of this type, in its normal form, for what no single field can show.
+        rough: Whether `check` also looks at one with faults, so that all is told at once: it then gets the fields as
+            they stand there, and parts of the type `UNREAD` in the place of those with faults.
         version: The version of its fields.
         migrations: How the fields of an older version, as data, become those of the next one; by the older one's
             number. A version that has none cannot be read any more.
@@ -105,6 +111,7 @@ class Kind:
     make: Callable[..., Any] | None = None
     values: Callable[[Any], Mapping[str, Any]] | None = None
     check: Callable[[Document], Iterable[Problem]] = nothing
+    rough: bool = False
     version: int = 1
     migrations: Mapping[int, Callable[[Document], Document]] = field(
         default_factory=dict[int, Callable[[Document], Document]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from quorate.core.config import Document, Kind, Part, Registry, normal
+from quorate.core.config import UNREAD, Document, Kind, Part, Registry, normal
 from quorate.core.problems import problems_of
 from quorate.core.source import Problem, Source, Where, cut, near
 from quorate.errors import ConfigError
@@ -59,10 +59,13 @@ class _Reading:
             return None
         fields = self.fields(kind, given, where)
         parts = {
-            name: self.parts(mark, given.get(name), (*where, name), many, make)
+            name: self.parts(mark, given[name] if name in given else _left_out(kind, name), (*where, name), many, make)
             for name, (mark, many) in kind.parts.items()
         }
         if fields is None or len(self.problems) > before:
+            if kind.rough:
+                sketch = _sketch(kind, given, {name: written for name, (_, written) in parts.items()})
+                self.problems += [p._replace(where=(*where, *p.where)) for p in kind.check(sketch)]
             return None
         told = {name: data[name] for name in kind.told() if data.get(name) is not None}
         document = normal(kind, fields, {name: written for name, (_, written) in parts.items()}, told)
@@ -133,10 +136,9 @@ class _Reading:
         if given is None:
             return None, None
         if not many:
-            return self.one(mark, given, where, make) or (None, None)
+            return self.one(mark, given, where, make) or (None, _unread(given))
         items: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]: it is JSON; a wrong shape is told by `fields`
-        several = [self.one(mark, item, (*where, i), make) for i, item in enumerate(items)]
-        found = [pair for pair in several if pair is not None]
+        found = [self.one(mark, item, (*where, i), make) or (None, _unread(item)) for i, item in enumerate(items)]
         return [made for made, _ in found], [written for _, written in found]
 
     def one(self, mark: Part, data: Any, where: Where, make: bool) -> tuple[Any, Any] | None:
@@ -164,6 +166,23 @@ class _Reading:
             return (kind.make or kind.cls)(**values)
         except ValueError as error:  # ConfigError is one: it says what does not go together
             return self.wrong(where, str(error))
+
+
+def _unread(data: Any) -> Document:
+    """Return what stands for a part with a fault: its name, where that can be told."""
+    name: Any = data.get("name") if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]: it is JSON
+    return {"type": UNREAD} | ({"name": name} if isinstance(name, str) else {})
+
+
+def _sketch(kind: Kind, given: Document, parts: Document) -> Document:
+    """Return what can be told of a document with faults: its fields as they stand there, and its parts."""
+    lists = {name for name, (_, many) in kind.parts.items() if many}
+    return {"type": kind.id, **given, **{n: [] if p is None and n in lists else p for n, p in parts.items()}}
+
+
+def _left_out(kind: Kind, name: str) -> Any:
+    """Return what stands for a part that a document leaves out: nothing, or no parts where none is a list."""
+    return [] if kind.fields.model_fields[name].get_default(call_default_factory=True) == [] else None
 
 
 def _a(role: str) -> str:

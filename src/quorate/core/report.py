@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from quorate.core.identity import AgentId
+from quorate.core.words import counted
 
 _SHOWN = 50
 
@@ -42,7 +43,7 @@ class RuntimeReport:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"{'running' if self.running else 'not running'}, {self.unfinished} messages unfinished"
+        yield f"{'running' if self.running else 'not running'}, {counted(self.unfinished, 'message')} unfinished"
         yield f"agents: {len(self.agents)} of {len(self.types)} types"
         busy = [agent for agent in self.agents if agent.busy or agent.queued]
         yield from _some(f"  {a.id} ({a.cls}): {'busy' if a.busy else 'free'}, {a.queued} queued" for a in busy)

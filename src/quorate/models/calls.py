@@ -397,8 +397,9 @@ def _capped(run: Run, meter: Meter, price: Rate, bound: int, request: ModelReque
     if worst > left:
         prompt = price.usd(bound, 0) or 0.0
         cap = int(cap * max(0.0, left - prompt) / (worst - prompt)) if worst > prompt else 0
-        if cap < min(FLOOR_TOKENS, wanted):
-            raise meter.out_of_money()
+        least = min(FLOOR_TOKENS, wanted)
+        if cap < least:
+            raise meter.out_of_money(price.usd(bound, least) or 0.0)
         worst = price.usd(bound, cap) or 0.0
     return (request if cap == wanted else request.capped(cap)), worst
 

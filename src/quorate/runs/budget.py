@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
 from quorate.runs.ledger import NANO, Balance, Ledgers, nano
@@ -71,8 +72,10 @@ class Budget:
 
     def allowed(self) -> list[str]:
         """Return what is limited, in words."""
-        forms = {"cost_usd": "${:.10g}", "tokens": "{:,} tokens", "model_calls": "{:,} model calls"}
-        return [forms[name].format(value) for name, value in self.amounts().items()]
+        words = {"tokens": "token", "model_calls": "model call"}
+        return [
+            counted(value, words[name]) if name in words else f"${value:.10g}" for name, value in self.amounts().items()
+        ]
 
     def given(self) -> Payload:
         """Return it as plain data, without what was left out."""
@@ -246,7 +249,7 @@ class Shared:
     def money_left(self) -> float:
         return min((_left(budget, found) - self.spare[1] for budget, found in self._looked_up), default=float("inf"))
 
-    def out_of_money(self) -> Halt:
+    def out_of_money(self, needs: float) -> Halt:
         return self._spent(*min(self._looked_up, key=lambda item: _left(*item)))
 
     def hold(self, tokens: int, usd: float) -> None:
@@ -289,6 +292,6 @@ def _left(budget: Budget, found: Balance) -> float:
 def _why(budget: Budget, found: Balance) -> str:
     per = f" a {budget.per}" if budget.per else ""
     money = f" and ${found.nano_usd / NANO:.4f}" if budget.cost_usd is not None else ""
-    used = f"{found.tokens:,} tokens{money} were used by {found.calls} calls"
-    held = f", {found.held_tokens:,} tokens are reserved by {found.held_calls} more" if found.held_calls else ""
+    used = f"{counted(found.tokens, 'token')}{money} were used by {counted(found.calls, 'call')}"
+    held = f", {counted(found.held_tokens, 'token')} reserved by {found.held_calls} more" if found.held_calls else ""
     return f"The budget {budget.scope} of {' and '.join(budget.allowed())}{per} is spent: {used}{held}."

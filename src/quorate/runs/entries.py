@@ -31,7 +31,7 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `stop` | root | somebody outside asked to stop: `reason`, empty with `late`, where the attempt had ended already |
 | `pause`, `unpause` | root | a person paused the attempt, or took that back: `id`, `by` |
 | `unwrapped` | root | the wrap-up of a run at a limit could not be had: `reason` |
-| `ended` | root | an attempt ended: `outcome`, `reason`, figures, `wrap_up` (the path of its step) |
+| `ended` | root | an attempt ended: `outcome`, `reason`, figures, `wrap_up` (its step), `needs` (what was too much) |
 
 An entry that a redaction hook changed has `redacted`.
 An erased entry is read with the payload of `tombstone`: `erased`, and what every reader of its kind needs.

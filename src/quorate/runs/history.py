@@ -46,6 +46,7 @@ class RunRecord:
     started_at: int = 0
     last_at: int = 0
     active_s: float = 0.0
+    needs: float = 0.0
     closed: bool = False
     stop_reason: str = ""
     intents: dict[str, Entry] = field(default_factory=dict[str, Entry])
@@ -148,7 +149,7 @@ class RunRecord:
             said.get("until", 0),
         )
         self.unsure.update(said.get("under_way", ()))
-        self.active_s = said["active_s"]
+        self.active_s, self.needs = said["active_s"], said.get("needs", 0.0)
         self.closed = said["outcome"] == "completed" or bool(said.get("closed"))
         if said.get("cause"):
             self.void.update(e.seq for e in self.entries if e.path == said["cause"] and e.kind == "error")

@@ -55,7 +55,7 @@ class Purse(Protocol):
 
     def cap(self, bound: int, wanted: int) -> int: ...
     def money_left(self) -> float: ...
-    def out_of_money(self) -> Halt: ...
+    def out_of_money(self, needs: float) -> Halt: ...
     def hold(self, tokens: int, usd: float) -> None: ...
     def settle(
         self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None
@@ -70,6 +70,7 @@ class Meter:
     Tokens and money of calls under way are held as reservations of their worst case, so that parallel calls can never
     overshoot together. A meter that is `inside` another passes all on to it. `cost_known` turns False with the first
     call whose price nobody knows. `full` are the limits as they were set, where a part of them is kept for a wrap-up.
+    `needs` is what a call takes at least, in tokens or dollars, that one of these limits did not allow.
     """
 
     __slots__ = (
@@ -89,6 +90,7 @@ class Meter:
         "near_tool_calls",
         "near_turns",
         "near_usd",
+        "needs",
         "prompt_tokens",
         "tell",
         "tokens",
@@ -103,7 +105,7 @@ class Meter:
         self.turns = self.model_calls = self.tool_calls = 0
         self.tokens = self.prompt_tokens = self.completion_tokens = self.cached_tokens = 0
         self.held_tokens = self.unsettled_tokens = 0
-        self.cost_usd = self.held_usd = 0.0
+        self.cost_usd = self.held_usd = self.needs = 0.0
         self.cost_known = True
         self.halted: Outcome | None = None
         self.inside: Purse | None = None
@@ -181,7 +183,9 @@ class Meter:
         left = limits.tokens - self.tokens - self.held_tokens - bound
         if left >= wanted:
             return wanted
-        if left < min(FLOOR_TOKENS, wanted):
+        least = min(FLOOR_TOKENS, wanted)
+        if left < least:
+            self.needs = bound + least
             raise self.reached("tokens")
         return left
 
@@ -190,11 +194,16 @@ class Meter:
         left = self.limits.cost_usd - self.cost_usd - self.held_usd
         return left if self.inside is None else min(left, self.inside.money_left())
 
-    def out_of_money(self) -> Halt:
-        """Note which limit of money was reached, this one or one around it, and return what to raise."""
+    def out_of_money(self, needs: float) -> Halt:
+        """Note which limit of money was reached, this one or one around it, and return what to raise.
+
+        Args:
+            needs: The dollars that the call takes at least.
+        """
         left = self.limits.cost_usd - self.cost_usd - self.held_usd
         if self.inside is not None and self.inside.money_left() < left:
-            return self.inside.out_of_money()
+            return self.inside.out_of_money(needs)
+        self.needs = needs
         return self.reached("cost_usd")
 
     def hold(self, tokens: int, usd: float) -> None:
@@ -241,7 +250,7 @@ class Meter:
     def count_on(self, before: Meter) -> None:
         """Go on from what earlier attempts used."""
         for name in Meter.__slots__:
-            if name not in {"full", "limits", "halted", "inside", "tell"} and not name.startswith("near_"):
+            if name not in {"full", "limits", "halted", "inside", "needs", "tell"} and not name.startswith("near_"):
                 setattr(self, name, getattr(before, name))
 
     def spent(self) -> Spent:

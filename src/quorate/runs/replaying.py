@@ -28,10 +28,10 @@ from quorate.runs.scope import current
 
 FREE = {
     "call": frozenset({"digest", "worst_usd", "base", "blocks", "parts", "ledgers", "near"}),
-    "ended": frozenset({"active_s", "under_way", "wrap_up"}),
+    "ended": frozenset({"active_s", "needs", "under_way", "wrap_up"}),
 }
 """What is not compared: how a call's entry tells its request (that is rebuilt, and compared whole), the price of that
-day, seconds, and threads that outlived the attempt."""
+day, seconds, what a call would have taken that was not allowed, and threads that outlived the attempt."""
 OF_TEXT = frozenset({"bound", "cap"})
 """What follows from the length of texts, and cannot be compared once one was erased."""
 NOTES = {"steer": "steer", "heard": "queue", "interrupt": "interrupt"}

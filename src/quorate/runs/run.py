@@ -675,6 +675,8 @@ def ended_payload(run: Run, outcome: Outcome, active_s: float) -> Payload:
                 payload[name] = list(getattr(outcome, name))
     if run.under_way:  # threads, which outlive the attempt
         payload["under_way"] = sorted(run.under_way)
+    if outcome.kind == "limit" and run.meter.needs:
+        payload["needs"] = round(run.meter.needs, 9)
     if run.wrapped:
         payload["wrap_up"] = run.wrapped
     payload.update(run.meter.figures())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from quorate.core.words import counted
 from quorate.errors import StoreError, Tampered
 from quorate.runs import chain
 from quorate.runs.erasing import is_tombstone
@@ -158,8 +159,8 @@ class _Found:
             if seq > head.length and hashes.get(head.length, b"").hex() == head.hash:
                 return self.inserted(head.length + 1)
         return Tampered(
-            f"The head of {self.conversation} was altered: it says {head.length} entries and hash {head.hash[:8]}…, "
-            f"and there are {seq}, the last of hash {last.hex()[:8]}….",
+            f"The head of {self.conversation} was altered: it says {counted(head.length, 'entry', 'entries')} and hash "
+            f"{head.hash[:8]}…, and there are {seq}, the last of hash {last.hex()[:8]}….",
             what="altered",
             entry=seq,
         )

@@ -27,6 +27,7 @@ from quorate.chat.files.document import dump, kind, load_team, team_from_documen
 from quorate.chat.files.vocabulary import AGENTS, CONDITIONS, CONTEXTS, TEAMS
 from quorate.chat.messages import TextMessage
 from quorate.chat.patterns.kinds import PATTERNS
+from quorate.chat.patterns.review import Review
 from quorate.chat.selector import PROMPT, SelectorGroupChat
 from quorate.chat.speech import Turn
 from quorate.chat.team import RoundRobinGroupChat, Team
@@ -816,3 +817,58 @@ def test_code_is_run_at_a_lower_level_only_where_the_file_says_it_and_who_runs_i
 def test_code_executor_with_what_is_no_data_is_not_dumped(agent: CodeExecutorAgent, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         dump(RoundRobinGroupChat([agent]))
+
+
+def test_a_review_by_checks_alone_needs_no_list_of_reviewers() -> None:
+    text = "type: review\nauthor: {type: user_proxy, name: ann}\nchecks: [{title: Form, type: object}]\n"
+
+    team = load_team(text)
+
+    assert isinstance(team, Review)
+    assert team.reviewers == ()
+    assert load_team(team.document or {}).document == team.document == dump(team)
+
+
+FAULTS = {
+    "teams": (
+        (
+            "type: round_robin\nparticipants:\n"
+            "  - {type: user_proxy, name: ann, descripton: Helps.}\n"
+            "  - {type: user_proxy, name: ann}\n"
+            "  - {type: user_proxy, name: ben}\n"
+            "patience: many\n"
+            "termination_condition: {type: text_mention, text: END, sources: [zoe]}\n"
+        ),
+        [
+            "<text>:3:35: 'descripton' is no field of user_proxy. Did you mean 'description'?",
+            "<text>:4:30: Two participants are named 'ann'. Each needs a name of its own.",
+            "<text>:6:11: patience should be a whole number, not 'many'.",
+            "<text>:7:65: No participant is named 'zoe'. There are: ann, ann, ben.",
+        ],
+    ),
+    "patterns": (
+        (
+            "type: debate\nmoderator: ann\nsides:\n"
+            "  - {type: assistant, name: ann}\n"
+            "  - {type: user_proxy, name: ben}\n"
+            "judge: {type: user_proxy, name: ben}\nrounds: 0\n"
+        ),
+        ["model_client", "'ann' leads through it", "'ben'", "rounds"],
+    ),
+    "nothing there": ("type: round_robin\nmax_turns: none\n", ["participants", "max_turns"]),
+    "no list": (
+        "type: independent_vote\nparticipants: ann\nvoters: [ben]\nagree: 0\n",
+        ["participants", "'ben'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_faults_of_fields_and_faults_between_members_are_told_together(what: str) -> None:
+    text, expected = FAULTS[what]
+
+    with pytest.raises(ConfigError) as refused:
+        load_team(text)
+
+    told = str(refused.value)
+    assert [words for words in expected if words not in told] == [], told

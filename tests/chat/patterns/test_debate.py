@@ -73,3 +73,13 @@ def test_what_cannot_be_is_refused(options: Any) -> None:
         debate([], **options)
     with pytest.raises(ConfigError, match="at least two sides"):
         Debate([AssistantAgent("a", ScriptedModel([]))], AssistantAgent("b", ScriptedModel([])))
+
+
+@pytest.mark.parametrize(("rounds", "words"), [(1, "There is 1 round."), (2, "There are 2 rounds.")])
+async def test_sides_are_told_how_many_rounds_there_are(rounds: int, words: str) -> None:
+    sides = [AssistantAgent(name, ScriptedModel([f"{name} says {n}." for n in range(2)])) for name in ("ann", "ben")]
+    judge = AssistantAgent("judge", ScriptedModel(['{"winner": "ann", "reason": "So.", "synthesis": "Yes."}']))
+
+    result = await Debate(sides, judge, rounds=rounds).run(task="Go.")
+
+    assert next(m.to_text() for m in result.messages if m.source == "moderator").endswith(words)

@@ -235,7 +235,7 @@ async def test_pattern_cut_after_any_entry_comes_to_what_the_uninterrupted_one_c
 
     assert problems == []
     assert whole.outcome is not None
-    assert whole.outcome.kind == "completed" or (kind == "review" and whole.outcome.kind == "stalled")
+    assert whole.outcome.kind == "completed" or (kind == "review" and whole.outcome.kind == "limit")
     assert (whole.value is not None) == (whole.outcome.kind == "completed" and kind in VALUES)
 
 

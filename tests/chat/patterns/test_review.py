@@ -107,7 +107,7 @@ async def test_schema_is_a_check(schema: Any) -> None:
     assert "It is no Invoice" in told[0]
 
 
-async def test_run_out_of_versions_is_stalled_and_goes_on_with_more_of_them() -> None:
+async def test_run_out_of_versions_is_at_its_limit_of_rounds_and_goes_on_with_more_of_them() -> None:
     talk = conversation("talk")
     lines = ["Far too long a text.", "Still too long a text.", "Short."]
 
@@ -115,10 +115,12 @@ async def test_run_out_of_versions_is_stalled_and_goes_on_with_more_of_them() ->
         return Review(author(*said), checks=[is_short], rounds=rounds)
 
     result = await team(2, *lines[:2]).run(task="Write.", conversation=talk)
-    assert (kind(result), result.value) == ("stalled", None)
-    assert result.stop_reason == "after 2 versions it does not pass: is_short"
+    assert (kind(result), result.value) == ("limit", None)
+    assert result.outcome is not None
+    assert result.outcome.limit == "rounds"
+    assert result.stop_reason == "after 2 versions, all that its rounds allow, it does not pass: is_short"
     same = await team(2).continue_run("talk", store=talk.store)
-    assert kind(same) == "stalled"
+    assert kind(same) == "limit"
     again = await team(3, lines[2]).continue_run("talk", store=talk.store)
 
     assert (kind(again), again.value.work) == ("completed", "Short.")
@@ -135,7 +137,7 @@ async def test_run_out_of_versions_is_stalled_and_goes_on_with_more_of_them() ->
 async def test_check_that_fails_or_breaks_never_lets_a_work_pass(function: Any, told: str) -> None:
     result = await Review(author("A"), checks=[Check("rule", function)], rounds=1).run(task="Write.")
 
-    assert kind(result) == "stalled"
+    assert kind(result) == "limit"
     result = await Review(author("A", "B"), checks=[Check("rule", function)], rounds=2).run(task="Write.")
     assert any(f"- rule: {told}" in m.to_text() for m in result.messages)
 
@@ -188,7 +190,7 @@ async def test_no_run_ends_completed_while_a_check_fails(seed: int) -> None:
         assert result.value.work == [m.to_text() for m in result.messages if m.source == "author"][-1]
         assert all(result.value.work in seen for seen in asked.values())
     else:
-        assert kind(result) == "stalled"
+        assert kind(result) == "limit"
         assert result.value is None
 
 

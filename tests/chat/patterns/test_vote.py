@@ -155,7 +155,7 @@ async def test_without_a_quorum_nothing_is_decided() -> None:
     result = await IndependentVote(agents).run(task="Which?")
 
     assert (result.value.answer, result.value.decided) == ("", False)
-    assert result.stop_reason == "no quorum: 1 valid ballots of at least 2"
+    assert result.stop_reason == "no quorum: 1 valid ballot of at least 2"
 
 
 async def test_tie_goes_to_what_more_drafted_then_to_the_first_and_is_told() -> None:

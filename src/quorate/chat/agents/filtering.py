@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Fact
-from quorate.chat.speech import Turn
+from quorate.chat.speech import Turn, spoken
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks
 from quorate.models.views import MessageFilterConfig
@@ -52,7 +52,7 @@ class MessageFilterAgent(Agent):
         turn.see_only(self.filter.among([message.source for message in turn.thread]))
         if isinstance(turn.memory, Blocks):
             turn.memory = self.filter.view(turn.memory)
-        said = await self.wrapped_agent.speak(turn)
+        said = await spoken(self.wrapped_agent.speak(turn))
         return said if said.source == self.name else said.model_copy(update={"source": self.name})
 
 

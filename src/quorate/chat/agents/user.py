@@ -11,6 +11,7 @@ from quorate.chat.agent import Agent
 from quorate.chat.agents.person import is_terminal
 from quorate.chat.speech import Turn
 from quorate.core.lazy import lazy
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.models.blocks import Origin
 from quorate.runs.entries import Payload
@@ -100,7 +101,11 @@ class UserProxyAgent(Agent):
             return messages.TextMessage(content=self.default_auto_reply, source=self.name)
         turn.state["auto_replies"] = 0
         if self.human_input_mode == "NEVER":
-            why = f"{last.source} asked to end." if last is not None and ends else f"I answered {said} times by myself."
+            why = (
+                f"{last.source} asked to end."
+                if last is not None and ends
+                else f"I answered {counted(said, 'time')} by myself."
+            )
             return messages.StopMessage(content=why, source=self.name)
         answer = await self._said(turn)
         return messages.StopMessage(content="exit", source=self.name) if answer.to_text() == "exit" else answer

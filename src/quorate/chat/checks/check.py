@@ -18,6 +18,7 @@ from quorate.chat.selector import Selector
 from quorate.chat.talk import Cast
 from quorate.chat.turns import Handoffs, RoundRobin
 from quorate.core.source import near
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.models.calls import prompt_bound
 from quorate.runs.outcome import Limits
@@ -99,7 +100,8 @@ def _exit(about: _About) -> Iterator[Finding]:
     dead = list(never_firing(cast))
     fires = can_fire(cast.condition, cast)
     if goes_on_forever(cast) and fires is False:
-        limits = f"its limits: {about.allowed['turns']:,.0f} turns, {about.allowed['model_calls']:,.0f} model calls"
+        turns, calls = about.allowed["turns"], about.allowed["model_calls"]
+        limits = f"its limits: {counted(turns, 'turn')}, {counted(calls, 'model call')}"
         if dead:
             why = "; ".join(why for _, why in dead)
             text = f"Its condition can never end a run: {why}. Only limits do."
@@ -121,7 +123,7 @@ def _unreachable(about: _About) -> Iterator[Finding]:
         if turns < len(cast.names):
             left = ", ".join(cast.names[turns:])
             yield Finding(
-                "unreachable", "warning", left, f"A run has at most {turns} turns, so {left} never speaks.",
+                "unreachable", "warning", left, f"A run has at most {counted(turns, 'turn')}, so {left} never speaks.",
                 "Allow more turns, or leave them out.",
             )  # fmt: skip
     elif isinstance(cast.turns, Handoffs):
@@ -253,7 +255,8 @@ def _limits(about: _About) -> Iterator[Finding]:
     if about.allowed["model_calls"] < calls < math.inf:
         yield Finding(
             "limit-first", "note", "limits",
-            f"{turns:,.0f} turns may need {calls:,.0f} model calls; {about.allowed['model_calls']:,.0f} are allowed.",
+            f"{counted(turns, 'turn')} may need {counted(calls, 'model call')}; "
+            f"{about.allowed['model_calls']:,.0f} are allowed.",
             "Widen model_calls, or lower turns or max_tool_iterations, if it must not end at that limit.",
         )  # fmt: skip
 
@@ -280,7 +283,7 @@ def _contexts(about: _About) -> Iterator[Finding]:
                 yield Finding(
                     "context-overflow", "warning", member.name,
                     f"With messages of {USUAL_TOKENS} tokens its context of {window:,} is full at about message "
-                    f"{room:,}; a run may have {turns:,.0f} turns.",
+                    f"{room:,}; a run may have {counted(turns, 'turn')}.",
                     "Give it a model_context, such as HeadAndTailChatCompletionContext, or fewer turns.",
                 )  # fmt: skip
 

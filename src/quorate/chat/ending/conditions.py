@@ -13,6 +13,7 @@ from quorate.chat.ending.idle import NoProgressTermination
 from quorate.chat.ending.stopping import NEVER, AllOf, AnyOf, Asking, Condition
 from quorate.chat.facts import Fact
 from quorate.chat.result import ResultTermination
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.run import Run
 
@@ -87,7 +88,7 @@ class MaxMessageTermination(Condition[int]):
         return memory + (fact.message is not None or (self.include_agent_event and fact.event is not None))
 
     def reason(self, memory: int) -> str | None:
-        return f"{memory} messages of at most {self.max_messages}" if memory >= self.max_messages else None
+        return f"{counted(memory, 'message')} of at most {self.max_messages}" if memory >= self.max_messages else None
 
 
 @dataclass(frozen=True)

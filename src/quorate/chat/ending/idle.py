@@ -9,6 +9,7 @@ from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact
 from quorate.chat.stalls.stock import all_stock
 from quorate.chat.stalls.wording import ALIKE, Wording, is_much, wording
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 
 LATELY = 12
@@ -59,7 +60,7 @@ class NoProgressTermination(Condition[Lately]):
         return memory._replace(results=(*memory.results, *fresh)[-RESULTS:], found=memory.found or bool(fresh))
 
     def reason(self, memory: Lately) -> str | None:
-        return f"{memory.idle} messages in a row said nothing new" if memory.idle >= self.messages else None
+        return f"{counted(memory.idle, 'message')} in a row said nothing new" if memory.idle >= self.messages else None
 
 
 def _is_new(said: Wording, lately: tuple[Wording, ...]) -> bool:

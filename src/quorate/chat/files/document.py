@@ -190,7 +190,7 @@ def _kind_of(cls: type[Any]) -> Kind:
     if issubclass(cls, Team):
         fields = fields_of(cls, form_of)
         known = {"participants", "termination_condition"} <= set(fields.model_fields)
-        return Kind(id, "team", cls, fields, check=check_team if known else nothing)
+        return Kind(id, "team", cls, fields, check=check_team if known else nothing, rough=known)
     if issubclass(cls, Condition):
         return Kind(id, "condition", cls, fields_of(cls, form_of))  # pyright: ignore[reportUnknownArgumentType]: of whatever memory
     for role, method in _ROLES.items():

@@ -671,9 +671,33 @@ def _conditions(document: Document | None, way: Where) -> Iterator[tuple[Where, 
 
 
 TEAMS = (
-    Kind("round_robin", "team", RoundRobinGroupChat, RoundRobinFields, values=_of_team, check=check_team),
-    Kind("swarm", "team", Swarm, SwarmFields, values=_of_team, check=check_team),
-    Kind("graph_flow", "team", GraphFlow, GraphFlowFields, values=_of_graph, check=check_team),
-    Kind("magentic_one", "team", magentic.MagenticOneGroupChat, MagenticFields, values=_of_magentic, check=check_team),
-    Kind("selector", "team", selector.SelectorGroupChat, SelectorFields, values=_of_selector, check=check_team),
+    Kind(
+        "round_robin",
+        "team",
+        RoundRobinGroupChat,
+        RoundRobinFields,
+        values=_of_team,
+        check=check_team,
+        rough=True,
+    ),
+    Kind("swarm", "team", Swarm, SwarmFields, values=_of_team, check=check_team, rough=True),
+    Kind("graph_flow", "team", GraphFlow, GraphFlowFields, values=_of_graph, check=check_team, rough=True),
+    Kind(
+        "magentic_one",
+        "team",
+        magentic.MagenticOneGroupChat,
+        MagenticFields,
+        values=_of_magentic,
+        check=check_team,
+        rough=True,
+    ),
+    Kind(
+        "selector",
+        "team",
+        selector.SelectorGroupChat,
+        SelectorFields,
+        values=_of_selector,
+        check=check_team,
+        rough=True,
+    ),
 )

@@ -15,6 +15,7 @@ from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.tuples import filled
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -194,7 +195,8 @@ class Graph:
             for road in self._roads[name]:
                 way, edge, key, need, _, yes, no = road
                 if edge.at_most is not None and memory.times.get(way, 0) >= edge.at_most:
-                    rows.append((name, way.number, edge.target, 0, f"it has fired {edge.at_most} times, its bound"))
+                    why = f"it has fired {counted(edge.at_most, 'time')}, its bound"
+                    rows.append((name, way.number, edge.target, 0, why))
                 elif edge.condition is None or edge.check_condition(message):
                     rows.append(yes)
                     fired.append(road)

@@ -22,6 +22,7 @@ from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits
 
@@ -101,7 +102,7 @@ class Objecting:
         if agreed >= self.quorum:
             return self._stop(memory, f"{agreed} of {len(self.others)} can live with it", reached=True)
         if memory.rounds >= self.rounds:
-            why = f"no consensus after {memory.rounds} rounds: {listed(objectors)} cannot live with it"
+            why = f"no consensus after {counted(memory.rounds, 'round')}: {listed(objectors)} cannot live with it"
             return self._stop(memory, why, reached=False)
         text = REVISE.format(objectors=listed(objectors), proposer=self.proposer)
         return Speak((self.proposer,), f"{len(objectors)} objected", says(text, self.moderator), {"phase": "propose"})
@@ -143,6 +144,7 @@ class Consensus(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        emit_team_events: bool = False,
     ) -> None:
         if len(participants) < 2:
             raise ConfigError("Consensus needs at least two participants: one proposes, the others object.")
@@ -155,6 +157,6 @@ class Consensus(Team):
         policy = Objecting(names[0], names[1:], rounds=rounds, quorum=quorum, moderator=moderator)
         super().__init__(
             participants, turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name,
-            description=description,
+            description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
         self.rounds, self.quorum, self.moderator = rounds, quorum, moderator

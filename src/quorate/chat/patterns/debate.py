@@ -14,10 +14,11 @@ from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits
 
-OPEN = "Make your case, and answer what the others say. There are {rounds} rounds."
+OPEN = "Make your case, and answer what the others say. There {rounds}."
 JUDGE = (
     "{judge}, you have heard all sides. Say who made the better case ({sides}, or draw), why, and what to hold true."
 )
@@ -68,9 +69,8 @@ class Debating:
     def next(self, memory: Debated, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         at, sides = memory.spoken, self.sides
         if at < self.rounds * len(sides):
-            said = () if at else says(
-                OPEN.format(rounds=self.rounds), self.moderator
-            )  # fmt: skip
+            are = f"{'is' if self.rounds == 1 else 'are'} {counted(self.rounds, 'round')}"
+            said = () if at else says(OPEN.format(rounds=are), self.moderator)
             speakers = sides if self.parallel else (sides[at % len(sides)],)
             return Speak(speakers, f"round {at // len(sides) + 1} of {self.rounds}", said, {"phase": "argue"})
         if memory.ruling is None:
@@ -119,6 +119,7 @@ class Debate(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        emit_team_events: bool = False,
     ) -> None:
         if len(sides) < 2:
             raise ConfigError("Debate needs at least two sides.")
@@ -129,7 +130,7 @@ class Debate(Team):
         policy = Debating(names, judge.name, rounds=rounds, parallel=parallel, moderator=moderator)
         super().__init__(
             [*sides, judge], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
-            name=name, description=description,
+            name=name, description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
         self.sides, self.judge, self.rounds = tuple(sides), judge, rounds
         self.parallel, self.moderator = parallel, moderator

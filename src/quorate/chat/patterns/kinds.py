@@ -36,6 +36,7 @@ class PatternFields(Fields):
         None, min_length=1, description="What a last answer shall say when a limit is reached; it is reserved for."
     )
     description: str = Field("A team of agents.", description="What it is for.")
+    emit_team_events: bool = Field(False, description="Whether it is told who was chosen to speak, and why.")
 
 
 class DebateFields(PatternFields):
@@ -95,7 +96,7 @@ class ReviewFields(PatternFields):
 
 
 def _shared(team: Any, *names: str) -> dict[str, Any]:
-    shared = ("moderator", "limits", "patience", "wrap_up", "name", "description")
+    shared = ("moderator", "limits", "patience", "wrap_up", "name", "description", "emit_team_events")
     return {name: getattr(team, name) for name in (*names, *shared)}
 
 
@@ -123,8 +124,8 @@ def _of_review(team: Review) -> Mapping[str, Any]:
 
 def check_pattern(document: Document) -> Iterator[Problem]:
     """Look for names that are there twice, or that of the moderator, and for voters who are not there."""
-    moderator: str = document["moderator"]
-    seen: set[str] = {moderator}
+    moderator: Any = document.get("moderator", MODERATOR)
+    seen: set[Any] = {moderator} if isinstance(moderator, str) else set()
     for way, member in _members(document):
         name: str = "" if isinstance(member, str) else member.get("name", "")
         if name in seen:
@@ -148,10 +149,18 @@ def _members(document: Document) -> Iterator[tuple[tuple[str | int, ...], Docume
 
 
 PATTERNS: tuple[Kind, ...] = (
-    Kind("debate", "team", Debate, DebateFields, values=_of_debate, check=check_pattern),
-    Kind("independent_vote", "team", IndependentVote, VoteFields, values=_of_vote, check=check_pattern),
-    Kind("consensus", "team", Consensus, ConsensusFields, values=_of_consensus, check=check_pattern),
-    Kind("review", "team", Review, ReviewFields, values=_of_review, check=check_pattern),
+    Kind("debate", "team", Debate, DebateFields, values=_of_debate, check=check_pattern, rough=True),
+    Kind(
+        "independent_vote",
+        "team",
+        IndependentVote,
+        VoteFields,
+        values=_of_vote,
+        check=check_pattern,
+        rough=True,
+    ),
+    Kind("consensus", "team", Consensus, ConsensusFields, values=_of_consensus, check=check_pattern, rough=True),
+    Kind("review", "team", Review, ReviewFields, values=_of_review, check=check_pattern, rough=True),
 )
 
 __all__ = ["PATTERNS"]

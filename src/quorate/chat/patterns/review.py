@@ -27,6 +27,7 @@ from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
+from quorate.core.words import counted
 from quorate.errors import ConfigError, ModelError
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Limits, Outcome
@@ -192,7 +193,7 @@ class Reviewing:
         passed = [Passed(check=check.name) for check in self.checks]
         passed += [Passed(check=who, comments=why) for who, _, why in memory.verdicts]
         result = ReviewResult(work=memory.text, rounds=memory.rounds, passed=passed)
-        reason = f"version {memory.rounds} passed {len(passed)} checks"
+        reason = f"version {memory.rounds} passed {counted(len(passed), 'check')}"
         return Stop(reason, tells(result, "{work}", self.moderator), {"phase": "over"})
 
     def _again(self, memory: Reviewed, problems: Sequence[tuple[str, str]]) -> Speak:
@@ -203,7 +204,8 @@ class Reviewing:
         """
         names = listed(name for name, _ in problems)
         if memory.rounds >= self.rounds:
-            raise Halt(Outcome("stalled", f"after {memory.rounds} versions it does not pass: {names}"))
+            why = f"after {counted(memory.rounds, 'version')}, all that its rounds allow, it does not pass: {names}"
+            raise Halt(Outcome("limit", why, limit="rounds"))
         text = AGAIN.format(problems="\n".join(f"- {name}: {why}" for name, why in problems), author=self.author)
         return Speak((self.author,), f"it did not pass {names}", says(text, self.moderator), {"phase": "write"})
 
@@ -212,7 +214,7 @@ class Review(Team):
     """One writes, and writes again, until the work passes all its checks: code first, then agents, then people.
 
     `result.value` is a `ReviewResult`. A run never ends `completed` while a check fails: after the last round it ends
-    `stalled`, and can go on with more of them. So it takes no termination condition.
+    by the `limit` of its rounds, and can go on with more of them. So it takes no termination condition.
 
     Args:
         author: Who writes.
@@ -240,6 +242,7 @@ class Review(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        emit_team_events: bool = False,
     ) -> None:
         if not reviewers and not checks:
             raise ConfigError("Review needs something to pass: reviewers, or checks.")
@@ -252,7 +255,7 @@ class Review(Team):
         policy = Reviewing(author.name, [agents, people], made, rounds=rounds, moderator=moderator)
         super().__init__(
             [author, *reviewers], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
-            name=name, description=description,
+            name=name, description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
         self.author, self.reviewers, self.checks = author, tuple(reviewers), tuple(checks)
         self.rounds, self.moderator = rounds, moderator

@@ -23,6 +23,7 @@ from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.hosting import AgentRuntime
+from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.outcome import Limits
 
@@ -184,8 +185,9 @@ class Voting:
             tie=sum(points == tally[best.number] for points in tally.values()) > 1,
         )  # fmt: skip
         if not decided:
-            return self._stop(f"no quorum: {len(valid)} valid ballots of at least {self.quorum}", result)
-        return self._stop(f"answer {best.number} won with {tally[best.number]} of {sum(tally.values())} points", result)
+            return self._stop(f"no quorum: {counted(len(valid), 'valid ballot')} of at least {self.quorum}", result)
+        points = counted(sum(tally.values()), "point")
+        return self._stop(f"answer {best.number} won with {tally[best.number]} of {points}", result)
 
     def _stop(self, reason: str, result: VoteResult) -> Stop:
         return Stop(reason, tells(result, "{answer}", self.moderator), {"phase": "over"})
@@ -225,6 +227,7 @@ class IndependentVote(Team):
         runtime: AgentRuntime | None = None,
         name: str | None = None,
         description: str = "A team of agents.",
+        emit_team_events: bool = False,
     ) -> None:
         if len(participants) < 2:
             raise ConfigError("IndependentVote needs at least two participants: one alone has nobody to differ from.")
@@ -242,7 +245,7 @@ class IndependentVote(Team):
         check_names([p.name for p in everybody], moderator)
         super().__init__(
             everybody, turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name,
-            description=description,
+            description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
         self.drafters, self.voters = tuple(participants), None if voters is None else tuple(choosing)
         self.method, self.agree, self.quorum, self.key = method, agree, quorum, key
