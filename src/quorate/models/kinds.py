@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -187,6 +188,18 @@ def opened(held: Held) -> ModelClient:
         ConfigError: What it needs is not there, such as its key.
     """
     return read(held.registry, plain(held.document, "the model's document"), "model")[0]
+
+
+def missing_key(held: Held) -> str:
+    """Return the environment variable that a model's key would be read from and that is not set; empty if none is."""
+    document = held.document
+    if document["type"] == "chat_completion_cache":
+        client = document["client"]
+        return registry.missing_key(client if isinstance(client, str) else Held.of(client, held.registry))
+    if document["type"] != "openai" or document.get("api_key") is None:
+        return ""
+    environment: str = document["api_key"]["env"]
+    return environment if not os.environ.get(environment) else ""
 
 
 def about(held: Held) -> ModelInfo:

@@ -47,6 +47,12 @@ FINISHES: dict[str, Finish] = {
 Wire = dict[str, Any]
 
 
+def missing_key(environment: str = KEY_ENVIRONMENT, base_url: str | None = None) -> str:
+    """Return the environment variable that has to have a key and has none; empty if one is there or none is needed."""
+    needed = base_url is None and not os.environ.get(URL_ENVIRONMENT)
+    return environment if needed and not os.environ.get(environment) else ""
+
+
 class OpenAIChat:
     """Answers with a chat model reached over HTTP, by the official SDK.
 

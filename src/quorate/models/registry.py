@@ -71,6 +71,18 @@ def open_model(spec: str) -> ModelClient:
     return _PROVIDERS[provider](model)
 
 
+def missing_key(spec: str) -> str:
+    """Return the environment variable that a model's key would be read from and that is not set; empty if none is."""
+    if type(spec) is not str:
+        return _kinds().missing_key(spec)
+    provider, _ = check_model(spec)
+    if provider != "openai":
+        return ""
+    from quorate.models import openai
+
+    return openai.missing_key()
+
+
 def info_of(spec: str) -> ModelInfo:
     """Return what a price can be looked up by, without opening the model."""
     if type(spec) is not str:

@@ -38,6 +38,7 @@ from quorate import (
 )
 from quorate.chat.checks.check import check
 from quorate.chat.checks.findings import Finding
+from quorate.chat.files.document import load_team
 from quorate.chat.talk import Cast
 from quorate.chat.turns import RoundRobin
 from quorate.models.context import BufferedChatCompletionContext
@@ -283,3 +284,56 @@ def test_nothing_is_asked_and_nothing_runs() -> None:
     robin(agent("ann", model=asked)).check(task="Go.")
 
     assert asked.requests == []
+
+
+@pytest.fixture
+def keyless(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "SOME_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def keys(team: Any) -> list[tuple[str, str, str]]:
+    return [(f.severity, f.where, f.text) for f in team.check().findings if f.rule == "missing-key"]
+
+
+def test_a_key_that_is_not_set_is_told_once_with_its_variable(keyless: pytest.MonkeyPatch) -> None:
+    inner = robin(agent("cy", model="openai:gpt-5"))
+    inner.name = "inner"
+    members = [agent("ann", model="openai:gpt-5"), agent("ben", model="openai:gpt-5-mini"), agent("eve"), inner]
+    team = SelectorGroupChat(members, "openai:gpt-5", termination_condition=ENDS)
+
+    found = keys(team)
+
+    text = "Its model needs a key, and the environment variable OPENAI_API_KEY is not set here."
+    assert found == [("warning", "ann, ben, selection and planning, cy", text)]
+    assert team.check().ok
+    keyless.setenv("OPENAI_API_KEY", "k")
+    assert keys(team) == []
+
+
+def test_a_server_of_ones_own_needs_no_key(keyless: pytest.MonkeyPatch) -> None:
+    keyless.setenv("OPENAI_BASE_URL", "http://localhost:1")
+
+    assert keys(robin(agent("ann", model="openai:small"))) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [
+        ("{type: openai, model: gpt-5}", "OPENAI_API_KEY"),
+        ("{type: openai, model: x, base_url: 'http://localhost:1', api_key: {env: SOME_KEY}}", "SOME_KEY"),
+        ("{type: chat_completion_cache, client: {type: openai, model: gpt-5}}", "OPENAI_API_KEY"),
+        ("{type: chat_completion_cache, client: openai:gpt-5}", "OPENAI_API_KEY"),
+        ("{type: openai, model: x, base_url: 'http://localhost:1', api_key: null}", ""),
+        ("embedded", ""),
+    ],
+)
+def test_the_key_of_a_model_in_a_team_file_is_looked_for(
+    keyless: pytest.MonkeyPatch, model: str, variable: str
+) -> None:
+    text = f"type: round_robin\nparticipants:\n  - {{type: assistant, name: ann, model_client: {model}}}\n"
+
+    found = keys(load_team(text, secrets=["SOME_KEY"]))
+
+    assert [words.split("variable ")[1].split()[0] for _, _, words in found] == ([variable] if variable else [])

@@ -15,16 +15,18 @@ from quorate.chat.delegate import Delegate
 from quorate.chat.handoff import Handoff
 from quorate.chat.live import Runnable, check_money
 from quorate.chat.selector import Selector
-from quorate.chat.talk import Cast
+from quorate.chat.talk import Cast, casts
 from quorate.chat.turns import Handoffs, RoundRobin
 from quorate.core.source import near
 from quorate.core.words import counted
 from quorate.errors import ConfigError
+from quorate.models import registry
 from quorate.models.calls import prompt_bound
 from quorate.runs.outcome import Limits
 from quorate.runs.prices import Price
 
 BYTES_PER_TOKEN = 4
+KEY = "missing-key"
 USUAL_TOKENS = 300
 """How long a message usually is, for the estimate of when a context is full."""
 
@@ -70,7 +72,7 @@ class _About:
 
 def _found(about: _About) -> Iterator[Finding]:
     rules: Sequence[Callable[[_About], Iterator[Finding]]] = (
-        _exit, _unreachable, _handoffs, _tools, _roles, _money, _wrap_up, _limits, _contexts,
+        _exit, _unreachable, _handoffs, _tools, _roles, _keys, _money, _wrap_up, _limits, _contexts,
     )  # fmt: skip
     for rule in rules:
         yield from rule(about)
@@ -84,6 +86,8 @@ def _inside(member: Any, task: str, prices: Mapping[str, Price] | None) -> Itera
     if not isinstance(inner, Runnable) or inner.cast().members == (member,):
         return
     for one in check(inner, task=task, prices=prices).findings:
+        if one.rule == KEY:  # told of all together
+            continue
         yield Finding(one.rule, one.severity, f"{getattr(member, 'name', '')} / {one.where}", one.text, one.advice)
 
 
@@ -230,6 +234,21 @@ def _worst(
     uses = any(getattr(member, "offered", getattr(member, "tools", {})) for member in cast.members)
     found["tool_calls"] = allowed["tool_calls"] if uses else 0
     return {name: found[name] for name in ("turns", "model_calls", "tool_calls", "tokens", "cost_usd")}
+
+
+def _keys(about: _About) -> Iterator[Finding]:
+    """Yield the keys that are missing here, of models that are opened for each run, in teams inside too."""
+    needed: dict[str, list[str]] = {}
+    for asking in (asking for inner in casts(about.cast) for asking in (*inner.members, inner.turns)):
+        client: Any = getattr(asking, "model_client", None)
+        if isinstance(client, str) and (variable := registry.missing_key(client)):
+            needed.setdefault(variable, []).append(getattr(asking, "name", "selection and planning"))
+    for variable, who in needed.items():
+        yield Finding(
+            KEY, "warning", ", ".join(dict.fromkeys(who)),
+            f"Its model needs a key, and the environment variable {variable} is not set here.",
+            f"Set {variable} where the team runs.",
+        )  # fmt: skip
 
 
 def _money(about: _About) -> Iterator[Finding]:
