@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -187,7 +188,7 @@ def test_function_that_makes_a_team_of_something_is_told(cli: Any, project: Any)
 def test_module_without_the_name_of_a_team_is_told_how_to_name_it(cli: Any, project: Any, end: str) -> None:
     ran = cli("run", f"{project.module}{end}", "x")
 
-    assert ran.err == f"quorate: {project.module}{end} is Python. Name the team in it: {project.module}:TEAM.\n"
+    assert ran.err == f"quorate: {project.module}{end} is Python. Name the team in it: {project.module}.py:TEAM.\n"
 
 
 def test_debug_raises_the_error(cli: Any) -> None:
@@ -339,6 +340,68 @@ def test_a_review_out_of_rounds_says_where_there_are_more(cli: Any, tmp_path: Pa
     assert ran.err == (
         f"Give it more rounds in the definition of the team. Go on with: quorate resume {ran.run_id} --team FILE\n"
     )
+
+
+SEA = """\
+from quorate import AssistantAgent, RoundRobinGroupChat
+from quorate.testing import ScriptedModel
+from {beside} import LINES
+
+team = RoundRobinGroupChat([AssistantAgent("a", ScriptedModel(LINES))], max_turns=1)
+"""
+
+
+@pytest.fixture
+def sea(tmp_path: Path) -> Path:
+    """A Python file with a team, in a folder of its own, that imports what lies beside it."""
+    folder = tmp_path / "sea"
+    folder.mkdir()
+    names = f"beside_{tmp_path.name}", f"team_{tmp_path.name}"
+    (folder / f"{names[0]}.py").write_text("LINES = [f'Wave {n}.' for n in range(9)]\n")
+    (folder / f"{names[1]}.py").write_text(SEA.format(beside=names[0]))
+    return folder / f"{names[1]}.py"
+
+
+def pasted(cli: Any, line: str) -> Any:
+    """Run a command as it was printed, with a wider limit."""
+    words = shlex.split(line.rpartition("quorate ")[2])
+    return cli(*words, "--limits", "turns=5") if "--limits" not in words else cli(*words)
+
+
+@pytest.mark.parametrize("start", ["above", "beside", "elsewhere"])
+def test_a_python_file_is_run_from_anywhere_and_its_hint_works_there(
+    cli: Any, sea: Path, start: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = {"above": sea.parent.parent, "beside": sea.parent, "elsewhere": tmp_path_factory.mktemp("other")}[start]
+    monkeypatch.chdir(at)
+    file = sea if start == "elsewhere" else sea.relative_to(at)
+    refused = cli("run", str(file), "Go.")
+    assert refused.err == f"quorate: {file} is Python. Name the team in it: {file}:TEAM.\n"
+
+    ran = cli("run", f"{file}:team", "Go.")
+    again = pasted(cli, ran.err)
+
+    assert (ran.code, again.code) == (3, 3)
+    assert "a: Wave 0." in ran.out
+    assert "a: Wave 1." in again.out
+
+
+@pytest.mark.parametrize("spec", ["file", "module"])
+def test_the_hint_for_a_store_elsewhere_names_the_file_that_is_there(
+    cli: Any, sea: Path, spec: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sea.parent)
+    (sea.parent / "quorate.toml").write_text("")
+    ran = cli("run", f"{sea.name if spec == 'file' else sea.stem}:team", "Go.")
+    store = sea.parent / ".quorate" / "quorate.db"
+    monkeypatch.chdir(tmp_path_factory.mktemp("other"))
+
+    told = cli("show", ran.run_id, "--store", str(store)).out.splitlines()
+    refused = cli("resume", ran.run_id, "--store", str(store))
+    again = pasted(cli, next(line for line in told if "Go on with: " in line))
+
+    assert f"{sea.name}:team" in refused.err
+    assert (again.code, again.err.startswith("Go on with: quorate resume ")) == (3, True)
 
 
 def test_resume_takes_the_beginning_of_an_id_and_a_conversation(cli: Any, stopped: Any) -> None:

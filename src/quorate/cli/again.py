@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from quorate.chat import shown
+from quorate.cli import definition as definitions
 from quorate.cli.place import Place
+from quorate.cli.project import find_project
 from quorate.runs.budget import Budget
 from quorate.runs.entries import Payload
 from quorate.runs.history import RunRecord
@@ -35,8 +37,7 @@ class Again:
     @classmethod
     def of(cls, run_id: str, place: Place, record: RunRecord) -> Again:
         """Return how to go on with a run that a journal tells of."""
-        in_python = record.document is None and record.app
-        return cls(run_id, place, ("--app", record.app) if in_python else ())
+        return cls(run_id, place, in_python(record, place))
 
     def command(self, *more: str) -> str:
         """Return the command, empty for a run that is kept nowhere."""
@@ -71,6 +72,13 @@ class Again:
         yield f"{said['id']}: {shown.clean(said['text'])}"
         if self.place is not None:
             yield from ways(said, self.place)
+
+
+def in_python(record: RunRecord, place: Place) -> tuple[str, ...]:
+    """Return the words that name the team of a run that was built in Python, none for another."""
+    if record.document is not None or not record.app:
+        return ()
+    return "--app", definitions.here(record.app, place, find_project().root)
 
 
 def _more(budget: Budget) -> str:

@@ -85,7 +85,10 @@ def top(
 @app.command()
 def run(
     team: Annotated[
-        str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TEAM", help="A team file, or MODULE:TEAM or FILE.py:TEAM in Python.", show_default=False
+        ),
     ],
     task: Annotated[
         str, typer.Argument(metavar="TASK", help="What to work on; - reads it from the input.", show_default=False)
@@ -114,7 +117,10 @@ def run(
 @app.command(short_help="Tell what a run may use, before it starts.")
 def forecast(
     team: Annotated[
-        str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TEAM", help="A team file, or MODULE:TEAM or FILE.py:TEAM in Python.", show_default=False
+        ),
     ],
     task: Annotated[
         str, typer.Argument(metavar="TASK", help="What to work on; - reads it from the input.", show_default=False)
@@ -132,7 +138,10 @@ def forecast(
 @app.command(short_help="Look for what is wrong with a team, before it runs.")
 def check(
     team: Annotated[
-        str, typer.Argument(metavar="TEAM", help="A team file, or MODULE:TEAM in Python.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TEAM", help="A team file, or MODULE:TEAM or FILE.py:TEAM in Python.", show_default=False
+        ),
     ],
     task: Annotated[str, typer.Option(metavar="TASK", help="What it would work on, for the estimates.")] = "",
     limits: Limits = None,

@@ -6,6 +6,7 @@ a team file names is never imported.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from quorate.cli.project import Project, load_app
 from quorate.errors import ConfigError
 from quorate.runs.entries import Payload
 
-_IN_PYTHON = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+_IN_PYTHON = re.compile(r"([^\W\d][\w.]*|.+\.py):[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Definition:
 
 
 def named(text: str, project: Project) -> Definition:
-    """Return the team that `quorate run` was given: a file, or `module:name` in Python.
+    """Return the team that `quorate run` was given: a file, or in Python `module:name` or `file.py:name`.
 
     Raises:
         ConfigError: There is none, or something is wrong in it.
@@ -44,8 +45,7 @@ def named(text: str, project: Project) -> Definition:
         return _in_python(text, project, known="")
     module = Path(text.removesuffix(".py"))
     if Path(f"{module}.py").is_file() and (text.endswith(".py") or not module.exists()):
-        dotted = module.stem if module.is_absolute() else ".".join(module.parts)
-        raise ConfigError(f"{text} is Python. Name the team in it: {dotted}:TEAM.")
+        raise ConfigError(f"{text} is Python. Name the team in it: {module}.py:TEAM.")
     return Definition(project.team(Path(text)))
 
 
@@ -69,13 +69,36 @@ def recorded(
         return Definition(project.team(record.document))
     if project.app and record.app in {"", project.app}:
         return _in_python(project.app, project, known=record.app)
-    command = place.command(verb, found.run_id, "--app", record.app or "MODULE:TEAM")
+    app = here(record.app, place, project.root) if record.app else "MODULE:TEAM"
+    command = place.command(verb, found.run_id, "--app", app)
     raise ConfigError(
         f"The team of run {found.run_id} was built in Python, and a journal is never a reason to import code. Name it: "
         f'{command}, or write app = "{record.app or "module:team"}" under [quorate] in quorate.toml.'
     )
 
 
+def here(app: str, place: Place, root: Path) -> str:
+    """Return a team in Python, as a journal names it, as the next command has to name it.
+
+    Args:
+        app: `module:name`, or `file.py:name`, in the folder that the run was begun from.
+        place: Where the run is kept; that is mostly the same folder.
+        root: Where modules are looked for now.
+    """
+    name, _, team = app.rpartition(":")
+    is_file = name.endswith(".py")
+    path = Path(name) if is_file else Path(*name.split(".")).with_suffix(".py")
+    if not is_file and ((root / path).is_file() or (root / path.with_suffix("")).is_dir()):
+        return app
+    file = next((at / path for at in (root, place.home) if at is not None and (at / path).is_file()), None)
+    return app if file is None else f"{os.path.relpath(file)}:{team}"
+
+
 def _in_python(spec: str, project: Project, *, known: str) -> Definition:
-    team = load_app(spec, project.root)
-    return Definition(team, None if spec == known else {"app": spec}, () if spec == project.app else ("--app", spec))
+    name, _, team = spec.rpartition(":")
+    root, app = project.root, spec
+    if name.endswith(".py"):  # a path, which is from where the user stands
+        root = Path.cwd() if Path(name).is_file() else root
+        app = f"{Path(os.path.relpath(root / name, project.root)).as_posix()}:{team}"
+    made = load_app(spec, root)
+    return Definition(made, None if app == known else {"app": app}, () if spec == project.app else ("--app", spec))

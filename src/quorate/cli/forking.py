@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from quorate.chat import shown
 from quorate.chat.past.fork import END, fork
 from quorate.cli import definition as definitions
+from quorate.cli.again import in_python
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import print_json
 from quorate.cli.project import Project, find_project
@@ -47,7 +48,7 @@ async def forked(
         )
         runs = fold(await made.entries())
     record = runs[max(runs)]
-    words = chosen.words if chosen else ("--app", record.app) if record.document is None and record.app else ()
+    words = chosen.words if chosen else in_python(record, place)
     more = _next(place, made.id, record, (team or app or "TEAM"), words)
     if as_json:
         print_json(

@@ -58,6 +58,15 @@ class Place:
         return None if "://" in path or path == "memory:" else Path(path)
 
     @property
+    def home(self) -> Path | None:
+        """The folder that a store in a file belongs to, None for one that has no file."""
+        file = self.file
+        if file is None:
+            return None
+        folder = file.absolute().parent
+        return folder.parent if folder.name == Path(HERE).parent.name else folder
+
+    @property
     def name(self) -> str:
         """What people call it."""
         return str(self.file or self.told)

@@ -193,15 +193,17 @@ def load_app(spec: str, root: Path) -> Runnable:
     """Return the team or agent that Python code holds under a name, or that a function of that name makes.
 
     Args:
-        spec: `module:name`.
-        root: The folder that the module is looked for in first.
+        spec: `module:name`, or `file.py:name`.
+        root: The folder that the module is looked for in first; a path is from there.
 
     Raises:
         ConfigError: There is no such module or name, or it is no team and no agent.
     """
-    name, colon, attribute = spec.partition(":")
+    name, colon, attribute = spec.rpartition(":")
     if not (name and colon and attribute):
         raise ConfigError(f"{spec!r} names no team. Write MODULE:NAME, such as 'main:team'.")
+    if name.endswith(".py"):
+        name, root = _module_at(root / name, spec)
     module = imported(name, root, by=spec)
     thing = getattr(module, attribute, None)
     if thing is None:
@@ -250,6 +252,17 @@ def imported(name: str, root: Path, *, by: str) -> ModuleType:
     if here and not any(Path(place).absolute().is_relative_to(root) for place in places if place):
         raise ConfigError(f"{by}: {top!r} is also the name of another module, {places or 'built in'}. Rename yours.")
     return module
+
+
+def _module_at(file: Path, spec: str) -> tuple[str, Path]:
+    """Return the name of the module that a file is, and the folder that it is in or that has its package."""
+    if not file.is_file():
+        raise ConfigError(f"{spec}: there is no file {file}.")
+    file = file.resolve()
+    folder, names = file.parent, [] if file.stem == "__init__" else [file.stem]
+    while (folder / "__init__.py").is_file():
+        folder, names = folder.parent, [folder.name, *names]
+    return ".".join(names), folder
 
 
 def _dotted(name: str, root: Path, by: str) -> str:
