@@ -311,7 +311,7 @@ async def test_explain_tells_of_a_finished_run_why_each_edge_fired_or_did_not() 
         "turn 2: critic → writer fired (has 'REJECT': yes)",
         "turn 2: critic → press did not fire (has 'APPROVE': no)",
         "turn 3: writer → critic fired",
-        "turn 4: critic → writer did not fire (it has fired 1 times, its bound)",
+        "turn 4: critic → writer did not fire (it has fired 1 time, its bound)",
         "turn 4: critic → press did not fire (has 'APPROVE': no)",
     ]
     assert told.why("press").splitlines()[0] == "press has not spoken."

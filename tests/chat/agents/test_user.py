@@ -235,7 +235,7 @@ async def test_person_is_asked_after_so_many_answers_by_itself() -> None:
     ("lines", "options", "last"),
     [
         (["Done. TERMINATE"], {}, "clerk asked to end."),
-        (["One.", "Two."], {"max_consecutive_auto_reply": 1}, "I answered 1 times by myself."),
+        (["One.", "Two."], {"max_consecutive_auto_reply": 1}, "I answered 1 time by myself."),
         (["Enough!"], {"is_termination_msg": lambda m: "Enough" in m.to_text()}, "clerk asked to end."),
     ],
 )

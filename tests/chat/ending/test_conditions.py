@@ -116,7 +116,7 @@ CASES: list[tuple[Condition[Any], list[Fact], str | None]] = [
     (
         NoProgressTermination(1),
         [CALLED, said("a", "Good."), CALLED, said("b", "Thanks.")],
-        "1 messages in a row said nothing new",
+        "1 message in a row said nothing new",
     ),
     (NEVER, [TASK, said("a")] * 50, None),
 ]
