@@ -1,7 +1,9 @@
 """What holds for every test: no network but this machine, no keys of the developer's, no luck in CI."""
 
+import asyncio
 import os
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -61,6 +63,34 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect_ex", refusing(socket.socket.connect_ex))
     for name in [name for name in os.environ if name.endswith("_API_KEY")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def later() -> Callable[[float], Awaitable[None]]:
+    """Let time pass for the timers of the event loop, at once: what is due by then happens now."""
+
+    async def pass_by(seconds: float) -> None:
+        loop: Any = asyncio.get_running_loop()
+        now = loop.time
+        loop.time = lambda: now() + seconds
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    return pass_by
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set by a blocking tool that has begun. Its thread is waited for, so that its time runs only from then on."""
+    event, start = threading.Event(), threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "quorate-tool":
+            assert event.wait(60)
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    return event
 
 
 class Doing(Agent):

@@ -336,12 +336,18 @@ async def test_cancelling_in_a_store_is_journaled_once_whoever_else_is_writing(o
 
 
 async def test_callers_time_out_cancels_the_run() -> None:
-    talk = conversation("talk")
+    talk, model = conversation("talk"), Gated()
 
+    async def up() -> None:
+        await model.begun.wait()
+        timer.reschedule(asyncio.get_running_loop().time())
+
+    timer, soon = asyncio.timeout(None), asyncio.ensure_future(up())
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await AssistantAgent("a", Gated()).run(task="Go.", conversation=talk)
+        async with timer:
+            await AssistantAgent("a", model).run(task="Go.", conversation=talk)
 
+    assert soon.done()
     assert (await talk.entries())[-1].payload["outcome"] == "cancelled"
 
 

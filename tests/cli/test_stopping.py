@@ -252,13 +252,17 @@ def test_interrupted_turn_is_cut_short_and_the_run_goes_on(start: Any, cli: Any)
 
 
 def test_paused_run_ends_waiting_and_goes_on_when_it_is_resumed(start: Any, cli: Any) -> None:
-    process = start("run", "team.yaml", "x", gates="stats")
-    process.reached("stats")
-
-    told = cli("pause", process.run_id, "--by", "ann")
-    time.sleep(1)  # the run looks ten times a second, and nothing tells from outside that it has
-    Path("open-stats").touch()
-    code, out, err = process.end()
+    for looks_within_s in (0.3, 3, 20):  # however busy the machine is: nothing tells from outside that it has looked
+        process = start("run", "team.yaml", "x", gates="stats")
+        process.reached("stats")
+        told = cli("pause", process.run_id, "--by", "ann")
+        time.sleep(looks_within_s)
+        Path("open-stats").touch()
+        code, out, err = process.end()
+        if code:
+            break
+        Path("open-stats").unlink()
+        Path("at-stats").unlink()
 
     assert told.out == "Told. No further step is made.\n"
     assert code == 4

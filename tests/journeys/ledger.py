@@ -18,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-guard = threading.Lock()
+guard = threading.Condition()
+busy: set[int] = set()
+"""The requests that have come and are not done."""
 recorded: dict[str, list[dict[str, Any]]] = defaultdict(list)
 receipts: dict[tuple[str, str], str] = {}
 
@@ -41,6 +43,8 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         with guard:
+            busy.discard(id(self.request))
+            guard.wait_for(lambda: not busy, 60)  # a request outlives the process that sent it
             found = list(recorded[self.path.strip("/")])
         self.answer(found)
 
@@ -58,6 +62,25 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """Answers in threads, and knows which have come before a question."""
+
+    daemon_threads = True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with guard:
+            busy.add(id(request))
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with guard:
+                busy.discard(id(request))
+                guard.notify_all()
+
+
 def ended(pid: int) -> None:
     """Kill a process, and return when it has gone."""
     os.kill(pid, signal.SIGKILL)
@@ -71,8 +94,7 @@ def ended(pid: int) -> None:
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()

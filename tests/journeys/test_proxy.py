@@ -4,6 +4,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -53,8 +54,8 @@ def proxy(postgres_server: str) -> Iterator[str]:
         folder.chmod(0o755)
         user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
     process = subprocess.Popen([program, "-q", config], cwd=folder, stderr=subprocess.DEVNULL, **user)
-    until = time.monotonic() + 20
-    while not (folder / ".s.PGSQL.6432").exists():
+    until = time.monotonic() + 60
+    while not listens(folder / ".s.PGSQL.6432"):
         assert process.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -62,6 +63,12 @@ def proxy(postgres_server: str) -> Iterator[str]:
     process.kill()
     process.wait(60)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections at a socket: it is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(path)) == 0
 
 
 async def test_proxy_is_noticed_and_the_lease_is_one_that_expires(proxy: str, postgres: str) -> None:

@@ -59,11 +59,11 @@ def follow(folder: Path, start: Any, place: str) -> None:
     """Stop a process at a place, let another go on, and wake the first up."""
     folder.mkdir()
     port = line(start("ledger.py"))
+    began = time.monotonic()
     first = start("stopping.py", "work", folder / "work.db", port, place)
     assert line(first) == "stopping"
     os.waitpid(first.pid, os.WUNTRACED)
     before = len(paid(port))
-    began = time.monotonic()
 
     told = line(start("stopping.py", "follow", folder / "work.db", port))
     took = time.monotonic() - began

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ def served(chat_weights: Path) -> Iterator[Served]:
         yield running
 
 
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections at a socket: it is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(path)) == 0
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis server of this test process; where there is none the test is skipped, but not in CI."""
@@ -52,7 +59,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("wb") as log, subprocess.Popen([program, *words], cwd=folder, stdout=log) as server:
         try:
             until = time.monotonic() + 30
-            while not (folder / "redis.sock").exists():
+            while not listens(folder / "redis.sock"):
                 assert server.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until, (folder / "log").read_text()
                 time.sleep(0.01)

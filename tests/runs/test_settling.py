@@ -370,7 +370,7 @@ async def test_reconcile_is_no_answer_for_a_step_of_the_same_name(doing: Any, ki
     assert till.asked == 0
 
 
-async def test_blocking_call_that_still_runs_is_not_made_again_whatever_reconcile_says() -> None:
+async def test_blocking_call_that_still_runs_is_not_made_again_whatever_reconcile_says(begun: Any) -> None:
     # ENGINE 6, 8: no thread can be stopped; what it comes to is used
     go, made = threading.Event(), list[str]()
 
@@ -381,6 +381,7 @@ async def test_blocking_call_that_still_runs_is_not_made_again_whatever_reconcil
     def pay(cents: int) -> str:
         """Pay, slowly."""
         made.append("begun")
+        begun.set()
         go.wait(60)
         return "receipt 7"
 
@@ -411,13 +412,14 @@ async def until(there: Callable[[], Awaitable[object]]) -> None:
 
 
 @pytest.mark.parametrize("ends", ["returns", "raises"])
-async def test_late_outcome_comes_into_a_store_whose_run_has_closed_it(tmp_path: Path, ends: str) -> None:
+async def test_late_outcome_comes_into_a_store_whose_run_has_closed_it(tmp_path: Path, ends: str, begun: Any) -> None:
     # ENGINE 8: after the run ended, and its store with it
     go = threading.Event()
 
     @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
+        begun.set()
         go.wait(60)
         if ends == "raises":
             raise ValueError("no such account")
@@ -441,20 +443,21 @@ async def test_late_outcome_comes_into_a_store_whose_run_has_closed_it(tmp_path:
     )
 
 
-async def test_late_result_that_comes_while_siblings_work_is_used_in_the_same_attempt() -> None:
+async def test_late_result_that_comes_while_siblings_work_is_used_in_the_same_attempt(begun: Any) -> None:
     # ENGINE 8
     go, talk = threading.Event(), open_store("memory:").conversation("talk")
 
     @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
+        begun.set()
         go.wait(60)
         return "receipt 7"
 
     @tool(effect="read")
     async def look() -> str:
         """Look, until the payment is through."""
-        await asyncio.sleep(0.4)  # its time is up by then
+        await asyncio.sleep(0.2)  # its time is up by then
         go.set()
         await until(lambda: talk.store.notes("talk"))
         return "seen"
@@ -467,14 +470,15 @@ async def test_late_result_that_comes_while_siblings_work_is_used_in_the_same_at
     assert (result.outcome.kind, result.outcome.questions, result.outcome.open_intents) == ("completed", (), ())
 
 
-async def test_answer_of_a_person_who_was_first_stands_against_a_late_result() -> None:
+async def test_answer_of_a_person_who_was_first_stands_against_a_late_result(begun: Any) -> None:
     # ENGINE 16: the row decides
-    go, talk = threading.Event(), open_store("memory:").conversation("talk")
+    go, talk = threading.Event(), open_store("memory:", clock=FakeClock()).conversation("talk")
     over = threading.Event()
 
     @tool(timeout_s=0.1)
     def pay(cents: int) -> str:
         """Pay, slowly."""
+        begun.set()
         go.wait(60)
         threading.Timer(0.02, over.set).start()
         return "receipt 7"

@@ -250,7 +250,7 @@ async def test_tool_calls_beyond_the_limit_are_not_made() -> None:
 # -- late results -----------------------------------------------------------------------------------------------------
 
 
-async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking() -> None:
+async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(begun: threading.Event) -> None:
     # ENGINE 8
     go, done = threading.Event(), threading.Event()
     paid: list[str] = []
@@ -258,6 +258,7 @@ async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(
     @tool(timeout_s=0.1)
     def pay() -> str:
         """Pay, slowly."""
+        begun.set()
         go.wait(60)
         paid.append("paid")
         threading.Timer(0.0, done.set).start()
@@ -286,13 +287,14 @@ async def test_late_result_of_an_unsafe_blocking_tool_settles_it_without_asking(
 
 
 @pytest.mark.parametrize("effect", ["read", "idempotent"])
-async def test_late_result_of_any_other_tool_is_dropped(effect: Effect) -> None:
+async def test_late_result_of_any_other_tool_is_dropped(effect: Effect, begun: threading.Event) -> None:
     # ENGINE 8
     go, done = threading.Event(), threading.Event()
 
     @tool(effect=effect, timeout_s=0.02)
     def look() -> str:
         """Look, slowly."""
+        begun.set()
         go.wait(60)
         done.set()
         return "late"

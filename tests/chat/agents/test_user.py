@@ -173,14 +173,14 @@ async def test_who_answers_the_questions_of_a_run_is_asked_rather_than_the_termi
     assert result.messages[-1].to_text() == "to clerk: Well?"
 
 
-async def test_time_in_which_a_person_thinks_is_not_active_time() -> None:
+async def test_time_in_which_a_person_thinks_is_not_active_time(later: Any) -> None:
     async def slow(prompt: str) -> str:
-        await asyncio.sleep(1.1)
+        await later(100)
         return "at last"
 
     working = team(slow, "Well?")
 
-    result = await working.run(task="Help.", limits=Limits(active_s=1))
+    result = await working.run(task="Help.", limits=Limits(active_s=50))
 
     assert result.messages[-1].to_text() == "at last"
 
