@@ -23,13 +23,33 @@ settings.register_profile("quorate", deadline=None, derandomize="CI" in os.envir
 settings.load_profile("quorate")
 
 NUMBERS = count(1)
-JOURNEYS = Path(__file__).parent / "journeys"
+CHEAP = {"wal_level": "minimal", "max_wal_senders": "0", "full_page_writes": "off"}
+"""Settings of a server that no test lets crash: it writes half as much."""
+HERE = Path(__file__).parent
+JOURNEYS = ("journeys",)
+PROOFS = (
+    "chat/patterns/test_proofs.py",
+    "chat/stalls",
+    "chat/test_contexts.py",
+    "chat/test_graph_model.py",
+    "chat/test_order.py",
+    "chat/test_placing.py",
+    "chat/test_resuming.py",
+    "chat/test_steering_crashes.py",
+    "runs/test_budget.py",
+    "runs/test_own_tasks.py",
+    "runs/test_verifying.py",
+    "test_house.py",
+    "test_scripts.py",
+)
+"""Many cases of what is Quorate's alone: they say nothing about the dependencies."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(JOURNEYS):
-            item.add_marker("journey")
+        for marker, places in (("journey", JOURNEYS), ("proof", PROOFS)):
+            if any(item.path.is_relative_to(HERE / place) for place in places):
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +57,7 @@ def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server of this test process; where there is none the test is skipped, but not in CI."""
     if server_folder() is None and "CI" not in os.environ:
         pytest.skip("NO POSTGRESQL: the PostgreSQL store was NOT tested. On Debian: apt-get install postgresql")
-    with server() as url:
+    with server(**CHEAP) as url:
         yield url
 
 

@@ -5,8 +5,8 @@
 TEAM is one of `TEAMS`; EFFECT is the class of the clerk's tool. A moment is `append 7` (all that led to entry 7 has
 happened; the entry itself is in memory only, as it is right after it was appended) or `commit 3` (the third commit has
 just returned, and what it allows has not happened yet). With EVERY above 1 only each so many are tried, and of each
-kind of entry the first and the last. This process imports once and never opens a store; each run is a forked child,
-ended by SIGKILL.
+kind of entry the first or the last, by turns. This process imports once and never opens a store; each run is a forked
+child, ended by SIGKILL.
 """
 
 import asyncio
@@ -359,9 +359,10 @@ def forked(folder: Path, job: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[i
 
 
 def moments(count: dict[str, Any], every: int) -> list[tuple[str, int]]:
-    """Return when to kill: each moment, or of each kind of entry the first and last, and else each so many."""
+    """Return when to kill: each moment, or of each kind of entry the first or the last, and else each so many."""
     kinds: list[str] = count["kinds"]
-    ends = {n for kind in kinds for n in (kinds.index(kind) + 1, len(kinds) - kinds[::-1].index(kind))}
+    firsts, lasts = {kind: kinds.index(kind) + 1 for kind in kinds}, {kind: n for n, kind in enumerate(kinds, 1)}
+    ends = {(lasts if at % 2 else firsts)[kind] for at, kind in enumerate(firsts)}
     found = [(what, n) for what in ("append", "commit") for n in range(1, count[what] + 1)]
     return [(what, n) for i, (what, n) in enumerate(found) if i % every == 0 or (what == "append" and n in ends)]
 
