@@ -9,7 +9,11 @@ from quorate import (
     Agent,
     AssistantAgent,
     Chat,
+    Consensus,
+    Debate,
+    IndependentVote,
     NestedChats,
+    Review,
     RoundRobinGroupChat,
     Summary,
     TextMentionTermination,
@@ -18,6 +22,7 @@ from quorate import (
     conversation,
     replay,
 )
+from quorate.chat.chats import between
 from quorate.errors import ConfigError
 from quorate.models import ModelRequest
 from quorate.testing import ScriptedModel
@@ -107,3 +112,20 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         Chat(agent("ann"), agent("bob"), summary="shortest")
     with pytest.raises(ConfigError, match="at least 1"):
         NestedChats("work", [Chat(agent("ann"), agent("bob"), max_turns=0)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: Debate(["ann", a], a),  # type: ignore[list-item]
+        lambda a: Debate([a, AssistantAgent], a),  # type: ignore[list-item]
+        lambda a: Consensus(["ann", a]),  # type: ignore[list-item]
+        lambda a: IndependentVote(["ann", a]),  # type: ignore[list-item]
+        lambda a: Review("ann", [a]),  # type: ignore[arg-type]
+        lambda a: between(a, "ben", max_turns=1),  # type: ignore[arg-type]
+        lambda a: between("ann", a, max_turns=1),  # type: ignore[arg-type]
+    ],
+)
+def test_who_cannot_talk_is_told_in_every_pattern(make: Any) -> None:
+    with pytest.raises(ConfigError, match="cannot take part: a participant has a name"):
+        make(agent("a"))

@@ -4,13 +4,16 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
 
-from quorate import MaxMessageTermination, RoundRobinGroupChat
+from quorate import MaxMessageTermination, RoundRobinGroupChat, conversation
+from quorate.compat.autogen import quorate_team
 from quorate.compat.autogen.agentchat.agents import AssistantAgent
+from quorate.compat.autogen.agentchat.teams import RoundRobinGroupChat as ViewedTeam
 from quorate.compat.autogen.core import CancellationToken
 from quorate.compat.autogen.core.models import ModelInfo, SystemMessage, UserMessage
 from quorate.compat.autogen.ext.models.openai import OpenAIChatCompletionClient
@@ -124,3 +127,60 @@ def test_what_a_run_may_count_on_follows_from_the_options() -> None:
     assert (client.info.attempts, client.info.timeout_s, client.info.max_output) == (1, 9.0, 100)
     assert client.info.context_window == 128_000
     assert client.info.vision
+
+
+class Refusing:
+    """A server that is overloaded a few times, and then answers; closes each connection."""
+
+    def __init__(self, refusals: int) -> None:
+        self.left, self.asked = refusals, 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(length)
+        self.asked, self.left = self.asked + 1, self.left - 1
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        said = {**chunk, "choices": [{"index": 0, "delta": {"content": "Hello."}, "finish_reason": "stop"}]}
+        more, body = "content-type: text/event-stream", f"data: {json.dumps(said)}\n\ndata: [DONE]\n\n"
+        if self.left >= 0:
+            more, body = "retry-after-ms: 1\r\nretry-after: 0", '{"error": {"message": "overloaded"}}'
+        status = 503 if self.left >= 0 else 200
+        writer.write(f"HTTP/1.1 {status} X\r\n{more}\r\nconnection: close\r\n\r\n{body}".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def reaching(server: Refusing, **options: Any) -> AsyncIterator[OpenAIChatCompletionClient]:
+    async with await asyncio.start_server(server, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+        client = OpenAIChatCompletionClient(model="m", base_url=url, api_key=KEY, model_info=ABLE, **options)
+        yield client
+        await client.close()
+
+
+@pytest.mark.parametrize(("options", "tries"), [({}, 3), ({"max_retries": 1}, 2), ({"max_retries": 0}, 1)])
+async def test_asked_by_hand_it_tries_again_as_often_as_the_sdk_does(options: dict[str, Any], tries: int) -> None:
+    patient, vain = Refusing(tries - 1), Refusing(tries)
+
+    async with reaching(patient, **options) as client:
+        assert (await client.create(ASKED)).content == "Hello."
+    async with reaching(vain, **options) as client:
+        with pytest.raises(ModelError, match="overloaded"):
+            await client.create(ASKED)
+
+    assert (patient.asked, vain.asked) == (tries, tries)
+
+
+async def test_in_a_run_only_the_run_tries_again_and_journals_it() -> None:
+    # ENGINE 20: retries have one owner
+    server, talk = Refusing(2), conversation("talk")
+    async with reaching(server) as client:
+        agent = AssistantAgent("bot", client, system_message=None)  # pyright: ignore[reportArgumentType]
+
+        result = await quorate_team(ViewedTeam([agent], max_turns=1)).run("Go.", conversation=talk)
+
+    assert result.messages[-1].to_text() == "Hello."
+    assert (server.asked, sum(e.kind == "retry" for e in await talk.entries())) == (3, 2)

@@ -13,7 +13,7 @@ from quorate.chat.facts import Fact, Thread
 from quorate.chat.live import Runnable
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
-from quorate.chat.team import Team
+from quorate.chat.team import Team, checked_member
 from quorate.chat.turns import Once, Speak, Stop
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
@@ -82,8 +82,9 @@ def between(
     """Return two agents as a team: `other` speaks first, since `first` has said the task.
 
     Raises:
-        ConfigError: `max_turns` is below 1.
+        ConfigError: `max_turns` is below 1, or one of them cannot talk.
     """
+    first, other = checked_member(first), checked_member(other)
     return Team(
         [other, first], turns=Alternating(max_turns), termination_condition=termination_condition,
         name=f"{first.name} and {other.name}", emit_team_events=emit_team_events,

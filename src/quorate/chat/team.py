@@ -175,12 +175,22 @@ def _checked(participants: Sequence[Speaker]) -> tuple[Speaker, ...]:
         raise ConfigError(f"{participants!r} is no list of participants. Write [writer, critic].")
     seen: set[str] = set()
     for member in participants:
-        name = getattr(member, "name", None)
-        if not isinstance(name, str) or not callable(getattr(member, "speak", None)):
-            raise ConfigError(
-                f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`, or `def`."
-            )
+        name = checked_member(member).name
         if name in seen:
             raise ConfigError(f"Two participants are named {name!r}. Each needs a name of its own.")
         seen.add(name)
     return tuple(participants)
+
+
+def checked_member(member: Speaker) -> Speaker:
+    """Return what can take part.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if not isinstance(getattr(member, "name", None), str) or not callable(getattr(member, "speak", None)):
+        made = f" Make one of the class: {member.__name__}(…)." if isinstance(member, type) else ""
+        raise ConfigError(
+            f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`, or `def`.{made}"
+        )
+    return member

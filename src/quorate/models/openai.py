@@ -112,8 +112,12 @@ class OpenAIChat:
         """Ask, and yield the answer piece by piece; see `send`."""
         return self.send(to_wire(request, self.model, newest=self._url is None, vision=self.info.vision))
 
-    async def send(self, body: Wire) -> AsyncIterator[ModelEvent]:
+    async def send(self, body: Wire, *, by: Any = None) -> AsyncIterator[ModelEvent]:
         """Send the arguments of a chat completion that streams, and yield the answer piece by piece.
+
+        Args:
+            body: The arguments.
+            by: The SDK's client that sends them, where it is another than its own.
 
         Raises:
             ModelError: The call failed or was cut; `retryable` says whether trying again may help.
@@ -121,7 +125,7 @@ class OpenAIChat:
         usage: Usage | None = None
         finish, name = "", ""
         try:
-            stream = await self._client.chat.completions.create(**body)
+            stream = await (by or self._client).chat.completions.create(**body)
             async with stream:
                 async for chunk in stream:
                     usage = usage_of(chunk.usage) or usage

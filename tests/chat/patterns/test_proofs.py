@@ -368,12 +368,9 @@ async def test_loop_zoo(kind: str, preset: str) -> None:
 
         assert result.outcome is not None
         agreed = preset in ENDS and result.outcome.kind == "completed"
-        longest = (kind, preset) == (
-            "alternating_tools",
-            "planner",
-        )  # 15 acts with those of the planner: its rounds end it
-        assert result.outcome.kind == "stalled" or agreed or longest, (seed, result.outcome)
-        assert longest or result.turns <= 8 * len(team.participants), (seed, result.turns, result.outcome)
+        assert result.outcome.kind == "stalled" or agreed, (seed, result.outcome)
+        most = 24 if preset == "planner" else 8  # it may plan anew before, so it has more patience
+        assert result.turns <= most * len(team.participants), (seed, result.turns, result.outcome)
 
 
 # -- names in any script ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from quorate.chat.patterns.moderated import (
     answer_of,
     check_names,
     listed,
+    names_of,
     note_of,
     says,
     says_yes,
@@ -148,7 +149,7 @@ class Consensus(Team):
     ) -> None:
         if len(participants) < 2:
             raise ConfigError("Consensus needs at least two participants: one proposes, the others object.")
-        names = [p.name for p in participants]
+        names = names_of(participants)
         check_names(names, moderator)
         if rounds < 1:
             raise ConfigError(f"Consensus: rounds={rounds!r} must be at least 1.")

@@ -9,7 +9,7 @@ from quorate.chat.agent import Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
 from quorate.chat.patterns.forms import DebateResult, Ruling
-from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, note_of, says, tells
+from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, names_of, note_of, says, tells
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
@@ -125,9 +125,9 @@ class Debate(Team):
             raise ConfigError("Debate needs at least two sides.")
         if rounds < 1:
             raise ConfigError(f"Debate: rounds={rounds!r} must be at least 1.")
-        names = [side.name for side in sides]
-        check_names([*names, judge.name], moderator)
-        policy = Debating(names, judge.name, rounds=rounds, parallel=parallel, moderator=moderator)
+        names, (judging,) = names_of(sides), names_of([judge])
+        check_names([*names, judging], moderator)
+        policy = Debating(names, judging, rounds=rounds, parallel=parallel, moderator=moderator)
         super().__init__(
             [*sides, judge], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
             name=name, description=description, emit_team_events=emit_team_events,

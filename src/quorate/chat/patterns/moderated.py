@@ -10,10 +10,11 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from quorate.chat import structured
-from quorate.chat.agent import checked_name
+from quorate.chat.agent import Speaker, checked_name
 from quorate.chat.facts import Fact
 from quorate.chat.messages import BaseChatMessage, TextMessage
 from quorate.chat.structured import StructuredMessage
+from quorate.chat.team import checked_member
 from quorate.errors import ConfigError, ModelError
 from quorate.models.extract import extract_json
 
@@ -36,6 +37,15 @@ def says(text: str, source: str = MODERATOR) -> tuple[BaseChatMessage]:
 def tells(result: BaseModel, format: str, source: str = MODERATOR) -> tuple[BaseChatMessage]:
     """Return the last word of a pattern: its result as data; `format` says how people read it."""
     return (StructuredMessage[type(result)](content=result, format_string=format, source=source),)
+
+
+def names_of(members: Sequence[Speaker]) -> list[str]:
+    """Return the names of members.
+
+    Raises:
+        ConfigError: Something else than a member is among them.
+    """
+    return [checked_member(member).name for member in members]
 
 
 def check_names(members: Sequence[str], moderator: str) -> None:

@@ -18,6 +18,7 @@ from quorate.chat.patterns.moderated import (
     answer_of,
     check_names,
     listed,
+    names_of,
     note_of,
     says,
     says_yes,
@@ -248,7 +249,7 @@ class Review(Team):
             raise ConfigError("Review needs something to pass: reviewers, or checks.")
         if rounds < 1:
             raise ConfigError(f"Review: rounds={rounds!r} must be at least 1.")
-        check_names([author.name, *(r.name for r in reviewers)], moderator)
+        check_names(names_of([author, *reviewers]), moderator)
         people = [r.name for r in reviewers if getattr(r, "origin", "agent") == "person"]
         agents = [r.name for r in reviewers if r.name not in people]
         made = [as_check(check) for check in checks]

@@ -13,6 +13,7 @@ from quorate.chat.patterns.moderated import (
     MODERATOR,
     answer_of,
     check_names,
+    names_of,
     note_of,
     numbers_in,
     same,
@@ -233,12 +234,12 @@ class IndependentVote(Team):
             raise ConfigError("IndependentVote needs at least two participants: one alone has nobody to differ from.")
         if method not in ASK:
             raise ConfigError(f"IndependentVote: method={method!r} is neither 'vote' nor 'ranking'.")
-        drafters = [p.name for p in participants]
+        drafters = names_of(participants)
         choosing = list(participants) if voters is None else [_found(voter, participants) for voter in voters]
         _check_share("agree", agree, len(drafters), least=2)
         _check_share("quorum", quorum, len(choosing), least=1)
         policy = Voting(
-            drafters, [p.name for p in choosing], method=method, agree=agree, quorum=quorum, key=key,
+            drafters, names_of(choosing), method=method, agree=agree, quorum=quorum, key=key,
             moderator=moderator,
         )  # fmt: skip
         everybody = [*participants, *(p for p in choosing if all(p is not other for other in participants))]

@@ -33,8 +33,8 @@ FEW = 3
 """So many have to come `patience` times each where they do not repeat themselves word by word."""
 ODD = 3
 """One act in so many of a speaker may be odd."""
-ROUNDS = 12
-"""The longest loop that is seen, in acts."""
+ROUNDS = 24
+"""The longest loop that is seen, in acts; where a planner speaks before each member, half of them are its own."""
 
 
 class Act(Struct, gc=False):

@@ -28,6 +28,7 @@ from quorate.core.extras import require
 from quorate.errors import ConfigError
 from quorate.models.client import ModelEvent
 from quorate.models.openai import OpenAIChat
+from quorate.runs.scope import current
 
 __all__ = ["OpenAIChatCompletionClient", "OpenAIClientConfigurationConfigModel"]
 
@@ -60,6 +61,8 @@ class Known(NamedTuple):
     most: int
 
 
+SDKS = 2
+"""How often OpenAI's library tries again, unless it is told otherwise."""
 KNOWN: dict[str, Known] = {
     "gpt-5": Known(ModelFamily.GPT_5, "vfjsm", 400_000, 128_000),
     "gpt-4.1": Known(ModelFamily.GPT_41, "vfjsm", 1_047_576, 32_768),
@@ -186,7 +189,8 @@ class OpenAIChatCompletionClient(QuorateChatCompletionClient, Component[OpenAICl
         json_output: bool | type[BaseModel] | None,
         extra: Mapping[str, Any],
     ) -> AsyncIterator[ModelEvent]:
-        return self._chat.send(self._body(messages, tools, tool_choice, json_output, extra))
+        body = self._body(messages, tools, tool_choice, json_output, extra)
+        return self._chat.send(body) if current.get() is not None else self._chat.send_by_hand(body)
 
     def _body(
         self,
@@ -282,9 +286,14 @@ class _Chat(OpenAIChat):
         }
         if options:
             self._client = self._client.with_options(**options)
+        self._by_hand = self._client.with_options(max_retries=SDKS if given.max_retries is None else given.max_retries)
         own = given.base_url is None and not os.environ.get("OPENAI_BASE_URL")
         self.cap = "max_completion_tokens" if own else "max_tokens"
         """How the most tokens of a reply are called there."""
+
+    def send_by_hand(self, body: dict[str, Any]) -> AsyncIterator[ModelEvent]:
+        """Send as `send` does where no run tries again: the SDK does."""
+        return self.send(body, by=self._by_hand)
 
 
 _FORMATS = {True: {"type": "json_object"}, False: {"type": "text"}}
