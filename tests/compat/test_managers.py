@@ -16,7 +16,8 @@ from quorate.compat.autogen.agentchat.base import Response
 from quorate.compat.autogen.agentchat.conditions import SourceMatchTermination
 from quorate.compat.autogen.agentchat.messages import StopMessage, TextMessage
 from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState
-from quorate.compat.autogen.agentchat.teams import BaseGroupChat, RoundRobinGroupChat
+from quorate.compat.autogen.agentchat.teams import BaseGroupChat, RoundRobinGroupChat, SelectorGroupChat
+from quorate.compat.autogen.choosing import SelectorGroupChatManager
 from quorate.compat.autogen.core import CancellationToken
 from quorate.compat.autogen.managers import BaseGroupChatManager
 from quorate.errors import ConfigError, WrongState
@@ -300,3 +301,51 @@ async def test_a_team_without_a_way_to_choose_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="The factory made a object"):
         await Wrong().run(task="go")
+
+
+class Selecting(SelectorGroupChatManager):
+    """Counts how often it was asked, and keeps what its model is shown."""
+
+    async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+        found = await super().select_speaker(thread)
+        ASKED.append(len(await self._model_context.get_messages()))
+        return found
+
+
+class SelectingTeam(SelectorGroupChat):
+    def __init__(self, *names: str) -> None:
+        client = QuorateChatCompletionClient(ScriptedModel([names[at % len(names)] for at in range(9)]))
+        super().__init__([Says(name) for name in sorted(set(names))], client, max_turns=4)  # type: ignore[arg-type]
+        self._base_group_chat_manager_class = Selecting
+
+    def _create_group_chat_manager_factory(self, **given: Any) -> Any:
+        return lambda: Selecting(
+            **given, model_client=self.model_client, selector_prompt=self.selector_prompt, allow_repeated_speaker=False,
+            selector_func=None, max_selector_attempts=3, candidate_func=None, emit_team_events=False,
+            model_context=None,
+        )  # fmt: skip
+
+
+async def test_a_subclass_of_the_selectors_manager_goes_on_after_a_crash_with_the_whole_thread_once() -> None:
+    # ENGINE 2: choices that are journaled are not asked for again
+    def made() -> SelectingTeam:
+        return SelectingTeam("b", "a", "c")
+
+    said, entries, _ = await played(made)
+    assert ([m.source for m in said], ASKED) == (["user", "b", "a", "c", "b"], [1, 2, 3, 4])
+
+    for at in (i for i, e in enumerate(entries, 1) if e.kind == "turn"):
+        chosen = sum(e.path.endswith("select_speaker") and e.kind == "value" for e in entries[:at])
+        found, _, _ = await played(made, entries[:at])
+        assert [1, 2, 3, 4][chosen:] == ASKED, at
+        assert len(found) == len(said)
+
+
+async def test_a_factory_without_the_class_of_its_manager_is_refused() -> None:
+    class Forgetful(SelectingTeam):
+        def __init__(self) -> None:
+            super().__init__("a", "b")
+            self._base_group_chat_manager_class = None
+
+    with pytest.raises(ConfigError, match=r"self\._base_group_chat_manager_class = TheClass"):
+        await Forgetful().run(task="go")

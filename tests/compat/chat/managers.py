@@ -5,14 +5,16 @@ from typing import Literal
 
 from autogen_agentchat.base import Response
 from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
-from autogen_agentchat.messages import TextMessage
+from autogen_agentchat.messages import HandoffMessage, TextMessage
 from autogen_agentchat.state import BaseGroupChatManagerState
-from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
+from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
 from autogen_agentchat.teams._group_chat._base_group_chat import BaseGroupChat as SameBaseGroupChat
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
 from autogen_agentchat.teams._group_chat._events import GroupChatTermination
 from autogen_agentchat.teams._group_chat._round_robin_group_chat import RoundRobinGroupChatManager
+from autogen_agentchat.teams._group_chat._selector_group_chat import SelectorGroupChatManager
 from autogen_agentchat.teams._group_chat._sequential_routed_agent import SequentialRoutedAgent
+from autogen_agentchat.teams._group_chat._swarm_group_chat import SwarmGroupChatManager
 from autogen_core import CancellationToken, Component, SingleThreadedAgentRuntime
 from autogen_core.models import UserMessage
 from pydantic import BaseModel
@@ -401,6 +403,108 @@ async def on_a_runtime() -> None:
     await runtime.stop()
 
 
+def making(*more):
+    """Return the factory of a kind of team whose manager is the subclass it has set."""
+
+    def factory(
+        self, name, group_topic_type, output_topic_type, participant_topic_types, participant_names,
+        participant_descriptions, output_message_queue, termination_condition, max_turns, message_factory,
+    ):  # fmt: skip
+        given = (
+            name, group_topic_type, output_topic_type, participant_topic_types, participant_names,
+            participant_descriptions, output_message_queue, termination_condition, max_turns, message_factory,
+        )  # fmt: skip
+        options = [getattr(self, option) for option in more]
+        return lambda: self._base_group_chat_manager_class(*given, *options)
+
+    return factory
+
+
+class Picky(SelectorGroupChatManager):
+    """Lets nobody speak twice before all others have, whatever the model says; the model is asked first."""
+
+    async def select_speaker(self, thread):
+        (name,) = await super().select_speaker(thread)
+        spoke = [m.source for m in thread if isinstance(m, TextMessage) and m.source in self._participant_names]
+        left = [other for other in self._participant_names if spoke.count(other) < min(map(spoke.count, NAMES)) + 1]
+        return [name if name in left else left[0]]
+
+
+NAMES = ("ann", "bob", "cid")
+
+
+class PickyTeam(SelectorGroupChat):
+    """A selector with a manager of its own."""
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self._base_group_chat_manager_class = Picky
+
+    _create_group_chat_manager_factory = making(
+        "_model_client", "_selector_prompt", "_allow_repeated_speaker", "_selector_func", "_max_selector_attempts",
+        "_candidate_func", "_emit_team_events", "_model_context", "_model_client_streaming",
+    )  # fmt: skip
+
+
+class Homing(SwarmGroupChatManager):
+    """Goes home to the first where nobody was handed the conversation lately."""
+
+    async def select_speaker(self, thread):
+        lately = [m for m in thread[-2:] if isinstance(m, HandoffMessage)]
+        return await super().select_speaker(lately) if lately else self._participant_names[0]
+
+
+class HomingTeam(Swarm):
+    """A swarm with a manager of its own."""
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self._base_group_chat_manager_class = Homing
+
+    _create_group_chat_manager_factory = making("_emit_team_events")
+
+
+class SkippingTeam(RoundRobinGroupChat):
+    """A round robin with a manager of its own."""
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self._base_group_chat_manager_class = Skipping
+
+    _create_group_chat_manager_factory = making("_emit_team_events")
+
+
+async def of_kinds() -> None:
+    print("## subclasses of the managers there are")
+    for options in (
+        {"max_turns": 4},
+        {"max_turns": 3, "selector_func": lambda thread: "bob" if len(thread) == 1 else None, "emit_team_events": True},
+        {"max_turns": 2, "candidate_func": lambda thread: ["ann", "cid"], "allow_repeated_speaker": True},
+    ):
+        client = model("bob", "bob and ann", "it is cid", "nobody", "ann", "bob", "cid", "ann", "bob", "cid")
+        team = PickyTeam(trio(), client, **options)
+        await stream(team, "go", "more")
+        saved = await team.save_state()
+        await state(team)
+        again = PickyTeam(trio(), model("cid", "ann", "bob", "bob", "cid", "ann"), **options)
+        await again.load_state(saved)
+        await stream(again, None)
+        await team.reset()
+        await state(team)
+    hands = [
+        Echo("ann", kind=HandoffMessage, target="bob"),
+        Echo("bob"),
+        Echo("cid", kind=HandoffMessage, target="bob"),
+    ]
+    swarm = HomingTeam(hands, max_turns=3, emit_team_events=True)
+    await stream(swarm, "go", None, HandoffMessage(content="go on", source="user", target="cid"))
+    await state(swarm)
+    await stream(swarm, HandoffMessage(content="go on", source="user", target="zoe"))
+    turns = SkippingTeam(trio(), max_turns=3)
+    await stream(turns, "ann is away", "now bob")
+    await state(turns)
+
+
 async def cancelled() -> None:
     print("## cancelling")
 
@@ -425,7 +529,17 @@ async def cancelled() -> None:
 
 
 async def main() -> None:
-    for part in (by_count, on_a_stack, side_by_side, with_a_task, that_fails, by_a_model, on_a_runtime, cancelled):
+    for part in (
+        by_count,
+        on_a_stack,
+        side_by_side,
+        with_a_task,
+        that_fails,
+        by_a_model,
+        on_a_runtime,
+        of_kinds,
+        cancelled,
+    ):
         numbers.clear()
         await part()
 

@@ -31,6 +31,7 @@ from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, SystemMessage, UserMessage
 from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
+from quorate.compat.autogen.selecting import SelectorGroupChatManager, mend, mentions
 from quorate.compat.autogen.speaking import token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.hosting import AgentRuntime
@@ -115,11 +116,11 @@ class Naming(Selector):
         for attempt in range(1, team.max_selector_attempts + 1):
             answer = await self._answer(client, messages)
             messages.append(AssistantMessage(content=answer, source="selector"))
-            named = mentioned(answer, list(roles))
+            named = list(mentions(answer, list(roles)))
             if len(named) == 1 and named[0] in candidates and named[0] != self._last:  # whom a function may name, too
                 more = f", at attempt {attempt}" if attempt > 1 else ""
                 return named[0], f"named by the model{more}"
-            messages.append(UserMessage(content=_mend(named, candidates), source="user"))
+            messages.append(UserMessage(content=mend(named, candidates), source="user"))
         return None
 
     async def _answer(self, client: ChatCompletionClient, messages: list[Any]) -> str:
@@ -159,25 +160,6 @@ def _blocks(messages: list[Any]) -> Blocks:
     """Return the messages as blocks; the instruction is what is asked, so it is one too."""
     told = [UserMessage(content=m.content, source="user") if isinstance(m, SystemMessage) else m for m in messages]
     return Blocks(blocks_of(told))
-
-
-def _mend(named: Sequence[str], candidates: Sequence[str]) -> str:
-    listed = str(list(candidates))
-    if not named:
-        return f"That names none of them. Answer with one name out of {listed}, and nothing else."
-    if len(named) > 1:
-        return f"That names several. Answer with exactly one name out of {listed}."
-    return f"{named[0]} cannot speak now. Answer with another name out of {listed}."
-
-
-def mentioned(text: str, names: Sequence[str]) -> list[str]:
-    """Return which names are mentioned, as whole words; an underscore may be a blank, or escaped."""
-    found: list[str] = []
-    for name in names:
-        ways = "|".join(re.escape(way) for way in {name, name.replace("_", " "), name.replace("_", r"\_")})
-        if re.search(rf"(?<=\W)(?:{ways})(?=\W)", f" {text} "):
-            found.append(name)
-    return found
 
 
 class SelectorConfig(TeamConfig):
@@ -246,6 +228,11 @@ class SelectorGroupChat(BaseGroupChat, Component[SelectorConfig]):
         self.model_context = model_context or UnboundedChatCompletionContext()
         self._previous: str | None = None
         self._policy: Naming | None = None
+        # as subclasses with a manager of their own look for them
+        self._selector_prompt, self._model_client = selector_prompt, self.model_client
+        self._allow_repeated_speaker, self._max_selector_attempts = allow_repeated_speaker, max_selector_attempts
+        self._selector_func, self._candidate_func = selector_func, candidate_func
+        self._model_client_streaming, self._model_context = model_client_streaming, model_context
 
     @property
     def has_given_context(self) -> bool:
@@ -301,3 +288,6 @@ class SelectorGroupChat(BaseGroupChat, Component[SelectorConfig]):
             model_client_streaming=config.model_client_streaming,
             model_context=None if context is None else ChatCompletionContext.load_component(context),
         )
+
+
+__all__ = ["SelectorGroupChat", "SelectorGroupChatManager"]

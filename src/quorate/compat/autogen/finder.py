@@ -32,7 +32,9 @@ _PRIVATE = {
     f"{_GROUP}._base_group_chat_manager": "quorate.compat.autogen.managers",
     f"{_GROUP}._events": "quorate.compat.autogen.teamevents",
     f"{_GROUP}._round_robin_group_chat": "quorate.compat.autogen.teams",
+    f"{_GROUP}._selector_group_chat": "quorate.compat.autogen.choosing",
     f"{_GROUP}._sequential_routed_agent": "quorate.compat.autogen.managers",
+    f"{_GROUP}._swarm_group_chat": "quorate.compat.autogen.teams",
 }
 """Private modules that programs with managers of their own have to import from: AutoGen has no public name for them."""
 _EXT = "quorate.compat.autogen.ext"

@@ -89,7 +89,6 @@ class BaseGroupChat(Team, ABC):
         self._seats = {one.name: TeamSeat(one) if isinstance(one, Team) else one for one in participants}
         self._group_chat_manager_name = self.manager_name = group_chat_manager_name
         self._base_group_chat_manager_class = group_chat_manager_class
-        self._managing = None if group_chat_manager_class is None else Managing(self)
         self._termination_condition = self.condition = termination_condition
         self._max_turns = self.most_turns = max_turns
         self._runtime = runtime
@@ -104,6 +103,16 @@ class BaseGroupChat(Team, ABC):
         self._where = ""
         self._before: list[dict[str, Any]] = []
         self._loaded: Mapping[str, Any] | None = None
+
+    @property
+    def _base_group_chat_manager_class(self) -> type[Any] | None:
+        """What the factory makes; a subclass of a kind of team sets it to have a manager of its own."""
+        return self._manager_class
+
+    @_base_group_chat_manager_class.setter
+    def _base_group_chat_manager_class(self, wanted: type[Any] | None) -> None:
+        self._manager_class = wanted
+        self._managing = None if wanted is None else Managing(self)
 
     @property
     def name(self) -> str:
@@ -160,6 +169,15 @@ class BaseGroupChat(Team, ABC):
             message_factory=self._message_factory,
         )
         return made_by(factory, self._base_group_chat_manager_class)
+
+    def _check_factory(self) -> None:
+        """Refuse a factory that would make a manager for nothing."""
+        factory = type(self)._create_group_chat_manager_factory
+        if self._managing is None and factory is not BaseGroupChat._create_group_chat_manager_factory:
+            raise ConfigError(
+                f"{type(self).__name__} makes a manager of its own, and does not say of which class. Behind "
+                "super().__init__(…): self._base_group_chat_manager_class = TheClass."
+            )
 
     def manager_state(self, memory: Any) -> dict[str, Any]:
         """Return what its turn policy remembers as AutoGen saves it; of a team that never ran the memory is None."""
@@ -221,7 +239,8 @@ class BaseGroupChat(Team, ABC):
         if self._talk is not None and not goes_on and (scope is not None or self._was_inside):
             await self._carry_over(self._talk)
         self._was_inside = scope is not None
-        self.check_start(given)
+        if self._managing is None:
+            self.check_start(given)
         self._is_running = self._has_run = True
         alone = token is None and tell is None  # nobody looks on, and nobody else can end it
         token = token or CancellationToken()
@@ -341,10 +360,11 @@ class BaseGroupChat(Team, ABC):
     def view_team(self) -> QuorateTeam:
         """Return the team of Quorate's that this one is, in the conversation that goes on from run to run."""
         if self._engine is None:
+            self._check_factory()
             self._engine = Engine(
                 self.manager_name,
                 [self._seat(seat) for seat in self._seats.values()],
-                turns=self.turns(),
+                turns=self.turns() if self._managing is None else BaseGroupChat.turns(self),
                 termination_condition=self._ending(),
                 limits=profile.LIMITS,
                 patience=profile.PATIENCE,

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quorate.chat.messages import BaseChatMessage, BaseMessage, StopMessage
+from quorate.chat.messages import BaseChatMessage, BaseMessage, HandoffMessage, StopMessage
 from quorate.compat.autogen.agentchat.base import TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory
-from quorate.compat.autogen.agentchat.state import RoundRobinManagerState
+from quorate.compat.autogen.agentchat.state import RoundRobinManagerState, SwarmManagerState
 from quorate.compat.autogen.agents import RoutedAgent
 from quorate.compat.autogen.teamevents import GroupChatTermination
 from quorate.errors import ConfigError
@@ -140,6 +140,50 @@ class RoundRobinGroupChatManager(BaseGroupChatManager):
         self._current_turn, self._next_speaker_index = kept.current_turn, kept.next_speaker_index
 
 
+class SwarmGroupChatManager(BaseGroupChatManager):
+    """Lets who was handed the conversation speak: to subclass; `Swarm` itself is a turn policy."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._current_speaker = self._participant_names[0]
+
+    async def validate_group_state(self, messages: list[BaseChatMessage] | None) -> None:
+        """Refuse a handoff to somebody who does not take part."""
+        for item in (*reversed(messages or ()), *reversed(self._message_thread)):
+            if isinstance(item, HandoffMessage):
+                if item.target not in self._participant_names:
+                    raise ConfigError(
+                        f"The target {item.target} is not one of the participants {self._participant_names}. To go on "
+                        "with a new task, give a HandoffMessage to one of them."
+                    )
+                return
+
+    async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+        handoff = next((item for item in reversed(thread) if isinstance(item, HandoffMessage)), None)
+        if handoff is not None:
+            self._current_speaker = handoff.target
+        return self._current_speaker
+
+    async def reset(self) -> None:
+        self._current_turn = 0
+        self._message_thread.clear()
+        if self._termination_condition is not None:
+            await self._termination_condition.reset()
+        self._current_speaker = self._participant_names[0]
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return SwarmManagerState(
+            message_thread=[message.dump() for message in self._message_thread],
+            current_turn=self._current_turn,
+            current_speaker=self._current_speaker,
+        ).model_dump()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        kept = SwarmManagerState.model_validate(state)
+        self._message_thread = [self._message_factory.create(message) for message in kept.message_thread]
+        self._current_turn, self._current_speaker = kept.current_turn, kept.current_speaker
+
+
 class Outlet(asyncio.Queue[Any]):
     """Takes what a manager puts out: the end of the run, and nothing else."""
 
@@ -160,4 +204,10 @@ class Outlet(asyncio.Queue[Any]):
         super().put_nowait(item)
 
 
-__all__ = ["BaseGroupChatManager", "Outlet", "RoundRobinGroupChatManager", "SequentialRoutedAgent"]
+__all__ = [
+    "BaseGroupChatManager",
+    "Outlet",
+    "RoundRobinGroupChatManager",
+    "SequentialRoutedAgent",
+    "SwarmGroupChatManager",
+]

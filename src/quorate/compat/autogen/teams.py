@@ -14,7 +14,7 @@ from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCo
 from quorate.compat.autogen.agentchat.state import RoundRobinManagerState, SwarmManagerState
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.groupchat import BaseGroupChat
-from quorate.compat.autogen.managers import RoundRobinGroupChatManager
+from quorate.compat.autogen.managers import RoundRobinGroupChatManager, SwarmGroupChatManager
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 
@@ -232,4 +232,12 @@ class Swarm(BaseGroupChat, Component[SwarmConfig]):
         return cls(**loaded(config))
 
 
-__all__ = ["RoundRobinGroupChat", "RoundRobinGroupChatManager", "Swarm", "TeamConfig", "dumped", "loaded"]
+__all__ = [
+    "RoundRobinGroupChat",
+    "RoundRobinGroupChatManager",
+    "Swarm",
+    "SwarmGroupChatManager",
+    "TeamConfig",
+    "dumped",
+    "loaded",
+]
