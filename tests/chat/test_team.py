@@ -19,8 +19,8 @@ from quorate import (
     Turn,
     conversation,
 )
-from quorate.chat.turns import RoundRobin
-from quorate.errors import ConfigError
+from quorate.chat.turns import RoundRobin, Speak
+from quorate.errors import ConfigError, RunFailed
 from quorate.testing import ScriptedModel
 
 
@@ -191,3 +191,47 @@ def test_what_is_none_of_it_is_refused_in_words(make: Any, told: str) -> None:
 async def test_options_of_a_run_that_are_something_else_are_refused_in_words(options: Any, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         await agent("a").run("Go.", **options)
+
+
+class Wrong:
+    """A turn policy that returns what is no choice."""
+
+    def __init__(self, chosen: Any) -> None:
+        self.chosen = chosen
+
+    def begin(self) -> int:
+        return 0
+
+    def see(self, memory: int, fact: Any) -> int:
+        return memory
+
+    def next(self, memory: int, thread: Any, members: Any) -> Any:
+        return self.chosen
+
+
+class WrongLater(Wrong):
+    async def next(self, memory: int, thread: Any, members: Any) -> Any:
+        return self.chosen
+
+
+@pytest.mark.parametrize("policy", [Wrong("ann"), Wrong(None), WrongLater("ann"), WrongLater(None)])
+async def test_a_policy_that_returns_no_choice_is_told_what_one_is(policy: Any) -> None:
+    team = Team([AssistantAgent("ann", ScriptedModel([]))], turns=policy)
+
+    with pytest.raises((ConfigError, RunFailed), match=r"must return Speak\(\(name,\), why\) or Stop\(why\)"):
+        await team.run(task="Go.")
+
+
+async def test_speakers_that_are_a_text_are_told_to_be_a_tuple() -> None:
+    team = Team([AssistantAgent("ann", ScriptedModel([]))], turns=Wrong(Speak("ann", "so")))  # type: ignore[arg-type]
+
+    with pytest.raises((ConfigError, RunFailed), match=r"Speak\(\('ann',\), …\)"):
+        await team.run(task="Go.")
+
+
+@pytest.mark.parametrize(
+    ("turns", "words"), [(object(), "has no begin, see, next"), (RoundRobin, "is a class: make one"), (None, "has no")]
+)
+def test_what_is_no_turn_policy_is_refused_where_the_team_is_made(turns: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Team([AssistantAgent("ann", ScriptedModel([]))], turns=turns)

@@ -234,6 +234,8 @@ async def _choosing(
     root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed, used: list[Spent], meter: Meter
 ) -> Speak | Stop:  # fmt: skip
     """Wait for the policy's choice; its own steps get a scope of their own, and what they use is added to `used`."""
+    if not isinstance(asked, Awaitable):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+        raise _no_choice(asked)
     try:
         meter.check_turns()  # before the choice is paid for
     except Halt:
@@ -244,11 +246,18 @@ async def _choosing(
     scope.spent = used
     shown, token = viewers.set(feed), current.set(scope)
     try:
-        return await asked
+        chosen = await asked
+        if not isinstance(chosen, CHOSEN):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+            raise _no_choice(chosen)
+        return chosen
     finally:
         later(root, scope.at)
         current.reset(token)
         viewers.reset(shown)
+
+
+def _no_choice(said: Any) -> ConfigError:
+    return ConfigError(f"The turn policy's next() returned {said!r}; it must return Speak((name,), why) or Stop(why).")
 
 
 def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:
@@ -261,6 +270,8 @@ def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:
         speakers = chosen[0]
         legal = speakers[0] in talk.members if len(speakers) == 1 else _legal(speakers, talk)
         if not legal:
+            if isinstance(speakers, str):
+                raise ConfigError(f"Speak({speakers!r}, …): it names members in a tuple: Speak(({speakers!r},), …).")
             raise ConfigError(
                 f"The turn policy named {list(speakers)}; it must name members, each once: "
                 f"{', '.join(talk.cast.names)}."

@@ -72,7 +72,7 @@ class Team(Runnable, Component):
         emit_team_events: bool = False,
     ) -> None:
         self.participants = _checked(participants)
-        self.turns = turns
+        self.turns = _checked_policy(turns)
         self.termination_condition = _checked_condition(termination_condition)
         self.limits = Limits(turns=max_turns).over(Limits() if limits is None else checked_limits(limits))
         self.patience = _checked_patience(patience)
@@ -151,6 +151,14 @@ class Swarm(Team):
             limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name, description=description,
             share_all=share_all, emit_team_events=emit_team_events,
         )  # fmt: skip
+
+
+def _checked_policy(turns: TurnPolicy[Any]) -> TurnPolicy[Any]:
+    lacks = [name for name in ("begin", "see", "next") if not callable(getattr(turns, name, None))]
+    if lacks or isinstance(turns, type):
+        what = "is a class: make one of it" if isinstance(turns, type) else f"has no {', '.join(lacks)}"
+        raise ConfigError(f"turns={turns!r} is no turn policy: it {what}. For one after the other: turns=RoundRobin().")
+    return turns
 
 
 def _checked_condition(condition: Condition[Any] | None) -> Condition[Any] | None:

@@ -302,7 +302,10 @@ class MemoryStore:
             journal = self._journal(checked_id(id), owner)
             journal.held = True
         elif journal.held:
-            raise Conflict(f"A run of conversation {id} is going on. Wait for it, or use another conversation.")
+            raise Conflict(
+                f"A run of conversation {id} is going on. Wait for it, or use another conversation. A stream that was "
+                "left early has to be closed: async with contextlib.aclosing(team.run_stream(…)) as stream."
+            )
         else:
             journal = self._journals[owner, id] = journal.opened()
         return journal
