@@ -33,6 +33,23 @@ def test_private_modules_are_not_there(autogen_core: None) -> None:
         importlib.import_module("autogen_core._types")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("autogen_ext.tools.mcp", "docs/autogen.md has what there is"),
+        ("autogen_ext.models.anthropic", "a ChatCompletionClient of your own"),
+    ],
+)
+def test_what_the_view_lacks_is_told_as_that(autogen_core: None, name: str, words: str) -> None:
+    with pytest.raises(ModuleNotFoundError, match=words) as caught:
+        importlib.import_module(name)
+
+    assert caught.value.name is not None
+    assert name.startswith(caught.value.name)
+    with pytest.raises(ImportError, match="cannot import name 'anthropic'"):
+        exec("from autogen_ext.models import anthropic")  # as a program would
+
+
 def test_installing_again_does_nothing_and_uninstalling_undoes_it() -> None:
     before = list(sys.meta_path)
 

@@ -54,6 +54,17 @@ INSTEAD_OF = ("autogen_core", "autogen_agentchat", "autogen_ext")
 """What must not be installed: these know one another's insides, so half of them cannot be replaced."""
 
 
+def _told(fullname: str) -> str:
+    """Return what is said of a module of AutoGen's that is not there."""
+    more = ""
+    if fullname.startswith("autogen_ext.models"):
+        more = " Another model: a ChatCompletionClient of your own, or OpenAIChatCompletionClient(base_url=…)."
+    return (
+        f"No module named {fullname!r}: Quorate's view of AutoGen does not have it; docs/autogen.md has what there is."
+        f"{more}"
+    )
+
+
 class ViewFinder(MetaPathFinder, Loader):
     """Finds our modules under AutoGen's names."""
 
@@ -61,6 +72,8 @@ class ViewFinder(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname not in VIEWS:
+            if fullname.partition(".")[0] in INSTEAD_OF:
+                raise ModuleNotFoundError(_told(fullname), name=fullname)
             return None
         return spec_from_loader(fullname, self, is_package=any(name.startswith(f"{fullname}.") for name in VIEWS))
 
