@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from quorate import AssistantAgent, Limits, Price, conversation, replay, tool
 from quorate.errors import ConfigError, ModelError, StoreError
@@ -59,7 +60,7 @@ async def test_the_same_question_is_asked_once() -> None:
     cache = ChatCompletionCache(model)
 
     first = await collect(cache, ASKED)
-    second = await collect(cache, ASKED._replace(blocks=Blocks([Said("1 + 2?")])))
+    second = await collect(cache, replace(ASKED, blocks=Blocks([Said("1 + 2?")])))
 
     assert second.reply == first.reply
     assert second.reply.calls == (ToolCall("c1", "add", '{"a":1}'), ToolCall("c2", "add", "{}"))
@@ -72,16 +73,16 @@ async def test_the_same_question_is_asked_once() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        ASKED._replace(blocks=Blocks([Said("1 + 3?")])),
-        ASKED._replace(blocks=Blocks([Said("1 + 2?", "ann")])),
-        ASKED._replace(blocks=Blocks([Reply("1 + 2?")])),
-        ASKED._replace(blocks=Blocks([Said("1 + 2?"), Reply("")])),
-        ASKED._replace(system=None),
-        ASKED._replace(tools=(ToolSpec("add", "Add.", "{}"),)),
-        ASKED._replace(tool_choice="none"),
-        ASKED._replace(output_schema="{}"),
-        ASKED._replace(temperature=0.0),
-        ASKED._replace(seed=1),
+        replace(ASKED, blocks=Blocks([Said("1 + 3?")])),
+        replace(ASKED, blocks=Blocks([Said("1 + 2?", "ann")])),
+        replace(ASKED, blocks=Blocks([Reply("1 + 2?")])),
+        replace(ASKED, blocks=Blocks([Said("1 + 2?"), Reply("")])),
+        replace(ASKED, system=None),
+        replace(ASKED, tools=(ToolSpec("add", "Add.", "{}"),)),
+        replace(ASKED, tool_choice="none"),
+        replace(ASKED, output_schema="{}"),
+        replace(ASKED, temperature=0.0),
+        replace(ASKED, seed=1),
     ],
 )
 async def test_another_question_is_another(other: ModelRequest) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 
 from quorate import (
     Agent,
@@ -467,7 +468,7 @@ async def test_call_names_the_model_and_the_options_it_was_asked_with() -> None:
     call = next(e.payload for e in await talk.entries() if e.kind == "call")
     assert (call["model"], call["cap"]) == ("openai:x", 77)
     assert call["parts"] == '{"system":"Be kind.","temperature":0.5,"seed":3}'
-    assert model.requests[0][1:] == ("Be kind.", (), "auto", None, 77, 0.5, 3)
+    assert astuple(model.requests[0])[1:] == ("Be kind.", (), "auto", None, 77, 0.5, 3)
 
 
 async def test_tool_calls_keep_the_models_ids_and_text() -> None:

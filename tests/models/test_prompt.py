@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from quorate.models import Blocks, ModelRequest, Reply, Said, ToolCall, ToolSpec
 from quorate.models.blocks import ToolResult
@@ -93,7 +94,7 @@ def test_after_results_the_examples_show_answers():
 
 
 def test_there_are_never_more_than_eight_examples():
-    tools = tuple(STATS._replace(name=f"tool_{i}") for i in range(30))
+    tools = tuple(replace(STATS, name=f"tool_{i}") for i in range(30))
 
     said = spoken(asked(Said("How much?"), tools=tools))
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from msgspec.structs import replace
 
 from quorate import AssistantAgent, open_store
 from quorate.errors import ConfigError, Tampered
@@ -48,9 +49,9 @@ async def test_head_that_says_something_else_than_was_signed_is_forged(tmp_path:
     # ENGINE 22
     head = await head_of_a_run(tmp_path)
     given = {
-        "length": head._replace(length=head.length - 1),
-        "hash": head._replace(hash="0" * 64),
-        "signature": head._replace(signature="A" * 86),
+        "length": replace(head, length=head.length - 1),
+        "hash": replace(head, hash="0" * 64),
+        "signature": replace(head, signature="A" * 86),
     }.get(change, head)
 
     where = {"conversation": ("other", "local/me"), "owner": ("talk", "acme/ann")}

@@ -39,7 +39,7 @@ def test_tool_is_unsafe_unless_it_says_otherwise() -> None:
 def test_model_reads_name_and_description_that_were_given() -> None:
     made = tool(name="plus", description="Adds.")(add)
 
-    assert made.spec[:2] == ("plus", "Adds.")
+    assert (made.spec.name, made.spec.description) == ("plus", "Adds.")
     assert repr(made) == "<tool plus (unsafe)>"
 
 

@@ -15,7 +15,6 @@ from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
 from quorate.chat.speech import Item, Made
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.executors.code import LANGUAGES, code_blocks_in
 from quorate.models.blocks import Reply, Summary, ToolResult
@@ -33,6 +32,7 @@ _text = messages.TextMessage.__pydantic_validator__.validate_python
 _requested = messages.ToolCallRequestEvent.__pydantic_validator__.validate_python
 _handed = messages.HandoffMessage.__pydantic_validator__.validate_python
 _executed = messages.ToolCallExecutionEvent.__pydantic_validator__.validate_python
+_result, _blank = FunctionExecutionResult.__pydantic_validator__.validate_python, object.__new__
 
 
 SUMMED_UP = "What was said before, summed up:"
@@ -42,22 +42,23 @@ def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) 
     """Make the message or event that an item of a speech stands for."""
     kind, n = item[0], item[1]
     ref = f"{run.number}:{path}"
+    make = _KINDS.get(kind)
+    if make is not None:
+        return make(steps, n, f"{run.id}/{path}/{n} model", name, ref, *item[2:])
     if kind == "json":
         return _loaded(n, name, ref)
     if kind in {"told", "shown"}:
         told = _loaded(n, name, ref)
         return Fact(event=told.message or told.event, speaker=name, at=told.at, ref=SHOWN if kind == "shown" else "")
-    make = _KINDS.get(kind)
-    if make is None:
-        raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
-    return make(steps, n, f"{run.id}/{path}/{n} model", name, ref, *item[2:])
+    raise ConfigError(f"A speech has an item of kind {kind!r}, which this Quorate does not know. Use a newer one.")
 
 
 def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
-    answer, at, cost_usd = steps[n]
-    reply, usage, _, _ = answer
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
+    reply, usage = answer.reply, answer.usage
     message = _text({
-        "content": reply.text, "source": name, "models_usage": usage and RequestUsage(usage[0], usage[1]),
+        "content": reply.text, "source": name, "models_usage": usage and _tokens(usage),
         "metadata": _priced(cost_usd) if cost_usd else {}, "id": id,
         "created_at": datetime.fromtimestamp(at / 1e6, UTC),
     })  # fmt: skip
@@ -65,14 +66,14 @@ def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
 
 
 def _thought(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
-    answer, at, _ = steps[n]
+    answer, at = steps[n].value, steps[n].at
     text = "".join(t.text for t in answer.reply.reasoning)
     event = messages.ThoughtEvent(content=text, source=name, id=f"{id}#thought", created_at=messages.at(at))
     return Fact(event=event, speaker=name, at=at)
 
 
 def _aside(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
-    answer, at, _ = steps[n]
+    answer, at = steps[n].value, steps[n].at
     text, when = answer.reply.text, messages.at(at)
     event = messages.ThoughtEvent(content=text, source=name, id=f"{id}{messages.ASIDE}", created_at=when)
     return Fact(event=event, speaker=name, at=at)
@@ -80,10 +81,11 @@ def _aside(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
 
 def _draft(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     """Make the event of an answer that did not fit; what it cost counts."""
-    answer, at, cost_usd = steps[n]
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
     usage = answer.usage
     event = messages.ThoughtEvent(
-        content=answer.reply.text, source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
+        content=answer.reply.text, source=name, models_usage=usage and _tokens(usage),
         metadata=_priced(cost_usd) if cost_usd else {}, id=f"{id}{messages.ASIDE}", created_at=messages.at(at),
     )  # fmt: skip
     return Fact(None, event, None, "", name, at, usage, cost_usd)
@@ -92,20 +94,22 @@ def _draft(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
 def _structured(
     steps: dict[int, Made], n: int, id: str, name: str, ref: str, key: str, format: str | None = None
 ) -> Fact:
-    answer, at, cost_usd = steps[n]
-    reply, usage, _, _ = answer
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
+    reply, usage = answer.reply, answer.usage
     message = structured.message(
-        key, reply.text, format, source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
+        key, reply.text, format, source=name, models_usage=usage and _tokens(usage),
         metadata=_priced(cost_usd) if cost_usd else {}, id=id, created_at=messages.at(at),
     )  # fmt: skip
     return Fact(message, None, None, "", name, at, usage, cost_usd, reply.unasking(), ref)
 
 
 def _request(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
-    answer, at, cost_usd = steps[n]
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
     usage = answer.usage
     event = _requested({
-        "content": _calls(answer.reply), "source": name, "models_usage": usage and RequestUsage(usage[0], usage[1]),
+        "content": _calls(answer.reply), "source": name, "models_usage": usage and _tokens(usage),
         "metadata": _priced(cost_usd) if cost_usd else {},
         "id": id, "created_at": datetime.fromtimestamp(at / 1e6, UTC),
     })  # fmt: skip
@@ -136,7 +140,7 @@ def _summary(
 def _handoff(steps: dict[int, Made], n: int, id: str, name: str, ref: str, target: str, tools: Sequence[str]) -> Fact:
     """Make the message that hands over to `target`; `tools` are the names of all tools that hand over."""
     atom, last = answered(steps, n)
-    said = next(content for _, tool, content, error in atom.results if tool == tools[0] and not error)
+    said = next(r.content for r in atom.results if r.name == tools[0] and not r.is_error)
     message = _handed({
         "content": said, "target": target, "context": _beside(atom, tools, name), "source": name, "id": f"{id}#handoff",
         "created_at": datetime.fromtimestamp(last / 1e6, UTC),
@@ -157,7 +161,7 @@ def _beside(atom: Reply, tools: Sequence[str], name: str) -> list[dict[str, Any]
 
 
 def _memory(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
-    value, at, _ = steps[n]
+    value, at = steps[n].value, steps[n].at
     event = messages.MemoryQueryEvent(
         content=value["value"] or [], source=name, id=f"{id.removesuffix('model')}memory", created_at=messages.at(at)
     )
@@ -166,18 +170,19 @@ def _memory(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fac
 
 def _generated(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: int, *languages: str) -> Fact:
     """Make the event of a reply with code to run; in the languages that are named, if others than usual."""
-    answer, at, cost_usd = steps[n]
-    reply, usage, _, _ = answer
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
+    reply, usage = answer.reply, answer.usage
     event = messages.CodeGenerationEvent(
         content=reply.text, retry_attempt=attempt, code_blocks=code_blocks_in(reply.text, languages or LANGUAGES),
-        source=name, models_usage=usage and RequestUsage(usage[0], usage[1]),
+        source=name, models_usage=usage and _tokens(usage),
         metadata=_priced(cost_usd) if cost_usd else {}, id=id, created_at=messages.at(at),
     )  # fmt: skip
     return Fact(None, event, None, "", name, at, usage, cost_usd, reply.unasking())
 
 
 def _ran(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: int) -> Fact:
-    payload, at, _ = steps[n]
+    payload, at = steps[n].value, steps[n].at
     event = messages.CodeExecutionEvent(
         retry_attempt=attempt, result=result_of(payload), source=name,
         id=f"{id.removesuffix('model')}{RUN_CODE}", created_at=messages.at(at),
@@ -186,7 +191,7 @@ def _ran(steps: dict[int, Made], n: int, id: str, name: str, ref: str, attempt: 
 
 
 def _output(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
-    payload, at, _ = steps[n]
+    payload, at = steps[n].value, steps[n].at
     result = result_of(payload)
     message = messages.TextMessage(
         content=told_in(payload), source=name, id=f"{id.removesuffix('model')}{RUN_CODE}",
@@ -197,22 +202,24 @@ def _output(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fac
 
 def _decision(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
     """Make the event of a model's decision whether to try again."""
-    answer, at, cost_usd = steps[n]
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
     usage = answer.usage
     event = messages.ThoughtEvent(
         content=read_decision(answer.reply.text)[1] or answer.reply.text, source=name,
-        models_usage=usage and RequestUsage(usage[0], usage[1]), metadata=_priced(cost_usd) if cost_usd else {},
+        models_usage=usage and _tokens(usage), metadata=_priced(cost_usd) if cost_usd else {},
         id=f"{id}#thought", created_at=messages.at(at),
     )  # fmt: skip
     return Fact(None, event, None, "", name, at, usage, cost_usd)
 
 
 def _compacted(steps: dict[int, Made], n: int, id: str, name: str, ref: str, head: int, upto: int) -> Fact:
-    answer, at, cost_usd = steps[n]
+    made = steps[n]
+    answer, at, cost_usd = made.value, made.at, made.cost_usd
     usage, summary = answer.usage, summary_of(answer.reply.text, f"{ref}/{n} model", head, upto)
     event = messages.CompactionEvent(
         content=summary.text, blocks=upto - head, source=name,
-        models_usage=usage and RequestUsage(usage[0], usage[1]), metadata=_priced(cost_usd) if cost_usd else {},
+        models_usage=usage and _tokens(usage), metadata=_priced(cost_usd) if cost_usd else {},
         id=id, created_at=messages.at(at),
     )  # fmt: skip
     return Fact(None, event, None, "", name, at, usage, cost_usd, summary)
@@ -249,7 +256,7 @@ def _inner(steps: dict[Any, Made], place: str, id: str, name: str, ref: str, own
     cost_usd = figures.get("cost_usd", 0.0)
     told = {
         "source": name, "id": id.removesuffix(f"/{place} model"), "created_at": messages.at(fact.at),
-        "models_usage": RequestUsage(usage[0], usage[1]), "metadata": _priced(cost_usd) if cost_usd else {},
+        "models_usage": _tokens(usage), "metadata": _priced(cost_usd) if cost_usd else {},
     }  # fmt: skip
     return Fact(
         message=message.model_copy(update=told), speaker=name, at=fact.at, usage=usage, cost_usd=cost_usd, ref=ref
@@ -283,21 +290,32 @@ def answered(steps: dict[int, Made], n: int) -> tuple[Reply, int]:
     reply: Reply = steps[n].value.reply
     results: list[ToolResult] = []
     last = 0
-    for id, name, _ in reply.calls:
+    for call in reply.calls:
         n += 1
-        said, at, _ = steps[n]
-        results.append(filled(ToolResult, (id, name, said["content"], bool(said.get("error")))))
-        if at > last:
-            last = at
+        made = steps[n]
+        said = made.value
+        results.append(ToolResult(call.id, call.name, said["content"], bool(said.get("error"))))
+        if made.at > last:
+            last = made.at
     return reply.answered(results), last
 
 
 def _calls(reply: Reply) -> list[FunctionCall]:
-    return [FunctionCall(id, arguments, name) for id, name, arguments in reply.calls]
+    return [FunctionCall(call.id, call.arguments, call.name) for call in reply.calls]
 
 
 def _said(atom: Reply) -> list[FunctionExecutionResult]:
-    return [FunctionExecutionResult(content, name, id, error) for id, name, content, error in atom.results]
+    return [
+        _result(
+            {"content": r.content, "name": r.name, "call_id": r.call_id, "is_error": r.is_error},
+            self_instance=_blank(FunctionExecutionResult),
+        )
+        for r in atom.results
+    ]
+
+
+def _tokens(usage: Usage) -> RequestUsage:
+    return RequestUsage(usage.prompt_tokens, usage.completion_tokens)
 
 
 def _priced(cost_usd: float) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ SHOWN = "#shown"
 """The `ref` of what was only shown to who watches."""
 
 
-class Choice(NamedTuple):
+class Choice(Struct, frozen=True):
     """Who was chosen to speak, and why."""
 
     speakers: tuple[str, ...]

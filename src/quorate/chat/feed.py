@@ -54,7 +54,7 @@ class Feed:
     def happens(self, event: BaseMessage) -> None:
         """Show an event of the open turn, and remember it for who comes before the turn is closed."""
         self.pending.append(event)
-        if event.id not in self._told:
+        if not self._told or event.id not in self._told:
             self.tell(event)
 
     def again(self) -> None:

@@ -106,17 +106,17 @@ def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, 
 
 def chosen(handoffs: Mapping[str, Handoff], calls: Sequence[ToolCall]) -> Handoff | None:
     """Return the first handoff that is called, None if there is none."""
-    return next((handoffs[name] for _, name, _ in calls if name in handoffs), None)
+    return next((handoffs[call.name] for call in calls if call.name in handoffs), None)
 
 
 def was_made(handoff: Handoff, atom: Block) -> bool:
     """Whether the call of a handoff succeeded: one with arguments that do not fit moves nothing."""
-    return isinstance(atom, Reply) and any(name == handoff.name and not error for _, name, _, error in atom.results)
+    return isinstance(atom, Reply) and any(r.name == handoff.name and not r.is_error for r in atom.results)
 
 
 def ended_by(finals: Set[str], atom: Block) -> bool:
     """Whether a call of one of these tools succeeded, which ends the turn."""
-    return isinstance(atom, Reply) and any(name in finals and not error for _, name, _, error in atom.results)
+    return isinstance(atom, Reply) and any(r.name in finals and not r.is_error for r in atom.results)
 
 
 def with_one_handoff(

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
+from msgspec import Struct
 from pydantic_core import from_json
 
-from quorate.core.tuples import filled
 from quorate.errors import ModelError
 from quorate.models.extract import extract_objects
 
@@ -84,7 +84,7 @@ FIELDS = ("is_request_satisfied", "is_in_loop", "is_progress_being_made", "next_
 _fields, _answer = itemgetter(*FIELDS), itemgetter("answer")
 
 
-class Progress(NamedTuple):
+class Progress(Struct, frozen=True):
     """How it goes, as a model judges it; `why` is its reason for whether the task is done."""
 
     done: bool
@@ -147,7 +147,7 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
     if speaker is None and not done:
         raise ModelError(f"next_speaker names nobody of the team. It must be one of {', '.join(members)}.")
     why, why_speaker = str(entries[0].get("reason", "")), str(entries[3].get("reason", ""))
-    return filled(Progress, (done, loops, moves, speaker or members[0], str(instruction), why, why_speaker))
+    return Progress(done, loops, moves, speaker or members[0], str(instruction), why, why_speaker)
 
 
 def _object(text: str) -> dict[str, Any]:

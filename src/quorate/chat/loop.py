@@ -267,7 +267,7 @@ def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:
         ConfigError: It named somebody who is no member, or somebody twice.
     """
     if isinstance(chosen, Speak):
-        speakers = chosen[0]
+        speakers = chosen.speakers
         legal = speakers[0] in talk.members if len(speakers) == 1 else _legal(speakers, talk)
         if not legal:
             if isinstance(speakers, str):

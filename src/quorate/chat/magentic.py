@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from quorate.chat import ledgers
 from quorate.chat.agent import Speaker
@@ -15,7 +18,6 @@ from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError, ModelError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Reply, Said
@@ -45,7 +47,7 @@ PATIENCE = 8
 """A loop is first answered by a new plan; only if that leads to the same, the run ends as stalled."""
 
 
-class State(NamedTuple):
+class State(Struct, frozen=True):
     """What a planner remembers.
 
     Args:
@@ -105,29 +107,28 @@ class MagenticOne:
             return self._after(memory, fact.choice)
         if fact.message is None:
             return memory
-        recent, task, facts, plan, rounds, stalls, spoke = memory
-        said = fact.said()
-        recent = recent.plus_one(said)
+        m, said = memory, fact.said()
+        recent = m.recent.plus_one(said)
         if len(recent) > 1 + 2 * RECENT:
             recent = Blocks([recent[0], *recent.since(len(recent) - RECENT)])
         if fact.speaker:
-            return filled(State, (recent, task, facts, plan, rounds, stalls, spoke))
-        if plan and fact.is_task:  # the run before did not come to its end
+            return State(recent, m.task, m.facts, m.plan, m.rounds, m.stalls, m.spoke)
+        if m.plan and fact.is_task:  # the run before did not come to its end
             return State(recent, said.text)
-        return memory._replace(task=f"{task}\n{said.text}" if task else said.text, recent=recent)
+        return replace(m, task=f"{m.task}\n{said.text}" if m.task else said.text, recent=recent)
 
     def _after(self, memory: State, choice: Choice) -> State:
         """Return what is remembered once it was chosen who speaks."""
         speakers = choice.speakers
-        recent, task, facts, plan, rounds, _, spoke = memory
         if not speakers:
-            return State(recent)
+            return State(memory.recent)
+        recent, facts, plan = memory.recent, memory.facts, memory.plan
         note: dict[str, Any] = choice.note or {}
         if "plan" in note:
             facts, plan, recent = note["facts"], note["plan"], Blocks()
-        spoke = (*[name for name in spoke if name not in speakers], *speakers)
-        rounds, stalls = note.get("rounds", rounds + 1), note.get("stalls", 0)
-        return filled(State, (recent, task, facts, plan, rounds, stalls, spoke))
+        spoke = (*[name for name in memory.spoke if name not in speakers], *speakers)
+        rounds, stalls = note.get("rounds", memory.rounds + 1), note.get("stalls", 0)
+        return State(recent, memory.task, facts, plan, rounds, stalls, spoke)
 
     async def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         round = _Round(self, await opened(self.model_client), memory, members)
@@ -226,7 +227,7 @@ class _Round:
     ) -> Reply:
         """Ask the model; what is `kept` is only told the journal where it differs from the last time."""
         most = min(most, self._client.info.max_output)
-        request = filled(ModelRequest, (blocks, system, (), "auto", schema, most, None, None))
+        request = ModelRequest(blocks, system, (), "auto", schema, most)
         scope = current.get()
         if scope is None or not kept:
             return (await ask(self._client, request))[0].reply

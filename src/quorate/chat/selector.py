@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from quorate.chat import feed
 from quorate.chat.agent import Speaker
@@ -16,7 +18,6 @@ from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
@@ -51,7 +52,7 @@ SOURCE = "selector"
 """Whose what is shown of a choice is."""
 
 
-class Spoken(NamedTuple):
+class Spoken(Struct, frozen=True):
     """What a selector remembers: who has spoken, the latest last, each once; and what was said, if it has a context."""
 
     names: tuple[str, ...] = ()
@@ -103,10 +104,10 @@ class Selector:
                     at = names.index(name)
                     names = names[:at] + names[at + 1 :]
                 names += (name,)
-            return filled(Spoken, (names, memory.blocks))
+            return Spoken(names, memory.blocks)
         if memory.blocks is None or fact.message is None:
             return memory
-        return memory._replace(blocks=memory.blocks.plus_one(fact.said()))
+        return Spoken(memory.names, memory.blocks.plus_one(fact.said()))
 
     def next(self, memory: Spoken, thread: Thread, members: Sequence[str]) -> Speak | Awaitable[Speak]:
         name = self.selector_func(thread) if self.selector_func is not None and self._names_at_once else None

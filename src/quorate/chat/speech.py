@@ -7,7 +7,7 @@ of the reply of step 1 whenever it is needed, live and when folding, by the same
 from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -54,7 +54,7 @@ VALUES = frozenset({" intervention", " memory"})
 """The steps whose values items are made of."""
 
 
-class Made(NamedTuple):
+class Made(Struct, frozen=True, gc=False):
     """What a step came to, and when."""
 
     value: Any

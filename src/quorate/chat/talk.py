@@ -17,7 +17,6 @@ from quorate.chat.speech import MAKES, made_of
 from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.errors import Conflict
 from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
@@ -269,7 +268,8 @@ class Talk:
 
     def told(self) -> list[BaseMessage]:
         """Return the messages and events of this run."""
-        return [m for fact in self.facts[self.first :] if (m := fact.message or fact.event) is not None]
+        facts = self.facts[self.first :] if self.first else self.facts
+        return [m for fact in facts if (m := fact.message or fact.event) is not None]
 
     def unasked(self, part: Asking) -> list[BaseMessage]:
         """Return what was said and done since the conditions were asked last."""
@@ -428,7 +428,7 @@ class Talk:
     def see_choice(self, entry: Entry, run: Run, say: tuple[BaseChatMessage, ...] | None = None) -> Choice:
         """Begin the next turn, now that it was chosen who speaks; `say` is what the policy said, if it is at hand."""
         said = entry.payload
-        choice = filled(Choice, (tuple(said["speakers"]), said["reason"], said.get("note")))
+        choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
         self.turn += 1
         fact = Fact(None, None, choice, "", "", entry.at)
         self.policy = self._see_policy(self.policy, fact)

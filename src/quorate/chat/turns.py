@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from quorate.chat.facts import Fact, Thread
 from quorate.errors import ConfigError
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
-class Speak(NamedTuple):
+class Speak(Struct, frozen=True):
     """These speak next, side by side when they are several; journaled before anybody does.
 
     Args:
@@ -30,7 +32,7 @@ class Speak(NamedTuple):
     note: Any = None
 
 
-class Stop(NamedTuple):
+class Stop(Struct, frozen=True):
     """The policy is done; `say` and `note` are as in `Speak`: the last words, and what led to the end."""
 
     reason: str
@@ -38,7 +40,7 @@ class Stop(NamedTuple):
     note: Any = None
 
 
-class Most(NamedTuple):
+class Most(Struct, frozen=True):
     """The most that a run under a policy takes, as long as nobody interrupts it.
 
     Args:

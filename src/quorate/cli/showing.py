@@ -186,7 +186,7 @@ def _print_run(run: Told, said: list[Said], *, held: bool, head: Head | None) ->
         wrap_up=record.wrap_up or None,
         app=record.app or None,
         document=record.document,
-        head=head._asdict() if head else None,
+        head=structs.asdict(head) if head else None,
     )
 
 

@@ -7,7 +7,7 @@ one block, so no view of a conversation can ever separate a call from its result
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from msgspec import Struct
 
@@ -26,14 +26,14 @@ def bytes_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
-class Reasoning(NamedTuple):
+class Reasoning(Struct, frozen=True, gc=False):
     """A thought of the model; `signature` is the provider's proof, sent back as it came."""
 
     text: str
     signature: str = ""
 
 
-class ToolCall(NamedTuple):
+class ToolCall(Struct, frozen=True, gc=False):
     """A tool call that a model asks for; `arguments` is the JSON text as the model wrote it."""
 
     id: str
@@ -41,7 +41,7 @@ class ToolCall(NamedTuple):
     arguments: str
 
 
-class ToolResult(NamedTuple):
+class ToolResult(Struct, frozen=True, gc=False):
     """What a tool call came to, as the model reads it."""
 
     call_id: str
@@ -118,10 +118,10 @@ class Reply(_Block, gc=False, eq=False):
     @property
     def size_bytes(self) -> int:
         size = bytes_of(self.text)
-        for id, name, arguments in self.calls:
-            size += bytes_of(id + name + arguments)
-        for id, _, content, _ in self.results:
-            size += bytes_of(id + content)
+        for call in self.calls:
+            size += bytes_of(call.id + call.name + call.arguments)
+        for result in self.results:
+            size += bytes_of(result.call_id + result.content)
         for thought in self.reasoning:
             size += bytes_of(thought.text) + bytes_of(thought.signature)
         return size
@@ -162,7 +162,9 @@ class Blocks(Sequence[Block]):
         self._items = list(items)
         self._links: list[str] = []
         self._count = len(self._items)
-        self.size_bytes = sum(block.size_bytes for block in self._items)
+        self.size_bytes = 0
+        for block in self._items:
+            self.size_bytes += block.size_bytes
 
     def plus(self, *blocks: Block) -> Blocks:
         """Return this sequence with `blocks` behind it."""

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec.structs import astuple
+
 from quorate.errors import ConfigError, StoreError
 from quorate.models.blocks import Block, Reasoning, Reply, Said, ToolCall
 from quorate.models.client import (
@@ -174,8 +176,10 @@ class ChatCompletionCache:
 
 def key_of(model: str, request: ModelRequest) -> str:
     """Return what tells a request to a model from all others that could have another answer."""
-    _, system, tools, choice, schema, _, temperature, seed = request
-    asked = [model, system, tools, choice, schema, temperature, seed, [_content(block) for block in request.blocks]]
+    asked = [
+        model, request.system, list(map(astuple, request.tools)), request.tool_choice, request.output_schema,
+        request.temperature, request.seed, [_content(block) for block in request.blocks],
+    ]  # fmt: skip
     text = json.dumps(asked, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -183,15 +187,15 @@ def key_of(model: str, request: ModelRequest) -> str:
 def _content(block: Block) -> list[Any]:
     if isinstance(block, Said):
         return [block.source, block.text]
-    return [None, block.text, block.calls, block.reasoning, block.results]
+    return [None, block.text, *[list(map(astuple, part)) for part in (block.calls, block.reasoning, block.results)]]
 
 
 def _data(answer: Answer, cap: int) -> dict[str, Any]:
-    reply, usage, finish, model = answer
-    found: dict[str, Any] = {"version": 1, "text": reply.text, "finish": finish, "model": model, "cap": cap}
-    found["tokens"] = None if usage is None else usage.completion_tokens
-    found |= {"calls": reply.calls} if reply.calls else {}
-    return found | ({"reasoning": reply.reasoning} if reply.reasoning else {})
+    reply = answer.reply
+    found: dict[str, Any] = {"version": 1, "text": reply.text, "finish": answer.finish, "model": answer.model}
+    found |= {"cap": cap, "tokens": None if answer.usage is None else answer.usage.completion_tokens}
+    found |= {"calls": list(map(astuple, reply.calls))} if reply.calls else {}
+    return found | ({"reasoning": list(map(astuple, reply.reasoning))} if reply.reasoning else {})
 
 
 def _answer(data: Any, cap: int) -> Answer | None:
@@ -205,7 +209,7 @@ def _answer(data: Any, cap: int) -> Answer | None:
         finish, tokens, was = data["finish"], data["tokens"], data["cap"]
         longer = finish == "length" and was != cap
         fits = was <= cap or (tokens is not None and tokens <= cap)
-        texts = (reply.text, data["model"], *(part for each in (*calls, *reasoning) for part in each))
+        texts = (reply.text, data["model"], *(part for each in (*calls, *reasoning) for part in astuple(each)))
         if longer or not fits or finish not in WHOLE or not all(isinstance(text, str) for text in texts):
             return None
         return Answer(reply, Usage(), finish, data["model"])
@@ -214,8 +218,8 @@ def _answer(data: Any, cap: int) -> Answer | None:
 
 
 def _events(answer: Answer) -> list[ModelEvent]:
-    reply, usage, finish, model = answer
-    events: list[ModelEvent] = [ReasoningDelta(*thought) for thought in reply.reasoning]
+    reply = answer.reply
+    events: list[ModelEvent] = [ReasoningDelta(*astuple(thought)) for thought in reply.reasoning]
     events += [TextDelta(reply.text)] if reply.text else []
-    events += [CallDelta(index, *call) for index, call in enumerate(reply.calls)]
-    return [*events, Finished(usage, finish, model)]
+    events += [CallDelta(index, *astuple(call)) for index, call in enumerate(reply.calls)]
+    return [*events, Finished(answer.usage, answer.finish, answer.model)]

@@ -6,16 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.core.waiting import is_cancelled, stray, within
 from quorate.errors import Conflict, ModelError
 from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
 from quorate.models.client import (
     Answer,
+    AtOnce,
     Folding,
     ModelClient,
     ModelEvent,
@@ -50,7 +53,7 @@ OnEvent = Callable[[ModelEvent, int], None]
 """Is told every event as it comes, and the number of the attempt that it belongs to."""
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True, gc=False):
     """A request as the journal has it: what it held, and where. The next one refers to it and adds only what is new."""
 
     blocks: Blocks
@@ -183,11 +186,15 @@ async def _live(
             if durable and run.clock.running_s() > start_by:  # stopped meanwhile: see who holds the run now
                 raise ModelError(f"Not asked within {FRESH_S:g} s.", retryable=True, retry_after_s=0.0)
             stream = client.stream(capped)
-            taken = folding.take(stream) if on_event is None else _shown(stream, folding, attempt, on_event)
-            taking = within(info.timeout_s, taken)
-            if telemetry.spans is not None:
-                taking = seeing.seen_taking(telemetry.spans, taking, info.name, capped, folding)
-            await taking
+            plain = on_event is None and telemetry.spans is None
+            if plain and isinstance(stream, AtOnce) and (events := stream.now()) is not None:
+                folding.take_in(events)
+            else:
+                taken = folding.take(stream) if on_event is None else _shown(stream, folding, attempt, on_event)
+                taking = within(info.timeout_s, taken)
+                if telemetry.spans is not None:
+                    taking = seeing.seen_taking(telemetry.spans, taking, info.name, capped, folding)
+                await taking
             answer = folding.answer(ref)
         except (ModelError, TimeoutError) as raised:
             error = raised if isinstance(raised, ModelError) else _too_slow(client)
@@ -209,7 +216,7 @@ async def _live(
                 raise stray(info.name) from raised
             raise
         used = answer.usage or Usage(bound, answer.reply.size_bytes)
-        prompt, completion, cached, _ = used
+        prompt, completion, cached = used.prompt_tokens, used.completion_tokens, used.cached_tokens
         usd = 0.0 if price.free else price.usd(prompt, completion, cached)
         meter.settle(held, worst, prompt, completion, cached, usd)
         said = _reply_payload(answer, used, usd)
@@ -221,7 +228,7 @@ async def _live(
             answer = answer_of(entry, ref)
         if durable:
             await run.journal.commit()
-        return answer, filled(Asked, (request.blocks, ref, parts, usd))
+        return answer, Asked(request.blocks, ref, parts, usd)
 
 
 async def _reserved(
@@ -304,13 +311,14 @@ def _call_payload(
     run: Run, model: str, request: ModelRequest, after: Asked | None, parts: str, bound: int, worst: float, attempt: int
 ) -> Payload:
     blocks = request.blocks
-    before, base, parts_before, _ = after or _NOTHING
+    after = after or _NOTHING
+    before, base = after.blocks, after.ref
     said: Payload = {"model": model, "bound": bound, "cap": request.max_tokens}
     if base and blocks.continues(before):
         own = "=" + base
         said["blocks"] = tuple(["=" if (at := reference(block)) == own else at for block in blocks.since(len(before))])
         said["base"] = base
-        if parts != parts_before:
+        if parts != after.parts:
             said["parts"] = parts
     else:
         said["blocks"] = tuple([reference(block) for block in blocks.since(0)])
@@ -418,7 +426,7 @@ def _standing(
 ) -> tuple[str, int]:
     parts: Payload = {"system": system}
     if tools:
-        parts |= {"tools": [list(tool) for tool in tools], "tool_choice": choice}
+        parts |= {"tools": [astuple(tool) for tool in tools], "tool_choice": choice}
     for name, value in (("output_schema", schema), ("temperature", temperature), ("seed", seed)):
         if value is not None:
             parts[name] = value
@@ -428,8 +436,8 @@ def _standing(
 
 def standing(request: ModelRequest) -> tuple[str, int]:
     """Return the parts of a request that do not change from turn to turn, as JSON text, and their size in bytes."""
-    _, system, tools, choice, schema, _, temperature, seed = request  # a named field of a tuple is slow to look up
-    return _standing(system, tools, choice, schema, temperature, seed)
+    r = request
+    return _standing(r.system, r.tools, r.tool_choice, r.output_schema, r.temperature, r.seed)
 
 
 def request_digest(request: ModelRequest, fingerprint: Callable[[bytes], str]) -> str:
@@ -457,7 +465,8 @@ def reference(block: Said | Reply) -> str:
     if not block.ref:
         if not (block.calls or block.reasoning):
             return f"[null, {_quoted(block.text)}]"
-        return _written([None, block.text, block.calls, block.results, block.reasoning])
+        inside = block.calls, block.results, block.reasoning
+        return _written([None, block.text, *[list(map(astuple, part)) for part in inside]])
     return f"={block.ref}+{len(block.results)}" if block.results else f"={block.ref}"
 
 
@@ -465,23 +474,22 @@ def reference(block: Said | Reply) -> str:
 
 
 def _reply_payload(answer: Answer, used: Usage, usd: float | None) -> Payload:
-    reply, _, finish, model = answer
-    prompt, completion, cached, reasoned = used
-    said: Payload = {"text": reply.text, "in": prompt, "out": completion}
+    reply = answer.reply
+    said: Payload = {"text": reply.text, "in": used.prompt_tokens, "out": used.completion_tokens}
     if reply.calls:
-        said["calls"] = tuple(tuple(call) for call in reply.calls)
+        said["calls"] = tuple(map(astuple, reply.calls))
     if reply.reasoning:
-        said["thought"] = tuple(tuple(thought) for thought in reply.reasoning)
-    if cached:
-        said["cached"] = cached
-    if reasoned:
-        said["reasoned"] = reasoned
+        said["thought"] = tuple(map(astuple, reply.reasoning))
+    if used.cached_tokens:
+        said["cached"] = used.cached_tokens
+    if used.reasoning_tokens:
+        said["reasoned"] = used.reasoning_tokens
     if usd != 0.0:
         said["cost"] = usd
-    if finish != "stop":
-        said["finish"] = finish
-    if model:
-        said["by"] = model
+    if answer.finish != "stop":
+        said["finish"] = answer.finish
+    if answer.model:
+        said["by"] = answer.model
     return said
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from quorate.core.tuples import filled
 from quorate.errors import ModelError
 from quorate.models.blocks import Block, Blocks, Reasoning, Reply, ToolCall
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 
 
-class Usage(NamedTuple):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens of one call. `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` of `completion_tokens`."""
 
     prompt_tokens: int = 0
@@ -25,10 +25,15 @@ class Usage(NamedTuple):
 
     def plus(self, other: Usage) -> Usage:
         """Return the sum of both."""
-        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
 
 
-class ToolSpec(NamedTuple):
+class ToolSpec(Struct, frozen=True, gc=False):
     """A tool as a model sees it; `parameters` is a JSON schema of type object, as JSON text."""
 
     name: str
@@ -36,7 +41,7 @@ class ToolSpec(NamedTuple):
     parameters: str
 
 
-class ModelRequest(NamedTuple):
+class ModelRequest(Struct, frozen=True):
     """One question to a model.
 
     Args:
@@ -61,32 +66,32 @@ class ModelRequest(NamedTuple):
 
     def capped(self, max_tokens: int) -> ModelRequest:
         """Return this request with another cap on the reply."""
-        return self._replace(max_tokens=max_tokens)
+        return replace(self, max_tokens=max_tokens)
 
 
-class TextDelta(NamedTuple):
+class TextDelta(Struct, frozen=True, gc=False):
     """A piece of the reply's text."""
 
     text: str
 
 
-class ReasoningDelta(NamedTuple):
+class ReasoningDelta(Struct, frozen=True, gc=False):
     """A piece of the model's thought; a signature, if any, comes with its last piece."""
 
     text: str
     signature: str = ""
 
 
-class CallDelta(NamedTuple):
+class CallDelta(Struct, frozen=True, order=True, gc=False):
     """A piece of a tool call: id and name come with the first piece of its `index`, arguments piece by piece."""
 
-    index: int  # pyright: ignore[reportIncompatibleMethodOverride]: the providers' own word
+    index: int
     id: str = ""
     name: str = ""
     arguments: str = ""
 
 
-class Finished(NamedTuple):
+class Finished(Struct, frozen=True, gc=False):
     """The last event of every complete stream. `usage` is None where the provider does not tell."""
 
     usage: Usage | None
@@ -139,7 +144,7 @@ class ModelClient(Protocol):
         ...
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True, gc=False):
     """A whole reply with its cost in tokens; `usage` is None where the provider does not tell."""
 
     reply: Reply
@@ -152,6 +157,10 @@ class AtOnce(Struct, kw_only=True, eq=False):
     """The stream of a client that has its answer whole: its events need not be waited for one by one."""
 
     _left: Iterator[ModelEvent] | None = None
+
+    def now(self) -> Sequence[ModelEvent] | None:
+        """Ask, and return all events; None, and nothing done, where that has to be awaited."""
+        return None
 
     async def events(self) -> Sequence[ModelEvent]:
         """Ask, and return all events."""
@@ -185,14 +194,13 @@ class Folding(Struct, eq=False):
     async def take(self, stream: AsyncIterator[ModelEvent]) -> None:
         """Take in a whole stream; one that breaks off is closed."""
         if isinstance(stream, AtOnce):
-            for event in await stream.events():
-                self.see(event)
+            self.take_in(await stream.events())
             return
         text = self._text
         try:
             async for event in stream:
                 if type(event) is TextDelta:  # nearly all are
-                    text.append(event[0])
+                    text.append(event.text)
                 elif type(event) is Finished:
                     self._end = event
                 else:
@@ -201,16 +209,21 @@ class Folding(Struct, eq=False):
             await closed(stream)
             raise
 
+    def take_in(self, events: Sequence[ModelEvent]) -> None:
+        """Take in all events of a stream."""
+        for event in events:
+            self.see(event)
+
     def see(self, event: ModelEvent) -> None:
         """Take in the next event."""
         if type(event) is TextDelta:
             self._text.append(event.text)
         elif type(event) is CallDelta:
-            index, id, name, arguments = event
-            have = self._calls.get(index)
+            have = self._calls.get(event.index)
             if have is not None:
-                event = CallDelta(index, have.id or id, have.name or name, have.arguments + arguments)
-            self._calls[index] = event
+                id, name = have.id or event.id, have.name or event.name
+                event = CallDelta(event.index, id, name, have.arguments + event.arguments)
+            self._calls[event.index] = event
         elif type(event) is ReasoningDelta:
             self._thought.append(event.text)
             self._signature = event.signature or self._signature
@@ -230,14 +243,12 @@ class Folding(Struct, eq=False):
         calls: tuple[ToolCall, ...] = ()
         if self._calls:
             pieces = sorted(self._calls.values()) if len(self._calls) > 1 else self._calls.values()
-            calls = tuple([
-                filled(ToolCall, (id or f"call_{index}", name, arguments or "{}"))
-                for index, id, name, arguments in pieces
-            ])  # fmt: skip
+            calls = tuple([ToolCall(p.id or f"call_{p.index}", p.name, p.arguments or "{}") for p in pieces])
         reasoning: tuple[Reasoning, ...] = ()
         if self._thought or self._signature:
             reasoning = (Reasoning("".join(self._thought), self._signature),)
-        return filled(Answer, (Reply("".join(self._text), calls, reasoning, (), ref), *self._end))
+        end = self._end
+        return Answer(Reply("".join(self._text), calls, reasoning, (), ref), end.usage, end.finish, end.model)
 
 
 async def closed(stream: AsyncIterator[ModelEvent]) -> None:

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import cast
 
-from quorate.core.tuples import filled
 from quorate.errors import QuorateError
 from quorate.models.blocks import Reply, Said, ToolCall
 from quorate.models.client import AtOnce, CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
@@ -53,16 +52,16 @@ class ScriptedModel:
             line = line(request)
         prompt = request.blocks.size_bytes // 4
         if isinstance(line, str):
-            end = filled(Finished, (filled(Usage, (prompt, len(line) // 4 + 1, 0, 0)), "stop", ""))
+            end = Finished(Usage(prompt, len(line) // 4 + 1))
             pieces = (line,) if self._chunks <= 1 else self._pieces(line)
-            return (*[filled(TextDelta, (piece,)) for piece in pieces], end)
+            return (*[TextDelta(piece) for piece in pieces], end)
         if isinstance(line, BaseException):
             raise line
         parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: a sequence, as documented
         if parts and isinstance(parts[0], ToolCall):
             asked = cast("list[ToolCall]", parts)
-            calls = [filled(CallDelta, (index, *call)) for index, call in enumerate(asked)]
-            return (*calls, filled(Finished, (filled(Usage, (prompt, 8 * len(parts), 0, 0)), "tool_calls", "")))
+            calls = [CallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(asked)]
+            return (*calls, Finished(Usage(prompt, 8 * len(parts)), "tool_calls"))
         return parts  # pyright: ignore[reportReturnType]: model events, as documented
 
     def _pieces(self, text: str) -> Iterator[str]:
@@ -96,6 +95,9 @@ class _Events(AtOnce, eq=False):
 
     answer: Callable[[ModelRequest], Sequence[ModelEvent]]
     request: ModelRequest
+
+    def now(self) -> Sequence[ModelEvent]:
+        return self.answer(self.request)
 
     async def events(self) -> Sequence[ModelEvent]:
         return self.answer(self.request)

@@ -6,9 +6,10 @@ import builtins
 import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from quorate.errors import ConfigError, Conflict
@@ -38,7 +39,7 @@ WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
 
-class Kept(NamedTuple):
+class Kept(Struct, frozen=True):
     """A fold that ended with a completed run, kept so that the next run need not do it again.
 
     Args:

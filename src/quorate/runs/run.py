@@ -719,10 +719,13 @@ async def _end(run: Run, outcome: Outcome, began: int) -> None:
     await _give_back(run)
 
 
-async def _give_back(run: Run) -> None:
+def _give_back(run: Run) -> Awaitable[None]:
+    return _close(run) if run.resources else run.journal.release()
+
+
+async def _close(run: Run) -> None:
     try:
-        if run.resources:
-            await run.close_resources()
+        await run.close_resources()
     finally:
         await run.journal.release()
 

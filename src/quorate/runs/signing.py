@@ -12,6 +12,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from quorate.core.extras import require
 from quorate.errors import ConfigError, Tampered
 from quorate.runs.entries import LOCAL_OWNER
@@ -66,7 +68,7 @@ class Key:
         """
         self.check_signs()
         signature: bytes = self._secret.sign(_said(conversation, head, owner))
-        return head._replace(signature=urlsafe_b64encode(signature).decode().rstrip("="))
+        return replace(head, signature=urlsafe_b64encode(signature).decode().rstrip("="))
 
     def check(self, conversation: str, head: Head, *, owner: str = LOCAL_OWNER) -> None:
         """Make sure that a head was signed with this key, for this conversation.

@@ -208,9 +208,9 @@ async def perform(scope: Scope, path: str, call: Call) -> Payload:
     if run.is_replay:
         return await _again(scope, path, call, key, attempt=len(intents) + 1)
     if key:
-        await _declare(run, path, call, key, attempt=len(intents) + 1)
-    elif run.journal.durable:
-        await run.journal.commit()  # what was said before, to a person who is asked now, is not said otherwise later
+        _intend(run, path, call, key, attempt=len(intents) + 1)
+    if run.journal.durable:  # also what was said before, to a person who is asked now, is not said otherwise later
+        await run.journal.commit(sync=call.effect == "unsafe")
     return await _made(scope, path, call, key, failures)
 
 
@@ -276,6 +276,13 @@ IN_RESULT = frozenset({"name", "arguments"})
 
 
 async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
+    _intend(run, path, call, key, attempt=attempt)
+    if run.journal.durable:
+        await run.journal.commit(sync=call.effect == "unsafe")
+
+
+def _intend(run: Run, path: str, call: Call, key: str, *, attempt: int) -> None:
+    """Write that a call will be made; it may be once that is committed."""
     if run.lost:
         run.check_lost(path)
     said: Payload = {"name": call.name, "arguments": call.arguments, "effect": call.effect, "key": key}
@@ -286,14 +293,11 @@ async def _declare(run: Run, path: str, call: Call, key: str, *, attempt: int) -
     unsafe = call.effect == "unsafe"
     if unsafe and call.timeout_s is not None:
         said["timeout_s"] = call.timeout_s
-    durable = run.journal.durable
-    if unsafe and durable:  # nobody else can come between where nothing is kept
+    if unsafe and run.journal.durable:  # nobody else can come between where nothing is kept
         call.start_by = run.clock.running_s() + FRESH_S
     run.append(path, "intent", said)
     if unsafe:
         run.open_intents[path] = call.name, call.arguments
-    if durable:
-        await run.journal.commit(sync=unsafe)
 
 
 class Stale(QuorateError):
@@ -430,7 +434,8 @@ async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Cal
     run = scope.run
     entry = run.append(path, kind, payload)
     run.open_intents.pop(path, None)
-    scope.at = max(scope.at, entry.at)
+    if entry.at > scope.at:
+        scope.at = entry.at
     if run.journal.durable:
         try:
             await run.journal.commit()

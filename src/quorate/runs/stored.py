@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import astuple
 
 from quorate.errors import ConfigError
@@ -19,7 +20,7 @@ _KEY = os.urandom(32)
 _REFERENCE = re.compile(rb'"\$artifact":\s?"([0-9a-f]+)"')
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True, gc=False):
     """How far a journal goes: its number of entries and the hash over all of them (empty where nothing is hashed).
 
     As text it is `LENGTH:HASH`, or `LENGTH:HASH:SIGNATURE` if it is signed, to be given out and verified later.

@@ -56,7 +56,7 @@ def verified(
             _check_content(found, s, load)
         last, seq = s.hash, s.seq
         hashes[seq] = last
-    if head is not None and (seq, last.hex()) != head[:2]:
+    if head is not None and (seq, last.hex()) != (head.length, head.hash):
         raise found.at_the_end(head, seq, last, hashes)
     if given is not None:
         _check_given(conversation, given, hashes)

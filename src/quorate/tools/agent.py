@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from quorate.core.handlers import RoutedAgent, message_handler
 from quorate.core.identity import AgentId
@@ -18,13 +21,13 @@ from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
 
 
-class ToolCalls(NamedTuple):
+class ToolCalls(Struct, frozen=True):
     """All the calls of one reply."""
 
     calls: tuple[ToolCall, ...]
 
 
-class ToolResults(NamedTuple):
+class ToolResults(Struct, frozen=True):
     """The results of all calls of a reply, in the order of the calls."""
 
     results: tuple[ToolResult, ...]
@@ -35,18 +38,14 @@ class _Json:
 
     data_content_type = JSON_DATA_CONTENT_TYPE
 
-    def __init__(self, cls: type[Any], read: Callable[[Any], Any]) -> None:
-        self.type_name, self._read = cls.__name__, read
+    def __init__(self, cls: type[Any]) -> None:
+        self.type_name, self._cls = cls.__name__, cls
 
     def serialize(self, message: Any) -> bytes:
-        return json.dumps(message, ensure_ascii=False).encode()
+        return msgspec.json.encode(message)
 
     def deserialize(self, payload: bytes) -> Any:
-        return self._read(json.loads(payload))
-
-
-def _calls(data: Any) -> ToolCalls:
-    return ToolCalls(tuple(ToolCall(*call) for call in data[0]))
+        return msgspec.json.decode(payload, type=self._cls)
 
 
 class ToolAgent(RoutedAgent):
@@ -85,9 +84,9 @@ class ToolAgent(RoutedAgent):
 
     @classmethod
     def message_types(cls) -> Sequence[tuple[type[Any], Sequence[MessageSerializer]]]:
-        """Return the types that handlers take; calls are tuples, which no serialiser knows by itself."""
-        own = {ToolCall: _Json(ToolCall, lambda data: ToolCall(*data)), ToolCalls: _Json(ToolCalls, _calls)}
-        return [(kind, [own[kind]] if kind in own else found) for kind, found in super().message_types()]
+        """Return the types that handlers take; calls are structs, which no serialiser knows by itself."""
+        own = {ToolCall, ToolCalls}
+        return [(kind, [_Json(kind)] if kind in own else found) for kind, found in super().message_types()]
 
     @message_handler
     async def on_call(self, message: ToolCall, ctx: MessageContext) -> ToolResult:
@@ -98,7 +97,7 @@ class ToolAgent(RoutedAgent):
             InvalidArguments: The arguments are no JSON object, or do not fit.
             ToolFailed: The tool raised something, took too long, or was refused.
         """
-        id, name, arguments = message
+        id, name, arguments = message.id, message.name, message.arguments
         tool = self._tools.get(name)
         if tool is None:
             have = ", ".join(sorted(self._tools)) or "none"
@@ -158,6 +157,6 @@ async def tool_agent_caller_loop(
         made: ToolResults = await caller.send_message(ToolCalls(answer.reply.calls), tool_agent_id)
         said.append(answer.reply.answered(made.results))
         choice = request.tool_choice if len(said) < max_tool_iterations else "none"
-        request = request._replace(blocks=request.blocks.plus(said[-1]), tool_choice=choice)
+        request = replace(request, blocks=request.blocks.plus(said[-1]), tool_choice=choice)
         answer, after = await ask(model_client, request, after=after)
     return [*said, answer.reply.unasking()]

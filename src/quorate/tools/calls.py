@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Denied, Divergence, OutcomeUnknown, StoreError, ToolError
 from quorate.models.blocks import ToolCall, ToolResult
@@ -124,7 +123,7 @@ async def _one(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], cal
     elif tool is not None and tool.approval is not None:
         todo.approved = True
     said = await perform(scope, path, todo)
-    return filled(ToolResult, (call.id, call.name, said["content"], bool(said.get("error"))))
+    return ToolResult(call.id, call.name, said["content"], bool(said.get("error")))
 
 
 async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], call: ToolCall) -> ToolResult:

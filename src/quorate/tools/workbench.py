@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec.structs import astuple
+
 from quorate.errors import ConfigError, ToolError
 from quorate.models.client import ToolSpec
 from quorate.runs.steps import EFFECTS, Effect, step
@@ -136,7 +138,7 @@ async def tools_on(agent: str, benches: Sequence[Workbench], taken: Mapping[str,
 
 async def _listed(bench: Workbench) -> list[list[str]]:
     effects: Any = getattr(bench, "effects", {})
-    return [[*spec, _effect(bench, effects, spec.name)] for spec in await bench.list_tools()]
+    return [[*astuple(spec), _effect(bench, effects, spec.name)] for spec in await bench.list_tools()]
 
 
 def _effect(bench: Workbench, effects: Any, name: str) -> Effect:

@@ -11,7 +11,7 @@ from quorate.chat.messages import (
     ToolCallSummaryMessage,
 )
 from quorate.errors import ConfigError
-from quorate.models import Finished, ReasoningDelta, Reply, Said, TextDelta, ToolCall, Usage
+from quorate.models import Finished, Reasoning, ReasoningDelta, Reply, Said, TextDelta, ToolCall, Usage
 from quorate.testing import ScriptedModel
 
 
@@ -116,7 +116,7 @@ async def test_thought_is_told_and_goes_back_to_the_model_with_its_signature() -
     assert result.messages[1].content == "Hm."
     own = model.requests[1].blocks[-1]
     assert isinstance(own, Reply)
-    assert own.reasoning == (("Hm.", "sig"),)
+    assert own.reasoning == (Reasoning("Hm.", "sig"),)
 
 
 async def test_others_see_what_it_said_but_not_its_tools_and_thoughts() -> None:

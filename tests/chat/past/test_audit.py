@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 
 from quorate import (
     AssistantAgent,
@@ -43,7 +44,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Any]:
 
 
 def same(rebuilt: ModelRequest, sent: ModelRequest) -> bool:
-    return rebuilt[1:] == sent[1:] and [b.content for b in rebuilt.blocks] == [b.content for b in sent.blocks]
+    return astuple(rebuilt)[1:] == astuple(sent)[1:] and [b.content for b in rebuilt.blocks] == [
+        b.content for b in sent.blocks
+    ]
 
 
 async def check(store: Any, *models: ScriptedModel) -> int:

@@ -15,7 +15,6 @@ from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
 from quorate.core.lazy import lazy
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Block, Blocks, Reply, Summary
@@ -196,15 +195,12 @@ class AssistantAgent(Runnable, Agent):
                 blocks = turn.hear(blocks)
             choice = "auto" if left else "none"
             shown = blocks if context is None else context.view(blocks)
-            request = filled(
-                ModelRequest,
-                (shown, system, specs, choice, schema, most, self.temperature, self.seed),
-            )
+            request = ModelRequest(shown, system, specs, choice, schema, most, self.temperature, self.seed)
             step = scope.count + 1
             show = chunks(turn, step) if self.model_client_stream and turn.watched else None
             answer, turn.asked = await ask(client, request, after=turn.asked, on_event=show)
-            turn.steps[step] = filled(Made, (answer, scope.at, turn.asked.cost_usd))
-            reply = answer[0]
+            turn.steps[step] = Made(answer, scope.at, turn.asked.cost_usd)
+            reply = answer.reply
             if reply.reasoning:
                 turn.derive("thought", step)
             if not left or not reply.calls:
@@ -248,8 +244,8 @@ class AssistantAgent(Runnable, Agent):
         turn.derive("request", step)
         tools = offered if taken is None else with_one_handoff(offered, self._handoffs, taken)
         results = await call_tools(tools, reply.calls)
-        for i, (_, _, content, is_error) in enumerate(results, step + 1):
-            turn.steps[i] = filled(Made, ({"content": content, "error": is_error}, turn.scope.at, 0.0))
+        for i, result in enumerate(results, step + 1):
+            turn.steps[i] = Made({"content": result.content, "error": result.is_error}, turn.scope.at)
         return turn.derive("results", step).block or reply
 
 

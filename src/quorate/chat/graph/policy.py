@@ -7,14 +7,15 @@ memory is folded from those notes, so going on never asks a condition again abou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from quorate.chat.checks.findings import Finding
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.graph.checking import waits_in_vain
 from quorate.chat.graph.shape import DiGraph, DiGraphEdge, Way
 from quorate.chat.turns import Most, Speak, Stop
-from quorate.core.tuples import filled
 from quorate.core.words import counted
 from quorate.errors import ConfigError
 
@@ -27,7 +28,7 @@ Row = tuple[str, int, str, int, str]
 MOST_NAMED = 3
 
 
-class State(NamedTuple):
+class State(Struct, frozen=True):
     """What a graph remembers.
 
     Args:
@@ -46,7 +47,7 @@ class State(NamedTuple):
     asked: bool = False
 
 
-class Road(NamedTuple):
+class Road(Struct, frozen=True):
     """What is known of an edge beforehand.
 
     Args:
@@ -68,7 +69,7 @@ class Road(NamedTuple):
     no: Row
 
 
-class Fired(NamedTuple):
+class Fired(Struct, frozen=True):
     """What the edges of those came to who have spoken.
 
     Args:
@@ -145,21 +146,21 @@ class Graph:
         message = fact.message
         if message is None:
             return memory if fact.choice is None else self._chosen(memory, fact.choice)
-        active, said, fired, times, asked = memory
-        speaker = fact.speaker
+        m, speaker = memory, fact.speaker
         if not speaker:
-            return memory if asked else filled(State, (active, said, fired, times, True))
-        if speaker not in active:
-            return memory
-        return filled(State, (active, (said, speaker, message), fired, times, False))
+            return m if m.asked else State(m.active, m.said, m.fired, m.times, True)
+        if speaker not in m.active:
+            return m
+        return State(m.active, (m.said, speaker, message), m.fired, m.times, False)
 
     def next(self, memory: State, thread: Thread, members: Sequence[str]) -> Speak | Stop:
         graph, active = self.graph, memory.active
         if not active:
             return Speak(graph.starts, "it begins")
         said = said_last(memory)
-        rows, fired, ready, more = self._asked(memory, said)
-        note: dict[str, Any] = {"edges": rows}
+        found = self._asked(memory, said)
+        fired, ready = found.roads, found.ready
+        note: dict[str, Any] = {"edges": found.rows}
         if memory.asked and not self._have_lost(memory, said):
             ready |= {name for name in active if name not in said}  # a person interrupted them
         if ready:
@@ -167,7 +168,7 @@ class Graph:
             return Speak(speakers, fired[0].shown if len(fired) == 1 else _reason(fired), (), note)
         if memory.asked:
             return Speak(graph.starts, "it was done, and begins anew", (), note | {"anew": True})
-        return Stop(self._end(more), (), note)
+        return Stop(self._end(found.more), (), note)
 
     def check(self, cast: Any) -> Iterator[Finding]:
         """Yield the joins that may wait in vain."""
@@ -193,18 +194,18 @@ class Graph:
             if message is None:
                 continue
             for road in self._roads[name]:
-                way, edge, key, need, _, yes, no = road
+                way, edge = road.way, road.edge
                 if edge.at_most is not None and memory.times.get(way, 0) >= edge.at_most:
                     why = f"it has fired {counted(edge.at_most, 'time')}, its bound"
                     rows.append((name, way.number, edge.target, 0, why))
                 elif edge.condition is None or edge.check_condition(message):
-                    rows.append(yes)
+                    rows.append(road.yes)
                     fired.append(road)
-                    if need == 1 or self._joined(way, key, need, memory.fired, more):
+                    if road.need == 1 or self._joined(way, road.key, road.need, memory.fired, more):
                         ready.add(edge.target)
                 else:
-                    rows.append(no)
-        return filled(Fired, (rows, fired, ready, {**memory.fired, **more} if more else memory.fired))
+                    rows.append(road.no)
+        return Fired(rows, fired, ready, {**memory.fired, **more} if more else memory.fired)
 
     def _joined(
         self, way: Way, key: Key, need: int, fired: Mapping[Key, frozenset[Way]], more: dict[Key, frozenset[Way]]
@@ -224,7 +225,7 @@ class Graph:
         if not choice.speakers or "anew" in note:
             return State(choice.speakers)
         if not self._counts:
-            return filled(State, (choice.speakers, None, memory.fired, memory.times, False))
+            return State(choice.speakers, None, memory.fired, memory.times, False)
         times = memory.times
         more: dict[Key, frozenset[Way]] = {}
         rows: Sequence[Row] = note.get("edges", ())
@@ -232,13 +233,13 @@ class Graph:
             roads = self._roads.get(source, ())
             if not fires or number >= len(roads):  # the graph may have changed since
                 continue
-            way, edge, key, need, *_ = roads[number]
-            if edge.at_most is not None:
-                times = {**times, way: times.get(way, 0) + 1}
-            if need > 1:
-                self._joined(way, key, need, memory.fired, more)
+            road = roads[number]
+            if road.edge.at_most is not None:
+                times = {**times, road.way: times.get(road.way, 0) + 1}
+            if road.need > 1:
+                self._joined(road.way, road.key, road.need, memory.fired, more)
         if not more:
-            return filled(State, (choice.speakers, None, memory.fired, times, False))
+            return State(choice.speakers, None, memory.fired, times, False)
         left = {**memory.fired, **more}
         fired = {key: ways for key, ways in left.items() if len(ways) < self.graph.groups[key].need}
         return State(choice.speakers, None, fired, times)
@@ -253,10 +254,10 @@ class Graph:
         left = [name for name in memory.active if name not in done]
         if not all(name in self._may_lose for name in left):
             return False
-        _, fired, _, more = self._asked(memory, done)
-        ones = {road.key for road in fired}
+        found = self._asked(memory, done)
+        ones = {road.key for road in found.roads}
         return all(
-            road.key in ones if road.need == 1 else len(more.get(road.key, ())) >= road.need
+            road.key in ones if road.need == 1 else len(found.more.get(road.key, ())) >= road.need
             for name in left
             for road in self._roads[name]
         )

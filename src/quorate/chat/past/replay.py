@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from quorate.chat import nesting, own, wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.live import Runnable, result_of, stalls_of
@@ -471,7 +473,7 @@ def _keyed(attempt: Attempt, rebuilt: dict[int, audit.Asking]) -> Iterator[tuple
             continue
         if entry.kind == "call" and entry.seq in rebuilt:
             request = rebuilt[entry.seq].request
-            request = request._replace(blocks=Blocks(request.blocks))
+            request = replace(request, blocks=Blocks(request.blocks))
             yield paths.with_digest(path, request_digest(request, plain_digest)), path
         elif entry.kind == "question" and "name" not in said and "text" in said:
             yield paths.with_digest(path, plain_digest(said["text"].encode(errors="surrogatepass"))), path

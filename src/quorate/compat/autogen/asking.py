@@ -24,7 +24,6 @@ from quorate.compat.autogen.core.models import (
 )
 from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
-from quorate.core.tuples import filled
 from quorate.errors import ModelError
 from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
 from quorate.models.calls import ask
@@ -84,11 +83,11 @@ class Asking(AtOnce, eq=False):
             raise ModelError(f"{type(self.client).__name__} failed: {error}", retryable=may_pass) from error
         self.result = result
         used, content = result.usage, result.content
-        usage = filled(Usage, (used.prompt_tokens, used.completion_tokens, 0, 0))
-        end = filled(Finished, (usage, FINISH[result.finish_reason], ""))
+        usage = Usage(used.prompt_tokens, used.completion_tokens)
+        end = Finished(usage, FINISH[result.finish_reason])
         events: list[ModelEvent] = [ReasoningDelta(result.thought)] if result.thought else []
         if isinstance(content, str):
-            return [*events, filled(TextDelta, (content,)), end]
+            return [*events, TextDelta(content), end]
         return [*events, *[CallDelta(i, call.id, call.name, call.arguments) for i, call in enumerate(content)], end]
 
     async def _streamed(self, show: Show) -> CreateResult:
@@ -225,8 +224,7 @@ async def asked(
     info = client.info
     asking = Asking(client, info, messages, options, show)
     system = _system(messages) if standing is None else standing
-    wanted = (blocks, system, specs, tool_choice, _schema(json_output), info.max_output, None, None)
-    request = filled(ModelRequest, wanted)
+    request = ModelRequest(blocks, system, specs, tool_choice, _schema(json_output), info.max_output)
     scope = current.get() if kept else None
     before = turn.asked if turn is not None else scope.run.resources.get(kept) if scope is not None else None
     try:

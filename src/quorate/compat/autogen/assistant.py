@@ -60,7 +60,6 @@ from quorate.compat.autogen.within import pumped
 from quorate.compat.autogen.workbench import StaticStreamWorkbench, Workbench
 from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError
 from quorate.models.blocks import Said
 from quorate.models.client import Answer
@@ -546,7 +545,7 @@ class _Said(Struct, eq=False):
         content_type = agent.output_content_type
         if content_type is None and turn is not None and not self.result.thought:
             asked = turn.asked
-            turn.steps[self.step] = filled(Made, (answer, turn.scope.at, asked.cost_usd if asked else 0.0))
+            turn.steps[self.step] = Made(answer, turn.scope.at, asked.cost_usd if asked else 0.0)
             message = turn.derive("reply", self.step).message
             assert message is not None
             return message

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from msgspec.structs import astuple
 from pydantic import BaseModel
 
 from quorate.chat.messages import UNSEEN
@@ -159,7 +160,7 @@ class QuorateChatCompletionClient(ChatCompletionClient):
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
         """Return about how many tokens messages and tools have: one for every four bytes."""
         request = _request(messages, tools, "auto", None, {})
-        specs = sum(len(part.encode()) for spec in request.tools for part in spec)
+        specs = sum(len(part.encode()) for spec in request.tools for part in astuple(spec))
         return (request.blocks.size_bytes + len((request.system or "").encode()) + specs) // 4
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:

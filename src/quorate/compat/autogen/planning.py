@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, Self, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from quorate.chat import ledgers
@@ -31,7 +33,6 @@ from quorate.compat.autogen.speaking import BaseChatAgent, token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
-from quorate.core.tuples import filled
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Reply
 
@@ -61,7 +62,7 @@ class LedgerEntry(BaseModel):
     instruction_or_question: _Words
 
 
-class Planned(NamedTuple):
+class Planned(Struct, frozen=True):
     """What the planner remembers.
 
     Args:
@@ -110,22 +111,22 @@ class Planning:
     def see(self, memory: Planned, fact: Fact) -> Planned:
         if fact.choice is not None:
             note: dict[str, Any] = fact.choice.note or {}
-            task, facts, plan, rounds, stalls, said, told, _, skip = memory
-            rounds, stalls = note.get("rounds", rounds), note.get("stalls", stalls)
-            facts, plan, skip = note.get("facts", facts), note.get("plan", plan), note.get("skip", skip)
-            return filled(Planned, (task, facts, plan, rounds, stalls, said, told, True, skip))
+            m, kept = memory, note.get
+            facts, plan, skip = kept("facts", m.facts), kept("plan", m.plan), kept("skip", m.skip)
+            rounds, stalls = kept("rounds", m.rounds), kept("stalls", m.stalls)
+            return Planned(m.task, facts, plan, rounds, stalls, m.said, m.told, True, skip)
         message = fact.message
         if message is None:
             return memory
         if fact.is_task:
             text = message.to_model_text()
             more = memory.task and not memory.begun and not fact.ref.endswith(":#0")
-            return memory._replace(task=f"{memory.task} {text}" if more else text, begun=False)
+            return replace(memory, task=f"{memory.task} {text}" if more else text, begun=False)
         if fact.speaker == PLANNER and memory.skip is not None:
             if memory.skip:
-                return memory._replace(skip=memory.skip - 1)
+                return replace(memory, skip=memory.skip - 1)
             self._ledgers.add(message.id)
-            memory = memory._replace(said=[], told=[], skip=None)
+            memory = replace(memory, said=[], told=[], skip=None)
         if isinstance(memory.said, list):
             memory.said.append(message)
             told = cast("list[LLMMessage]", memory.told)
