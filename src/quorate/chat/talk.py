@@ -191,7 +191,7 @@ class Talk:
         self.watch_anew()
         self.first, self.turn, self.over = len(self.facts), 0, ""
         self.checked = self.first
-        self.decided: set[int] = set()
+        self.decided: frozenset[int] = frozenset()
 
     def watch_anew(self) -> None:
         """Forget what repeated itself: in an earlier run, or before somebody went on with one that had stalled."""
@@ -282,7 +282,7 @@ class Talk:
     def see_verdict(self, at: int, said: str | None, when: int) -> None:
         """Take in what the condition at this place among those asked has said."""
         if said:
-            self.decided.add(at)
+            self.decided |= {at}
         self.condition = self.cast.condition.see(self.condition, Verdict(at=when, of=self.cast.asked[at], why=said))
 
     def check_purely(self, when: int) -> None:

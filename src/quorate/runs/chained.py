@@ -102,7 +102,7 @@ class ChainedJournal(ABC, Generic[S]):
         return await self._store.notes(self.conversation, owner=self.owner)
 
     def watch(self, deliver: Deliver) -> None:
-        self._store.watch(self, Watcher(deliver))
+        self._store.watch(self, Watcher.here(deliver))
 
     async def end(self, last: Callable[[], object], known: Collection[str]) -> list[Note]:
         return await self._store.end(self, last, known)

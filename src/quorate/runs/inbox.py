@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from quorate.errors import StoreError
 from quorate.runs import chain
 from quorate.runs.entries import MAX_ENTRY_BYTES, Entry, Payload, Redact
@@ -84,18 +86,21 @@ def about(question: Entry, notes: Sequence[Note]) -> tuple[Note, ...]:
     return tuple(note for note in notes if note.id == id or note.payload.get("question") == id)
 
 
-class Watcher:
+class Watcher(Struct, eq=False):
     """Who wants to know what waits in an inbox, in the loop that it was made in.
 
     One that is made `early`, before anything really waits, can only be told from its own thread: to find out which loop
     runs is a call of the system, which costs more than many a run.
     """
 
-    __slots__ = ("deliver", "loop", "thread")
+    deliver: Deliver
+    thread: int
+    loop: asyncio.AbstractEventLoop | None
 
-    def __init__(self, deliver: Deliver, *, early: bool = False) -> None:
-        self.deliver, self.thread = deliver, threading.get_ident()
-        self.loop = None if early else asyncio.get_running_loop()
+    @classmethod
+    def here(cls, deliver: Deliver, *, early: bool = False) -> Watcher:
+        """Return one for the running thread."""
+        return cls(deliver, threading.get_ident(), None if early else asyncio.get_running_loop())
 
     def tell(self, waiting: Callable[[], Sequence[Note]]) -> None:
         """Tell what waits: at once from within the loop, soon from another thread."""

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from quorate.runs.portable import Recording
     from quorate.runs.signing import Key
 
+_SYSTEM = SystemClock()
+
 WITH_TEXT = frozenset({"reply", "result", "value", "answer"})
 """Kinds whose texts come from outside, so that their size is not ours to choose."""
 
@@ -155,7 +157,7 @@ class MemoryJournal:
         return list(self._inbox.values())
 
     def watch(self, deliver: Deliver) -> None:
-        self._watcher = Watcher(deliver, early=self._watcher is None)
+        self._watcher = Watcher.here(deliver, early=self._watcher is None)
         if self._inbox:
             deliver(self._waiting())
 
@@ -270,7 +272,7 @@ class MemoryStore:
     def __init__(
         self, *, clock: Clock | None = None, redact: Redact | None = None, signing_key: Key | None = None
     ) -> None:
-        self.clock, self.signing_key = clock or SystemClock(), signing_key
+        self.clock, self.signing_key = clock or _SYSTEM, signing_key
         self._redact = redact
         self._journals: dict[tuple[str, str], MemoryJournal] = {}
 
