@@ -1,8 +1,6 @@
 """A fork in real processes: killed with kill -9 while it goes on, and taken up by another."""
 
 import json
-import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +9,13 @@ from typing import Any
 import pytest
 
 SCRIPT = """
-import asyncio, json, os, signal, sys
+import asyncio, json, os, shutil, signal, sys
 from quorate import AssistantAgent, MaxMessageTermination, Team, compare, fork, open_store
 from quorate.chat.turns import Speak
 from quorate.testing import ScriptedModel
 
-job, at, dies = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-calls = 0
+calls = dies = 0
+job = ""
 
 
 class Waves:
@@ -39,7 +37,7 @@ def lines():
         yield line
 
 
-async def main():
+async def work(at):
     members = [AssistantAgent(name, ScriptedModel(lines()), system_message=name) for name in "abc"]
     team = Team(members, turns=Waves(), termination_condition=MaxMessageTermination(10))
     async with open_store("work.db") as store:
@@ -51,40 +49,45 @@ async def main():
             result = await team.continue_run("other", store=store)
             await store.verify("other")
         told = [m.to_text() for m in result.messages]
-        print(json.dumps({"told": told, "calls": calls, "outcome": result.outcome.kind, "turns": result.turns}))
+        return {"told": told, "outcome": result.outcome.kind, "turns": result.turns}
 
 
-asyncio.run(main())
+for folder, job, at, dies in json.loads(sys.argv[1]):
+    if not os.path.exists(folder):
+        shutil.copytree("0", folder)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        with open(f"{job}.json", "w") as out:
+            json.dump(asyncio.run(work(at)), out)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == (-signal.SIGKILL if dies else 0), (folder, job, status)
 """
 
 
-def ran(folder: Path, job: str, at: int = 0, dies: int = 0) -> dict[str, Any] | None:
-    """Return what a process printed; None for one that was killed."""
-    words = [sys.executable, "-c", SCRIPT, job, str(at), str(dies)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=folder, timeout=60)
-    if dies:
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        return None
+def ran(folder: Path, *jobs: tuple[str, str, int, int]) -> None:
+    """Do jobs in folders, each in a process of its own that is killed at some call, one after the other."""
+    words = [sys.executable, "-c", SCRIPT, json.dumps(jobs)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=folder, timeout=100)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 @pytest.mark.parametrize("at", [1, 6])
 def test_fork_killed_at_any_model_call_comes_to_what_an_uninterrupted_one_came_to(tmp_path: Path, at: int) -> None:
     # ENGINE 1, 15, 21: at 6 two of three speakers of the second wave are kept
     (tmp_path / "0").mkdir()
-    first = ran(tmp_path / "0", "first")
-    assert first is not None
-    for dies in (1, 2, 4):
-        shutil.copytree(tmp_path / "0", tmp_path / f"{dies}")
-    for dies in (0, 1, 2, 4):
-        folder = tmp_path / f"{dies}"
-        if dies:
-            ran(folder, "fork", at, dies)
-        end = ran(folder, "resume" if dies else "fork", at)
 
-        assert end is not None
-        assert end["told"][:at] == first["told"][:at]
-        assert end["told"][at:] == [text.replace("first", "again") for text in first["told"][at:]]
-        assert (end["outcome"], end["turns"]) == ("completed", first["turns"])
+    ran(
+        tmp_path,
+        ("0", "first", 0, 0),
+        *[job for n in (1, 2, 4) for job in ((f"{n}", "fork", at, n), (f"{n}", "resume", at, 0))],
+        ("0", "fork", at, 0),
+    )
+
+    first = json.loads((tmp_path / "0" / "first.json").read_text())
+    for end in (tmp_path / "0" / "fork.json", *(tmp_path / f"{n}" / "resume.json" for n in (1, 2, 4))):
+        found: dict[str, Any] = json.loads(end.read_text())
+        assert found["told"][:at] == first["told"][:at]
+        assert found["told"][at:] == [text.replace("first", "again") for text in first["told"][at:]]
+        assert (found["outcome"], found["turns"]) == ("completed", first["turns"])
