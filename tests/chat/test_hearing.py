@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +332,27 @@ async def test_interrupt_keeps_the_speeches_of_a_wave_that_were_closed() -> None
 
     assert thread(result)[:3] == ["user: Go.", "a: I am done", "user: Enough."]
     assert await desk.replays()
+
+
+async def test_interrupt_that_comes_before_the_run_has_waited_for_anything_is_one(tmp_path: Path) -> None:
+    # ENGINE 16: it is told of twice then, at the run's start and when it first waits
+    async def afar() -> None:
+        async with open_store(tmp_path / "work.db") as other:
+            await post(other, ("talk", 1), "interrupt", "Enough.")
+
+    async def busy(turn: Turn) -> str:
+        if len(turn.thread) == 1:
+            with ThreadPoolExecutor() as elsewhere:  # while the loop stands still
+                elsewhere.submit(asyncio.run, afar()).result()
+            await asyncio.sleep(3600)
+        return "here I am"
+
+    async with open_store(tmp_path / "work.db") as store:
+        result = await RoundRobinGroupChat([Doing("a", busy)], max_turns=2).run(
+            "Go.", conversation=store.conversation("talk")
+        )
+
+    assert thread(result) == ["user: Go.", "user: Enough.", "a: here I am"]
 
 
 async def test_interrupt_in_an_unsafe_call_asks_a_person_and_goes_on_interrupted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -45,8 +46,9 @@ App = Annotated[str | None, typer.Option("--app", metavar="MODULE:TEAM", help="T
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
 
 
+@cache
 def command() -> Any:
-    """Return the whole command, to be called with words."""
+    """Return the whole command, to be called with words; reading what all commands take is most of a short one."""
     return typer.main.get_command(app)
 
 

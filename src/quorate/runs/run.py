@@ -363,10 +363,11 @@ class Run:
 
     def begin_to_wait(self) -> None:
         """Let others reach the run from now on: it waits, so they can."""
-        self.task = asyncio.current_task()
-        self.journal.watch(self.deliver)
-        if self.is_cut and self.task is not None:
-            self.task.cancel()
+        task = asyncio.current_task()
+        self.journal.watch(self.deliver)  # may tell at once of an interrupt, which has no task to cancel yet
+        self.task = task
+        if self.is_cut and task is not None:
+            task.cancel()
 
     def check_gate(self) -> None:
         """Make no step any more once a person has paused the run or cut the turn short.
