@@ -171,7 +171,7 @@ class Delegating(Agent):
 
 
 CALLED = ("lab", "helper")
-EVERY = {"inside": 3, "called": 5}
+EVERY = {"waves": 2, "selector": 2, "inside": 4, "called": 6}
 """Where not every cut is tried: `tests/journeys/test_crash.py` does."""
 
 

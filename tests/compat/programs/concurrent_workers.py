@@ -39,7 +39,8 @@ class Worker(RoutedAgent):
 
     @message_handler
     async def work(self, message: Job, ctx: MessageContext) -> None:
-        await asyncio.sleep(0.01 * self.factor)
+        for _ in range(100 * self.factor):
+            await asyncio.sleep(0)
         helped = await self.send_message(Job(message.number * self.factor), AgentId("helper", self.id.type))
         await self.publish_message(Done(helped, self.id.type), DefaultTopicId(type="results"))
 

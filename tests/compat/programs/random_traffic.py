@@ -69,7 +69,8 @@ class Actor(RoutedAgent):
         note(f"{self.id} begins, from {ctx.sender}, on {ctx.topic_id}")
         for what, *how in message.steps:
             if what == "wait":
-                await asyncio.sleep(how[0] * 0.004)
+                for _ in range(how[0] * 100):
+                    await asyncio.sleep(0)
             elif what == "fail":
                 raise ValueError(f"number {how[0]}")
             elif what == "publish":

@@ -278,5 +278,5 @@ async def late_holder_takes_nothing_out_of_the_inbox(open: Open) -> None:
 
 
 async def _next(told: asyncio.Queue[Any]) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await told.get()
