@@ -47,7 +47,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from quorate.errors import StoreError
+from quorate.errors import ConfigError, StoreError
 from quorate.runs import paths
 
 FORMAT = 1
@@ -146,7 +146,13 @@ def run_id(conversation: str, number: int) -> str:
 
 
 def split_run_id(text: str) -> tuple[str, int | None]:
-    """Return conversation and run number; a text that names no run gives None for the number."""
+    """Return conversation and run number; a text that names no run gives None for the number.
+
+    Raises:
+        ConfigError: It is no text.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"{text!r} is no id of a run or a conversation: give a text, such as result.run_id.")
     conversation, dot, number = text.rpartition(".")
     return (conversation, int(number)) if dot and number.isdecimal() else (text, None)
 

@@ -204,9 +204,8 @@ def _resumable(conversation: str, runs: dict[int, RunRecord], number: int | None
         )
     name = run_id(conversation, record.number)
     if record.closed and record.outcome is not None:
-        raise Conflict(
-            f"Run {name} is {record.outcome.kind}: {record.outcome.reason} Give the conversation a new task."
-        )
+        why = record.outcome.reason.rstrip(".")
+        raise Conflict(f"Run {name} is {record.outcome.kind}: {why}. Give the conversation a new task.")
     if record is not last:
         raise Conflict(f"Run {name} was followed by run {run_id(conversation, last.number)}; only the last can go on.")
     return record

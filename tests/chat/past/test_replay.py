@@ -595,3 +595,10 @@ async def test_request_whose_standing_part_is_redacted_has_no_digest(tmp_path: P
     assert "digest" not in call.payload
     assert "K4711" not in str(call.payload)
     assert report.identical
+
+
+async def test_what_is_no_id_is_told() -> None:
+    talk = conversation("talk")
+
+    with pytest.raises(ConfigError, match=r"is no id of a run or a conversation: give a text, such as result\.run_id"):
+        await replay(talk)  # type: ignore[arg-type]

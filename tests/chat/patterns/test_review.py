@@ -142,6 +142,12 @@ async def test_check_that_fails_or_breaks_never_lets_a_work_pass(function: Any, 
     assert any(f"- rule: {told}" in m.to_text() for m in result.messages)
 
 
+async def test_checks_without_a_name_are_told_apart_by_their_numbers() -> None:
+    result = await Review(author("A"), checks=[lambda text: True, lambda text: False], rounds=1).run(task="Write.")
+
+    assert result.stop_reason == "after 1 version, all that its rounds allow, it does not pass: check 2"
+
+
 async def test_check_that_looks_at_the_world_is_asked_in_a_step_once() -> None:
     # ENGINE 2, 4
     tried: list[str] = []

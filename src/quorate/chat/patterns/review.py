@@ -85,8 +85,12 @@ def _raised(error: Exception) -> str:
     return str(error) if isinstance(error, AssertionError) and str(error) else f"{type(error).__name__}: {error}"
 
 
-def as_check(given: Any) -> Check:
+def as_check(given: Any, nameless: str = "check") -> Check:
     """Return a check for a function, a pydantic model, the JSON schema of an object, or a check.
+
+    Args:
+        given: One of these.
+        nameless: What a function without a name is called.
 
     Raises:
         ConfigError: It is none of them.
@@ -107,7 +111,8 @@ def as_check(given: Any) -> Check:
         return Check(form.__name__, fits)
     if not callable(given):
         raise ConfigError(f"Review: {given!r} is no check: give a function of the text, a pydantic model or a schema.")
-    return Check(getattr(given, "__name__", type(given).__name__), given)
+    name: str = getattr(given, "__name__", type(given).__name__)
+    return Check(nameless if name == "<lambda>" else name, given)
 
 
 class Reviewed(NamedTuple):
@@ -252,7 +257,7 @@ class Review(Team):
         check_names(names_of([author, *reviewers]), moderator)
         people = [r.name for r in reviewers if getattr(r, "origin", "agent") == "person"]
         agents = [r.name for r in reviewers if r.name not in people]
-        made = [as_check(check) for check in checks]
+        made = [as_check(check, f"check {n}") for n, check in enumerate(checks, 1)]
         policy = Reviewing(author.name, [agents, people], made, rounds=rounds, moderator=moderator)
         super().__init__(
             [author, *reviewers], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
