@@ -386,6 +386,22 @@ def test_a_python_file_is_run_from_anywhere_and_its_hint_works_there(
     assert "a: Wave 1." in again.out
 
 
+def test_the_file_that_the_project_names_is_from_the_project(
+    cli: Any, sea: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sea.parent / "quorate.toml").write_text(f'[quorate]\napp = "{sea.name}:team"\n')
+    below = sea.parent / "below"
+    below.mkdir()
+    (below / sea.name).write_text("team = None\n")
+    monkeypatch.chdir(sea.parent)
+    ran = cli("run", f"{sea.name}:team", "Go.")
+    monkeypatch.chdir(below)
+
+    again = cli("resume", ran.run_id, "--limits", "turns=5")
+
+    assert "a: Wave 1." in again.out
+
+
 @pytest.mark.parametrize("spec", ["file", "module"])
 def test_the_hint_for_a_store_elsewhere_names_the_file_that_is_there(
     cli: Any, sea: Path, spec: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

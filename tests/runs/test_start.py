@@ -378,7 +378,7 @@ async def test_completed_run_does_not_go_on() -> None:
     working = team(Till(), "Hello.")
     await working.run(task="Hi.", conversation=talk)
 
-    with pytest.raises(Conflict, match=r"talk\.1 is completed: 2 messages of at most 2\. Give the conversation a new task"):
+    with pytest.raises(Conflict, match=r"talk\.1 is completed: 2 messages of at most 2\. Give the conversation a new"):
         await working.continue_run("talk.1", store=talk.store)
 
     assert not await talk.store.is_held("talk")

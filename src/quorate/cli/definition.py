@@ -97,8 +97,8 @@ def here(app: str, place: Place, root: Path) -> str:
 def _in_python(spec: str, project: Project, *, known: str) -> Definition:
     name, _, team = spec.rpartition(":")
     root, app = project.root, spec
-    if name.endswith(".py"):  # a path, which is from where the user stands
-        root = Path.cwd() if Path(name).is_file() else root
+    if name.endswith(".py"):  # a path, which is from where the user stands, but for the one in quorate.toml
+        root = Path.cwd() if spec != project.app and Path(name).is_file() else root
         app = f"{Path(os.path.relpath(root / name, project.root)).as_posix()}:{team}"
     made = load_app(spec, root)
     return Definition(made, None if app == known else {"app": app}, () if spec == project.app else ("--app", spec))
