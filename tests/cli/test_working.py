@@ -402,6 +402,27 @@ def test_the_file_that_the_project_names_is_from_the_project(
     assert "a: Wave 1." in again.out
 
 
+VIEWED = """\
+from quorate.compat.autogen.agentchat.agents import AssistantAgent
+from quorate.compat.autogen.agentchat.teams import RoundRobinGroupChat
+from quorate.compat.autogen.ext.models.replay import ReplayChatCompletionClient
+
+agent = AssistantAgent("a", ReplayChatCompletionClient(["Hello.", "Hello again."]))
+team = RoundRobinGroupChat([agent], max_turns=1)
+"""
+
+
+@pytest.mark.parametrize("name", ["team", "agent"])
+def test_a_team_or_an_agent_of_autogens_is_run_as_it_is(cli: Any, tmp_path: Path, name: str) -> None:
+    file = tmp_path / f"viewed_{tmp_path.name}.py"
+    file.write_text(VIEWED)
+
+    ran = cli("run", f"{file.name}:{name}", "Greet.")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "a: Hello." in ran.out
+
+
 @pytest.mark.parametrize("spec", ["file", "module"])
 def test_the_hint_for_a_store_elsewhere_names_the_file_that_is_there(
     cli: Any, sea: Path, spec: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

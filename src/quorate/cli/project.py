@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from quorate.chat.agent import Agent
+from quorate.chat.agent import Speaker
 from quorate.chat.alone import runnable
 from quorate.chat.files.document import by_name, extended, is_marked, load_team, team_registry, team_schema
 from quorate.chat.live import Runnable
@@ -210,9 +210,11 @@ def load_app(spec: str, root: Path) -> Runnable:
         have = [key for key, value in vars(module).items() if isinstance(value, Runnable)]
         there = near(attribute, have) or f" Its teams: {', '.join(have) or 'none'}."
         raise ConfigError(f"{spec}: module {name} has no {attribute!r}.{there}")
-    if not isinstance(thing, Runnable | Agent) and callable(thing):
+    if not isinstance(thing, Runnable | Speaker) and callable(thing):
         thing = _made(thing, spec, root)
-    if isinstance(thing, Agent):
+    if callable(find := getattr(thing, "view_team", None)):  # one of AutoGen's, through the view
+        thing = find()
+    if not isinstance(thing, type | Runnable) and isinstance(thing, Speaker):
         thing = runnable(thing)
     if not isinstance(thing, Runnable):
         raise ConfigError(
