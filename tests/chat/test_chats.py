@@ -118,7 +118,7 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
     "make",
     [
         lambda a: Debate(["ann", a], a),  # type: ignore[list-item]
-        lambda a: Debate([a, AssistantAgent], a),  # type: ignore[list-item]
+        lambda a: Debate([a, list], a),  # type: ignore[list-item]
         lambda a: Consensus(["ann", a]),  # type: ignore[list-item]
         lambda a: IndependentVote(["ann", a]),  # type: ignore[list-item]
         lambda a: Review("ann", [a]),  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from quorate.compat.autogen.agentchat.teams import BaseGroupChat, RoundRobinGrou
 from quorate.compat.autogen.choosing import SelectorGroupChatManager
 from quorate.compat.autogen.core import CancellationToken
 from quorate.compat.autogen.managers import BaseGroupChatManager
+from quorate.core.difference import changed
 from quorate.errors import ConfigError, WrongState
 from quorate.runs.entries import Entry
 from quorate.runs.memory import MemoryStore
@@ -144,9 +145,9 @@ async def test_what_a_manager_remembers_is_whole_in_a_new_process() -> None:
     for at in range(3, len(entries) - 1):
         said, after, _ = await played(Managed, entries[:at])
         speakers = [m.source for m in said if m.source != "user"]
-        states = [e.payload["value"]["state"]["set"] for e in after if e.path.endswith("select_speaker")]
-        assert [state["chosen"] for state in states] == [speakers[:n] for n in range(1, len(speakers) + 1)]
-        assert all(state.get("message_thread", []) == [] for state in states)  # it follows from what was said
+        kept = states(after)[1:]
+        assert [state["chosen"] for state in kept] == [speakers[:n] for n in range(1, len(speakers) + 1)]
+        assert all(state.get("message_thread", []) == [] for state in kept)  # it follows from what was said
         assert ASKED[-1:] in ([], [len(said) - 1])  # it is told what was said before its process began
 
 
@@ -161,6 +162,15 @@ async def test_a_replay_asks_no_manager(made: Callable[[], Any]) -> None:  # ENG
     assert ASKED == []
 
 
+def states(entries: Sequence[Entry]) -> list[Any]:
+    """Return what a manager's state was after each choice, folded of what changed."""
+    found: list[Any] = [{}]
+    for entry in entries:
+        if entry.kind == "value":
+            found.append(changed(found[-1], entry.payload["value"]["state"]))
+    return found
+
+
 async def test_a_team_goes_on_after_its_own_replay_with_the_manager_it_had() -> None:
     team, talk = Managed(max_turns=2), conversation("talk")
     await quorate_team(team).run("go", conversation=talk)
@@ -170,7 +180,7 @@ async def test_a_team_goes_on_after_its_own_replay_with_the_manager_it_had() -> 
     result = await quorate_team(team).run("more", conversation=talk)
 
     assert ASKED == [4, 5]
-    chosen = [e.payload["value"]["state"]["set"]["chosen"] for e in await talk.entries() if e.kind == "value"]
+    chosen = [state["chosen"] for state in states(await talk.entries())[1:]]
     assert chosen[-1][-2:] == [m.source for m in result.messages[1:]]
     assert len(chosen[-1]) == 4
 
@@ -182,8 +192,7 @@ async def test_one_team_manages_many_conversations_at_the_same_time() -> None:
     found = await asyncio.gather(*[team.run("go", conversation=talk) for talk in talks])
 
     for result, talk in zip(found, talks, strict=True):
-        states = [e.payload["value"]["state"]["set"] for e in await talk.entries() if e.kind == "value"]
-        assert states[-1]["chosen"] == [m.source for m in result.messages[1:]]
+        assert states(await talk.entries())[-1]["chosen"] == [m.source for m in result.messages[1:]]
 
 
 async def test_an_agent_that_a_manager_asks_counts_and_is_within_the_limits() -> None:

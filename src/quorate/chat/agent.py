@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from quorate.chat import objects
 from quorate.chat.files.component import Component
 from quorate.chat.speech import Turn
 from quorate.core.code import caller
@@ -36,11 +37,17 @@ class Speaker(Protocol):
     def speak(self, turn: Turn) -> BaseChatMessage | Awaitable[BaseChatMessage]: ...
 
 
+Participant = Speaker | Callable[[], Speaker]
+"""Who takes part: an agent, or what makes one: its class, or any function that takes nothing and returns one."""
+
+
 class Agent(Component, ABC):
     """A base for agents: subclass it and write `speak`.
 
     An agent is a definition and keeps nothing between turns. What it must remember goes into `turn.state`, or is
     folded: with `begin()` and `see(memory, fact)`, both pure, `turn.memory` holds what they make of all facts so far.
+    One that does keep something in attributes is for one conversation: give teams its class, or a function that makes
+    it; with `save_state()` and `load_state(state)` what it keeps survives the process.
 
     Args:
         name: Who it is in the thread; any text in any script, without control characters.
@@ -57,6 +64,10 @@ class Agent(Component, ABC):
         self.name, self.description = checked_name(name), description
         self.made_at = caller()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        objects.tell_of(cls)
+
     @abstractmethod
     def speak(self, turn: Turn) -> BaseChatMessage | Awaitable[BaseChatMessage]:
         """Return what to say. One that waits for anything, such as a model, is an `async def`.
@@ -67,7 +78,7 @@ class Agent(Component, ABC):
 
     async def chat(
         self,
-        other: Speaker,
+        other: Participant,
         task: str | BaseChatMessage,
         *,
         max_turns: int = 10,
@@ -79,7 +90,7 @@ class Agent(Component, ABC):
         """Talk with another agent: say it the task, hear its answer, and so on; see `quorate.chat.chats.chat`.
 
         Args:
-            other: With whom.
+            other: With whom: an agent, or what makes one.
             task: What about.
             max_turns: How often each of the two may speak after the task.
             termination_condition: When it is completed before that.

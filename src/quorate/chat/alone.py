@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant, Speaker
 from quorate.chat.live import Runnable
+from quorate.chat.seats import seated
 from quorate.chat.talk import Cast
 from quorate.chat.turns import Once
 
@@ -20,6 +21,6 @@ class Alone(Runnable):
         return self._cast
 
 
-def runnable(speaker: Speaker | Runnable) -> Runnable:
-    """Return something that can be run: what can be already, or a speaker as a team of one."""
-    return speaker if isinstance(speaker, Runnable) else Alone(speaker)
+def runnable(speaker: Participant | Runnable) -> Runnable:
+    """Return something that can be run: what can be already, or a speaker, or one that a factory makes, alone."""
+    return speaker if isinstance(speaker, Runnable) else Alone(seated(speaker))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
-from quorate.chat.agent import Agent, Speaker
+from quorate.chat.agent import Agent, Participant
 from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.live import Runnable
+from quorate.chat.seats import seated
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.team import Team, checked_member
@@ -36,8 +37,8 @@ SUMMARY_PROMPT = "Sum up in a few sentences what came of this conversation. Leav
 
 
 async def chat(
-    first: Speaker,
-    other: Speaker,
+    first: Participant,
+    other: Participant,
     task: str | BaseChatMessage,
     *,
     max_turns: int = 10,
@@ -60,6 +61,7 @@ async def chat(
         conversation: Where to keep it.
         emit_team_events: Whether it is told who speaks next, and why, before they do.
     """
+    first = seated(first)
     team = between(
         first, other, max_turns=max_turns, termination_condition=termination_condition,
         emit_team_events=emit_team_events,
@@ -72,8 +74,8 @@ async def chat(
 
 
 def between(
-    first: Speaker,
-    other: Speaker,
+    first: Participant,
+    other: Participant,
     *,
     max_turns: int,
     termination_condition: Condition[Any] | None = None,
@@ -147,8 +149,8 @@ class Chat:
         carryover: Whether what came of the chats before is told with the task.
     """
 
-    first: Speaker
-    other: Speaker
+    first: Participant
+    other: Participant
     task: str = ""
     max_turns: int = 2
     termination_condition: Condition[Any] | None = None
@@ -198,7 +200,7 @@ class NestedChats(Runnable, Agent):
             task = one.task or told
             if one.carryover and came:
                 task = "\n\n".join([task, "What came of it so far:", *came])
-            message = messages.TextMessage(content=task, source=one.first.name)
+            message = messages.TextMessage(content=task, source=team.participants[1].name)
             found = await nesting.converse_inside(turn.scope, team.cast(), [message])
             came.append(await _sum_up(turn, one, found))
         return messages.TextMessage(content=came[-1], source=self.name)

@@ -21,6 +21,7 @@ from quorate.chat.messages import (
     ASIDE,
     BaseChatMessage,
     BaseMessage,
+    FreshStartEvent,
     FunctionCall,
     LimitWarningEvent,
     ModelClientStreamingChunkEvent,
@@ -234,7 +235,7 @@ class View(ABC):
         elif isinstance(item, SelectSpeakerEvent):
             why = f": {item.metadata['reason']}" if item.metadata.get("reason") else ""
             self.tell([(shown.inline(f"next: {', '.join(item.content)}{why}"), "dim")])
-        elif isinstance(item, LimitWarningEvent):
+        elif isinstance(item, LimitWarningEvent | FreshStartEvent):
             self.tell([(shown.inline(item.content), "yellow")])
         elif isinstance(item, TeamOutcomeEvent):
             self.put(item.source, [[(shown.inline(f"{item.outcome}: {item.content}"), "yellow")]])

@@ -108,7 +108,8 @@ def _members(run: Run, path: str) -> dict[str, Speaker]:
 
 
 def _of(talk: Talk) -> list[tuple[str, Speaker]]:
-    return [(name, member.agent) for name, member in talk.members.items()]
+    """Return the members of a conversation; who is made by a factory is made for the task again."""
+    return [(name, talk.cast.seats.get(name, member.agent)) for name, member in talk.members.items()]
 
 
 __all__ = ["Delegate"]

@@ -10,10 +10,11 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat import nesting
+from quorate.chat import keeping, nesting, objects
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
 from quorate.chat.loop import converse
+from quorate.chat.objects import Seating, home_of
 from quorate.chat.state import loaded, saved
 from quorate.chat.talk import Cast, Talk, casts, everyone
 from quorate.core import telemetry
@@ -61,6 +62,7 @@ class LiveRun:
 
     Attributes:
         id: To resume and to show it by.
+        fresh: Who starts afresh: agents with attributes of their own that nothing has kept.
     """
 
     def __init__(self, run: Run, cast: Cast, talk: Talk, task: Sequence[BaseChatMessage] | None) -> None:
@@ -73,6 +75,8 @@ class LiveRun:
         self._error: Exception | None = None
         self._wrap_up: messages.TextMessage | None = None
         self._worker: asyncio.Task[None] | None = None
+        self.fresh: Sequence[str] = ()
+        self._watched = objects.watched(cast) if cast.theirs else ()
 
     async def events(self, since: int = 0) -> AsyncGenerator[Any]:
         """Yield the messages and events of the run from item number `since`, then what comes, with the chunks.
@@ -223,12 +227,14 @@ class LiveRun:
                     self._result.wrap_up = self._wrap_up
             self._feed.end()
             self.run.forget_callers()
+            if self._watched:
+                objects.bind_changed(self._watched, self.run)
             if self._cast.runtime is not None:
                 await placing.leave(self._cast, self.run)
 
     def _take_up(self, run: Run) -> None:
         """Go on with another attempt at the run."""
-        talk = Talk(self._cast)
+        talk = Talk(self._cast, self.talk.seating_in(run))
         run.stalled_at = stalls_of(run)
         talk.fold(run.past, run)
         talk.feed, run.kept, run.on_recall = self._feed, talk, nesting.recalled
@@ -241,6 +247,15 @@ class LiveRun:
             id=f"{self.id}#near-{limit}", created_at=messages.at(self.run.at),
         )  # fmt: skip
         self._feed.happens(event)
+
+    def _starting_afresh(self) -> messages.FreshStartEvent:
+        names = ", ".join(self.fresh)
+        return messages.FreshStartEvent(
+            content=f"{names}: what was kept in attributes alone is gone, and they go on as they were made. With "
+            "save_state() and load_state(state) it would be kept.",
+            agents=tuple(self.fresh), source=self._cast.name,
+            id=f"{self.id}#fresh", created_at=messages.at(self.run.at),
+        )  # fmt: skip
 
     async def _wrapped(self, kept: wrapping.Reserve) -> str:
         if not any(fact.speaker for fact in self.talk.facts[self.talk.first :]):
@@ -259,6 +274,8 @@ class LiveRun:
         if self._cast.agents:
             run.limit_agents(self._cast.agents)
         run.warn(self._near)
+        if self.fresh:
+            self._feed.happens(self._starting_afresh())
         for part in self._cast.condition.parts():
             part.attach(run)
         if self._task is not None:
@@ -427,12 +444,24 @@ class Runnable(ABC):
                 "budgets hold anyway."
             )
         where = self._where(conversation)
-        run = await starting.begin(where, dumped, limits, definition, of=self, budgets=budgets, prices=prices)
+        seating = None
+        if cast.seats or objects.records:
+            cast, seating = objects.ready(cast, Seating(home_of(where)))
+        fresh: Sequence[str] = ()
+        lost = None
+        if where.store.url:
+            fresh = list[str]()
+            lost = partial(keeping.lost, cast, seating or Seating(home_of(where)), fresh)
+        run = await starting.begin(
+            where, dumped, limits, definition, of=self, budgets=budgets, prices=prices, lost=lost
+        )  # fmt: skip
         run.answerer = people.answering_at_once(answer)
         try:
             if run.redacted_task is not None:
                 given = [messages.load(m) for m in run.redacted_task]  # pyright: ignore[reportAssignmentType]: a task is messages
-            return LiveRun(run, cast, _folded(run, cast), given)
+            live = LiveRun(run, cast, _folded(run, cast, seating), given)
+            live.fresh = fresh
+            return live
         except BaseException:
             await run.journal.release()
             raise
@@ -467,17 +496,21 @@ class Runnable(ABC):
         return own
 
     async def reset(self) -> None:
-        """Begin a new conversation with the next run.
+        """Begin a new conversation with the next run; agents with an `on_reset` of their own are told.
 
         Raises:
             Conflict: A run of its own conversation is going on.
         """
         await self._check_idle("reset")
+        own: Conversation | None = self.__dict__.get("_own")
+        if own is not None:
+            await keeping.reset(self.cast(), home_of(own))
         self._own = None
 
     async def save_state(self) -> dict[str, Any]:
         """Return what there is of its own conversation as plain data, for JSON and for `load_state`."""
-        return await saved(self.__dict__.get("_own"))
+        own: Conversation | None = self.__dict__.get("_own")
+        return await saved(own, {} if own is None else await keeping.states(self.cast(), home_of(own)))
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on with the next run, in its own conversation, from what `save_state` returned.
@@ -488,6 +521,9 @@ class Runnable(ABC):
         """
         await self._check_idle("load_state")
         self._own = loaded(state)
+        if self._own is not None:
+            kept = {e.path for e in await self._own.entries() if e.kind == "said" and "own" in e.payload}
+            keeping.let_go_of(self.cast(), {paths.names(path)[-1] for path in kept})
 
     async def pause(self) -> None:
         """Let the run that is going on in its own conversation make no further step: it ends `waiting`.
@@ -563,13 +599,16 @@ class Runnable(ABC):
         cast = self.cast()
         if cast.runtime is not None:
             await placing.place(cast)
+        seating = Seating(home_of(where), anew=bool(where.store.url))  # in memory nothing else could bring them back
+        cast, seating = objects.ready(cast, seating)
+        fresh: list[str] = []
         run = await starting.go_on(
             where, number, limits=limits, budgets=budgets, prices=prices, definition=definition, effects=effects,
-            give_up_turn=give_up_turn, take_over=take_over,
+            give_up_turn=give_up_turn, take_over=take_over, lost=partial(keeping.lost, cast, seating, fresh),
         )  # fmt: skip
         run.answerer = people.answering_at_once(answer)
         try:
-            talk = Talk(cast)
+            talk = Talk(cast, seating)
             run.stalled_at = stalls_of(run)
             talk.fold(run.past, run)
             if cast.wrap_up:
@@ -578,7 +617,9 @@ class Runnable(ABC):
         except BaseException:
             await run.journal.release()
             raise
-        async with running(LiveRun(run, cast, talk, None)) as live:
+        live = LiveRun(run, cast, talk, None)
+        live.fresh = fresh
+        async with running(live):
             yield live
 
     def _own_conversation(self, id: str) -> Conversation:
@@ -652,13 +693,13 @@ def _owned(owner: str | None) -> dict[str, str]:
     return {} if owner is None else {"owner": owner}
 
 
-def _folded(run: Run, cast: Cast) -> Talk:
+def _folded(run: Run, cast: Cast, seating: Seating | None) -> Talk:
     if run.kept is not None:
         kept: Talk = run.kept
         kept.renew(run.past, run)
         kept.begin()
         return kept
-    talk = Talk(cast)
+    talk = Talk(cast, seating)
     if run.past:
         talk.fold(run.past, run)
         talk.begin()  # what was told before is no part of this run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Coroutine
 from copy import deepcopy
 from types import CoroutineType
@@ -19,6 +18,7 @@ from quorate.chat.talk import Cast, Member, Talk, facts_of
 from quorate.chat.turns import Speak, Stop
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
+from quorate.core.plain import plain
 from quorate.core.waiting import TimedOut, is_cancelled, stray, within
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
@@ -40,8 +40,6 @@ else:
 CHOSEN = (Speak, Stop)
 EXPECTED = (Parked, Halt)
 """What says of a speech something else than that it failed."""
-ATOMS = frozenset({str, int, bool, type(None)})
-"""The types of JSON data that nobody can change."""
 YIELD_EVERY = 32
 CUT_S = 1.0
 
@@ -208,7 +206,7 @@ def _said_of(
 ) -> Payload:  # fmt: skip
     said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
     if chosen.note is not None:
-        said["note"] = chosen.note if cast.notes_plainly else _plain("A turn policy's note", chosen.note)
+        said["note"] = chosen.note if cast.notes_plainly else plain("A turn policy's note", chosen.note)
     if say:
         said["say"] = tuple([message.dump() for message in say])
     if isinstance(chosen, Stop):
@@ -374,9 +372,9 @@ async def _speech(
     cut = False
     try:
         if run.gate is Interrupted:
-            message = await _cut_short(member.agent, turn)
+            speaking = _cut_short(member.agent, turn)
         else:
-            if talk.cast.runtime is None and not run.recorded and not run.is_replay:
+            if talk.cast.runtime is None and member.own is None and not run.recorded and not run.is_replay:
                 speaking = member.agent.speak(turn)
                 if not isinstance(speaking, CoroutineType):
                     speaking = spoken(speaking)
@@ -388,8 +386,10 @@ async def _speech(
                     speaking,  # pyright: ignore[reportUnknownArgumentType]: narrowed to a coroutine of it knows not what
                     name, about, run.id, path, expected=EXPECTED,
                 )  # fmt: skip
-            message = await speaking
-        if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+        if member.own is not None:
+            speaking = member.own.speaking(speaking, member.agent, turn, talk)  # pyright: ignore[reportUnknownArgumentType]: as above
+        message = await speaking
+        if not isinstance(message, messages.BaseChatMessage):
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
         turn.close(message)
     except Interrupted as why:
@@ -407,7 +407,8 @@ async def _speech(
         run.check_questions(path)
     if run.open_intents:
         await run.check_effects(path)
-    _close(run, path, turn, member, cut=cut)
+    more = None if member.own is None else await member.own.saved(member.agent, turn, talk)
+    _close(run, path, turn, member, talk, more, cut=cut)
     if not scope.count and scope.lanes is None and run.journal.durable:
         await run.journal.commit()  # a speech without steps: no other commit would come before its loss
     return turn.facts
@@ -428,13 +429,13 @@ async def _cut_short(agent: Speaker, turn: Turn) -> BaseChatMessage:
         raise Interrupted("It was waiting for something that is no step.") from error
 
 
-def _close(run: Run, path: str, turn: Turn, member: Member, *, cut: bool) -> None:
+def _close(run: Run, path: str, turn: Turn, member: Member, talk: Talk, more: Payload | None, *, cut: bool) -> None:
     """Write the closing entry of a speech."""
     if run.recorded:
         run.check_all_met(path)
     said: Payload = {"items": tuple(turn.items)}
     if turn.state != member.state:
-        said["state"] = member.state = _plain(f"{turn.name}: turn.state", turn.state)
+        said["state"] = member.state = plain(f"{turn.name}: turn.state", turn.state)
     if member.origin != "agent":
         said["origin"] = member.origin
         for fact in turn.facts:
@@ -442,38 +443,15 @@ def _close(run: Run, path: str, turn: Turn, member: Member, *, cut: bool) -> Non
                 fact.origin = member.origin
     if cut:
         said["interrupted"] = True
+    if more:
+        said |= more
     entry = run.append(path, "said", said)
+    if member.own is not None:
+        member.own.closed(member.agent, entry, talk)
     if entry.payload is not said and "redacted" in entry.payload:  # what is not kept is not told
         turn.reread(entry.payload["items"], member.origin)
         member.state = entry.payload.get("state", member.state)
     member.asked = turn.asked
-
-
-def _plain(what: str, value: Any) -> Any:
-    try:
-        return _copied(value)
-    except TypeError:
-        pass
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what} must be plain JSON data: {error}.") from error
-
-
-def _copied(value: Any) -> Any:
-    """Return a copy of what is plain JSON data as it is: faster than through its text.
-
-    Raises:
-        TypeError: It is not; its text may be.
-    """
-    kind = value.__class__
-    if kind in ATOMS:
-        return value
-    if kind is list or kind is tuple:
-        return list(value) if ATOMS.issuperset(map(type, value)) else [_copied(item) for item in value]
-    if kind is dict and all(type(name) is str for name in value):
-        return {name: _copied(item) for name, item in value.items()}
-    raise TypeError
 
 
 def _recalled(run: Run, path: str, name: str, talk: Talk) -> list[Fact] | None:

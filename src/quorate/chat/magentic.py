@@ -9,11 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from quorate.chat import ledgers
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant
 from quorate.chat.checks.findings import Finding
 from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.ledgers import Progress, filled_in
+from quorate.chat.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
 from quorate.core.hosting import AgentRuntime
@@ -273,7 +274,7 @@ class MagenticOneGroupChat(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         model_client: ModelClient | str,
         *,
         termination_condition: Condition[Any] | None = None,
@@ -289,6 +290,7 @@ class MagenticOneGroupChat(Team):
         share_all: bool = False,
         emit_team_events: bool = False,
     ) -> None:
+        participants = all_seated(participants)
         roles = {str(getattr(m, "name", "")): str(getattr(m, "description", "")) for m in participants}
         policy = MagenticOne(
             model_client, roles, max_turns=max_turns, max_stalls=max_stalls, final_answer_prompt=final_answer_prompt

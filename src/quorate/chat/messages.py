@@ -353,6 +353,17 @@ class LimitWarningEvent(BaseAgentEvent):
     type: Literal["LimitWarningEvent"] = "LimitWarningEvent"
 
 
+class FreshStartEvent(BaseAgentEvent):
+    """Agents start afresh: what they kept in attributes of their own is gone. It is told once and never stored.
+
+    `agents` are their names; the entry that begins the attempt has them too, as `fresh`.
+    """
+
+    content: str
+    agents: tuple[str, ...]
+    type: Literal["FreshStartEvent"] = "FreshStartEvent"
+
+
 class TeamOutcomeEvent(BaseAgentEvent):
     """A team that spoke as a member ended by a limit of its own, or as stalled. `content` says why."""
 

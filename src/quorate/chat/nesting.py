@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from quorate.chat import objects
 from quorate.chat.facts import Fact
 from quorate.chat.feed import Feed
 from quorate.chat.loop import converse
@@ -124,7 +125,12 @@ async def converse_inside(
     here = Scope(scope.run, path, scope.at)
     try:
         if not remember:
-            return await _converse(here, cast, given, Talk(cast), limits, feed, apart=apart)
+            seating = outer.seating_in(scope.run).inside(f"{scope.run.number}:{path}")
+            talk = Talk(cast, seating)
+            found = await _converse(here, talk.cast, given, talk, limits, feed, apart=apart)
+            if cast.seats:
+                objects.leave(seating)
+            return found
         return await _in_order(here, cast, given, outer, paths.names(path, base), limits, feed, apart=apart)
     finally:
         scope.at = max(scope.at, here.at)

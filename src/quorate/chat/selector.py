@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from quorate.chat import feed
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant
 from quorate.chat.ending.stopping import PATIENCE, Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
+from quorate.chat.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime
@@ -337,7 +338,7 @@ class SelectorGroupChat(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         model_client: ModelClient | str | None = None,
         *,
         selector_prompt: str | None = None,
@@ -358,6 +359,7 @@ class SelectorGroupChat(Team):
         share_all: bool = False,
         emit_team_events: bool = False,
     ) -> None:
+        participants = all_seated(participants)
         if len(participants) < 2:
             raise ConfigError("SelectorGroupChat needs at least two participants to select from.")
         choosing = (

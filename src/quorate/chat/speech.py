@@ -71,6 +71,7 @@ class Turn(Struct, eq=False):
         state: A dictionary of its own, journaled at the end of the speech if it changed.
         scope: Where in the run it speaks; steps find it by themselves.
         form: The pydantic model that the answer is to be of, if the turn policy wants one.
+        took_up: Whether the agent's `load_state` was given for this turn what its `save_state` had returned before.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Turn(Struct, eq=False):
     facts: list[Fact] = []
     steps: dict[int, Made] = {}
     form: type[BaseModel] | None = None
+    took_up: bool = False
     _watch: watching.Progress | None = None
 
     @property

@@ -21,12 +21,20 @@ TYPE, VERSION = "ConversationState", "1.0.0"
 State = dict[str, Any]
 
 
-async def saved(talk: Conversation | None) -> State:
-    """Return a conversation in memory as plain data; without one, what stands for none."""
+async def saved(talk: Conversation | None, own: Mapping[str, Any]) -> State:
+    """Return a conversation in memory as plain data; without one, what stands for none.
+
+    Args:
+        talk: The conversation.
+        own: What its members keep in attributes of their own, by their last speeches.
+    """
     entries = [] if talk is None else await talk.store.read(talk.id, owner=talk.owner)
     plain: list[Any] = []
     for entry in entries:
-        plain += (entry.run, entry.path, entry.kind, entry.at, entry.payload)
+        said = entry.payload
+        if own and entry.kind == "said" and (speech := f"{entry.run}:{entry.path}") in own:
+            said = {**said, "own": {"is": own[speech]}}
+        plain += (entry.run, entry.path, entry.kind, entry.at, said)
     try:
         text: str = pydantic_core.to_json(plain).decode()
     except pydantic_core.PydanticSerializationError:  # half a character, which only some encoders take

@@ -13,6 +13,9 @@ from quorate.chat.agent import Agent, Speaker
 from quorate.chat.ending.stopping import NEVER, PATIENCE, Asking, Condition, Verdict
 from quorate.chat.facts import Choice, Fact, Given, Thread
 from quorate.chat.hearing import fact_heard
+from quorate.chat.keeping import Own
+from quorate.chat.objects import Kind, Seating, home_of, kind_of, take_seats
+from quorate.chat.seats import Seat, shown
 from quorate.chat.speech import MAKES, made_of
 from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
@@ -42,7 +45,8 @@ else:
 class Cast(Struct, eq=False):
     """Who talks, in what order, until when, within which limits: what a team is, as a value.
 
-    What follows from the first nine is noted once for all its conversations.
+    What follows from the first nine is noted once for all its conversations. Of members that a factory makes there are
+    those who are shown, until the seats of a conversation are taken.
     """
 
     name: str
@@ -65,13 +69,22 @@ class Cast(Struct, eq=False):
     enough: Callable[[Any, Mapping[str, BaseChatMessage]], bool] | None = None
     hears: Callable[[str, Fact], bool] | None = None
     wants: Callable[[Any, str], type[BaseModel] | None] | None = None
+    seats: Mapping[str, Seat] = {}
+    theirs: tuple[Any, ...] = ()
+    kinds: tuple[tuple[str, Kind], ...] = ()
+    is_seated: bool = False
 
     def __post_init__(self) -> None:
         names: list[str] = []
         persons: list[str] = []
         polls: list[str] = []
+        if Seat in map(type, self.members):
+            self.seats = {member.name: member for member in self.members if type(member) is Seat}
+            self.members = tuple([shown(member) for member in self.members])
         for member in self.members:
             names.append(member.name)
+            if (kind := kind_of(member.__class__)) is not None:
+                self.kinds += ((member.name, kind),)
             if getattr(member, "origin", "agent") == "person":
                 persons.append(member.name)
             tools: Mapping[str, Any] = getattr(member, "tools", {})
@@ -79,7 +92,11 @@ class Cast(Struct, eq=False):
             if getattr(member, "limits", None) is not None and isinstance(member, Agent) and member.limits is not None:
                 self.agents = {**self.agents, member.name: member.limits}
         self.names, self.persons, self.polls = tuple(names), frozenset(persons), frozenset(polls)
+        if kind_of(type(self.turns)) is not None:
+            self.theirs = (self.turns,)
         for part in () if self.condition is NEVER else self.condition.parts():
+            if kind_of(type(part)) is not None:
+                self.theirs += (part,)
             if isinstance(part, Asking):
                 self.asked += (part,)
             if part.most_usd is not None:
@@ -89,18 +106,28 @@ class Cast(Struct, eq=False):
         self.enough, self.hears = getattr(turns, "enough", None), getattr(turns, "hears", None)
         self.wants = getattr(turns, "wants", None)
 
+    def seating(self, made: Mapping[str, Speaker]) -> Cast:
+        """Return the same with other objects in the seats, by their names."""
+        members = tuple([made.get(member.name, member) for member in self.members])
+        taken = Cast(
+            self.name, members, self.turns, self.condition, self.limits, self.document, self.patience, self.wrap_up,
+            self.runtime, self.tells, self.agents,
+        )  # fmt: skip
+        taken.seats, taken.is_seated = self.seats, True
+        return taken
+
 
 def casts(cast: Cast) -> Iterator[Cast]:
     """Yield a cast and those inside it: of teams that are members, or that their tools run."""
-    left, seen = [cast], list[Cast]()
+    left, seen = [cast], list[Any]()
     while left:
         now = left.pop()
-        if any(now is other for other in seen):
-            continue
-        seen.append(now)
         yield now
         for member in now.members:
-            left += [inner.cast() for inner in _inner_of(member)]
+            for inner in _inner_of(member):
+                if all(inner is not other for other in seen):
+                    seen.append(inner)
+                    left.append(inner.cast())
 
 
 def everyone(cast: Cast) -> Iterator[Speaker]:
@@ -130,6 +157,7 @@ class Member(Struct, eq=False):
     state: dict[str, Any] = {}
     asked: Asked | None = None
     part: Part | None = None
+    own: Own | None = None
 
     def __post_init__(self) -> None:
         agent: Any = self.agent
@@ -165,6 +193,7 @@ class Talk:
         inner: Those inside it that go on, by the names on their paths.
         left: What is to be folded of them before they do: the path of each time, and what it holds.
         stale: Which of them have seen what is not closed and will not be.
+        seating: For which conversation objects are that have attributes of their own; None until there is one.
     """
 
     feed: Any = None
@@ -173,17 +202,27 @@ class Talk:
     left: Mapping[Key, list[tuple[str, list[Entry], list[Fact]]]] = MappingProxyType({})
     stale: frozenset[Key] = frozenset()
 
-    def __init__(self, cast: Cast) -> None:
-        self.cast = cast
+    def __init__(self, cast: Cast, seating: Seating | None = None) -> None:
+        if cast.seats and not cast.is_seated and seating is not None:
+            cast = take_seats(cast, seating)
+        self.cast, self.seating = cast, seating
         self.facts: list[Fact] = []
         self.messages: list[BaseChatMessage] = []
         self.members = {m.name: Member(m) for m in cast.members}
+        for name, kind in cast.kinds:
+            self.members[name].own = Own(kind, is_made=name in cast.seats)
         self.policy: Any = cast.turns.begin()
         self._see_policy = cast.turns.see
         self._patience = cast.patience
         self._see_condition = None if cast.condition is NEVER else cast.condition.see
         self._asks_of_choices = getattr(cast.condition, "sees_choices", False)
         self.begin()
+
+    def seating_in(self, run: Run) -> Seating:
+        """Return for which conversation objects are that speak in it, in a run of it."""
+        if self.seating is None:
+            self.seating = Seating(home_of(run.conversation))
+        return self.seating
 
     def begin(self) -> None:
         """Begin a new run: condition and watch start anew, the policy and the members do not."""
@@ -410,7 +449,7 @@ class Talk:
             raise Again("A conversation that was cut short goes on.")
         talk = self.inner.get(key)
         if talk is None:
-            talk = Talk(cast())
+            talk = Talk(cast(), self.seating_in(run).inside(*key))
             self.inner = {**self.inner, key: talk}
         left = self.left.get(key)
         if left:
@@ -459,6 +498,8 @@ class Talk:
             hears = self.cast.hears
             member.heard = named_at if hears is None else bisect_left(self._part_of(member, hears).places, named_at)
             member.state = closing.payload.get("state", member.state)
+            if member.own is not None:
+                member.own.see(closing)
 
 
 def _without_losers(entries: Iterable[Entry]) -> Iterator[Entry]:

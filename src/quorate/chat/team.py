@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant, Speaker
 from quorate.chat.ending.stopping import NEVER, PATIENCE, Condition
 from quorate.chat.files.component import Component
 from quorate.chat.live import Runnable
+from quorate.chat.seats import all_seated, seated, shown
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.telling import Telling
@@ -34,7 +35,8 @@ class Team(Runnable, Component):
     """Members who talk in turns: a definition, that serves any number of conversations at the same time.
 
     Args:
-        participants: Who talks; each has a name of its own.
+        participants: Who talks; each has a name of its own. For one that keeps something in attributes of its own give
+            what makes it, its class or a function: then each conversation has its own; see `quorate.chat.seats`.
         turns: Who speaks next.
         termination_condition: When it is done; without one it goes on until a limit.
         max_turns: The most turns of a run; short for `limits`.
@@ -57,7 +59,7 @@ class Team(Runnable, Component):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         *,
         turns: TurnPolicy[Any],
         termination_condition: Condition[Any] | None = None,
@@ -71,7 +73,8 @@ class Team(Runnable, Component):
         share_all: bool = False,
         emit_team_events: bool = False,
     ) -> None:
-        self.participants = _checked(participants)
+        self._members = _checked(participants)
+        self.participants = tuple([shown(member) for member in self._members])
         self.turns = _checked_policy(turns)
         self.termination_condition = _checked_condition(termination_condition)
         self.limits = Limits(turns=max_turns).over(Limits() if limits is None else checked_limits(limits))
@@ -98,7 +101,7 @@ class Team(Runnable, Component):
         """Return who talks, in what order, until when."""
         condition = NEVER if self.termination_condition is None else self.termination_condition
         return Cast(
-            self.name, self.participants, self.turns, condition, self.limits, self.document, self.patience,
+            self.name, self._members, self.turns, condition, self.limits, self.document, self.patience,
             self.wrap_up, self.runtime, Telling(self.name) if self.emit_team_events else None,
         )  # fmt: skip
 
@@ -108,7 +111,7 @@ class RoundRobinGroupChat(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         *,
         termination_condition: Condition[Any] | None = None,
         max_turns: int | None = None,
@@ -133,7 +136,7 @@ class Swarm(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         *,
         termination_condition: Condition[Any] | None = None,
         max_turns: int | None = None,
@@ -176,29 +179,27 @@ def _checked_patience(patience: int | None) -> int | None:
     return patience
 
 
-def _checked(participants: Sequence[Speaker]) -> tuple[Speaker, ...]:
+def _checked(participants: Sequence[Participant]) -> tuple[Speaker, ...]:
     if not participants:
         raise ConfigError("A team needs at least one participant.")
-    if isinstance(participants, str) or not isinstance(participants, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
-        raise ConfigError(f"{participants!r} is no list of participants. Write [writer, critic].")
     seen: set[str] = set()
-    for member in participants:
-        name = checked_member(member).name
-        if name in seen:
-            raise ConfigError(f"Two participants are named {name!r}. Each needs a name of its own.")
-        seen.add(name)
-    return tuple(participants)
+    members = [checked_member(member) for member in all_seated(participants)]
+    for member in members:
+        if member.name in seen:
+            raise ConfigError(f"Two participants are named {member.name!r}. Each needs a name of its own.")
+        seen.add(member.name)
+    return tuple(members)
 
 
-def checked_member(member: Speaker) -> Speaker:
-    """Return what can take part.
+def checked_member(given: Participant) -> Speaker:
+    """Return who can take part; for a factory, the seat of those that it makes.
 
     Raises:
         ConfigError: It cannot.
     """
+    member = seated(given)
     if not isinstance(getattr(member, "name", None), str) or not callable(getattr(member, "speak", None)):
-        made = f" Make one of the class: {member.__name__}(…)." if isinstance(member, type) else ""
         raise ConfigError(
-            f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`, or `def`.{made}"
+            f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`, or `def`."
         )
     return member

@@ -4,7 +4,7 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 
 | kind | path | payload |
 |---|---|---|
-| `run` | root | a run begins: `task` (dumped messages), `limits`, `definition`, `budgets` that it shares, `prices` |
+| `run` | root | begins: `task` (dumped messages), `limits`, `definition`, `budgets` that it shares, `prices`, `fresh` |
 | `resumed` | root | goes on: `limits`, `effects`, `budgets`, `prices` if new, `fresh` (who starts without its state) |
 | `fork` | root | here a fork begins, what is before it is shared: `of`, `effects`, `reopens`, `message`, `replaced` |
 | `definition` | root | from here on this definition: `document`, or `app` |
@@ -26,13 +26,15 @@ An entry is never changed. Its payload is plain JSON data, so that another langu
 | `interrupt` | turn | a person cut the turn short: `id`, `by`, `text` |
 | `task` | conversation inside | it begins: `task` (dumped messages, or their places), `remember` if it goes on |
 | `outcome` | conversation inside | as `ended`, `wrap_up` in it, or `unwrapped`; one that `failed` can go on |
-| `said` | speech | a speech is closed: `items`, `state`, `origin` where its words are no agent's |
+| `said` | speech | a speech is closed: `items`, `state`, `own`, `unkept`, `origin` where its words are no agent's |
 | `turn` | turn | a turn is closed: `given_up` if nobody will finish it, `interrupted` if a person cut it short |
 | `stop` | root | somebody outside asked to stop: `reason`, empty with `late`, where the attempt had ended already |
 | `pause`, `unpause` | root | a person paused the attempt, or took that back: `id`, `by` |
 | `unwrapped` | root | the wrap-up of a run at a limit could not be had: `reason` |
 | `ended` | root | an attempt ended: `outcome`, `reason`, figures, `wrap_up` (its step), `needs` (what was too much) |
 
+`own` is what makes what the agent's `save_state` returned of what it returned before (`core/difference.py`); `unkept`
+says that it changed attributes that nothing keeps.
 An entry that a redaction hook changed has `redacted`.
 An erased entry is read with the payload of `tombstone`: `erased`, and what every reader of its kind needs.
 

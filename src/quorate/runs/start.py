@@ -36,6 +36,7 @@ async def begin(
     of: Any = None,
     budgets: Sequence[Budget] = (),
     prices: Mapping[str, Price] | None = None,
+    lost: Callable[[Sequence[Entry]], Sequence[str]] | None = None,
 ) -> Run:
     """Start a new run on a task, closing an unfinished one before it.
 
@@ -47,12 +48,14 @@ async def begin(
         of: Whose fold may be taken up where the last run left it; `run.kept` is then what was folded.
         budgets: What it shares with other runs.
         prices: What models cost that the tables do not know.
+        lost: Returns of what there is in the journal who starts without the state that it had.
 
     Raises:
         Conflict: A run is going on, or the last one left an effect or a question open.
         StoreError: The journal cannot be opened.
     """
     journal = await conversation.store.open(conversation.id, owner=conversation.owner)
+    fresh: Sequence[str] = ()
     try:
         length = journal.head().length
         if length == 0:  # a new conversation: nothing to fold
@@ -61,7 +64,9 @@ async def begin(
             run = Run(conversation, journal, kept.run + 1, limits)
             run.kept, run.past = kept.state, journal.last_run()
         else:
-            runs = history.fold(await journal.entries())
+            entries = await journal.entries()
+            runs = history.fold(entries)
+            fresh = [] if lost is None else lost(entries)
             before = history.latest(runs)
             past: list[Entry] = []
             if before is not None and not before.closed:
@@ -76,6 +81,8 @@ async def begin(
             said["limits"]["warn_at"] = limits.warn_at
         if budgets or prices:
             said |= _spend_within(run, (), budgets, None, prices)
+        if fresh:
+            said["fresh"] = list(fresh)
         entry = run.append(paths.ROOT, "run", said)
         run.at, run.warn_at = entry.at, limits.warn_at
         if entry.payload is not said and "redacted" in entry.payload:
@@ -150,6 +157,7 @@ async def go_on(
     effects: Effects | None = None,
     give_up_turn: bool = False,
     take_over: bool = False,
+    lost: Callable[[Sequence[Entry]], Sequence[str]] | None = None,
 ) -> Run:
     """Open a run again where it stopped; without a number the conversation's last.
 
@@ -162,9 +170,12 @@ async def go_on(
         raise ConfigError(f"There is no conversation {conversation.id} here. `quorate conversations` lists them.")
     journal = await conversation.store.open(conversation.id, owner=conversation.owner, take_over=take_over)
     try:
-        runs = history.fold(await journal.entries())
+        there = await journal.entries()
+        runs = history.fold(there)
         record = _resumable(conversation.id, runs, number)
         resumed: Payload = {"limits": limits.given()} if limits else {}
+        if lost is not None and (fresh := lost(there)):
+            resumed["fresh"] = list(fresh)
         if effects is not None:
             resumed["effects"] = checked_effects(effects)
         if journal.follows_living:

@@ -554,7 +554,7 @@ class Stepping(Agent):
 async def test_outcome_of_a_step_is_changed_and_its_speech_made_again_from_there(store: Any) -> None:
     # ENGINE 2, 21
     made: list[str] = []
-    stepping = RoundRobinGroupChat([Stepping(made)], termination_condition=MaxMessageTermination(3))
+    stepping = RoundRobinGroupChat([lambda: Stepping(made)], termination_condition=MaxMessageTermination(3))
     await stepping.run("Go.", conversation=store.conversation("talk"))
     made.clear()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.chat import nesting
 from quorate.chat.alone import runnable
 from quorate.chat.live import Runnable
+from quorate.chat.seats import seated
 from quorate.errors import ConfigError
 from quorate.runs.memory import conversation
 from quorate.runs.outcome import Limits
@@ -77,7 +78,7 @@ class AgentTool(TeamTool):
     """An agent that a model may give a task; see `TeamTool`. It has the agent's name and description.
 
     Args:
-        agent: Who works on the task.
+        agent: Who works on the task, or what makes one for each call.
         return_value_as_last_message: Whether only the last message comes back, and not all of them with their sources.
         remember: Whether it goes on from call to call and run to run where it stopped.
         limits: What one call may use, within what is left around it.
@@ -91,11 +92,12 @@ class AgentTool(TeamTool):
         remember: bool = False,
         limits: Limits | None = None,
     ) -> None:
-        if not hasattr(agent, "name"):
+        who = seated(agent)
+        if not hasattr(who, "name"):
             raise ConfigError(f"{agent!r} is no agent.")
         super().__init__(
-            runnable(agent), tool_name(agent.name),
-            agent.description or f"Works on a task: {agent.name}.",
+            runnable(who), tool_name(who.name),
+            who.description or f"Works on a task: {who.name}.",
             return_value_as_last_message, remember=remember, limits=limits,
         )  # fmt: skip
         self.agent = agent

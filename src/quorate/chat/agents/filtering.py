@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Fact
+from quorate.chat.seats import speaks
 from quorate.chat.speech import Turn, spoken
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks
@@ -30,6 +31,11 @@ class MessageFilterAgent(Agent):
     """
 
     def __init__(self, name: str, wrapped_agent: Speaker, filter: MessageFilterConfig) -> None:
+        if not speaks(wrapped_agent):
+            raise ConfigError(
+                f"{name}: {wrapped_agent!r} cannot speak. Give an agent; for one that is made for each conversation "
+                "give the team a function that makes all of it: lambda: MessageFilterAgent(…)."
+            )
         super().__init__(name, description=f"{wrapped_agent.description} (with message filtering)")
         if not isinstance(filter, MessageFilterConfig):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{name}: filter={filter!r} must be a MessageFilterConfig.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant, Speaker
 from quorate.chat.graph.shape import Activation, DiGraph, DiGraphEdge, DiGraphNode, Predicate, checked_activation
+from quorate.chat.seats import Seat, seated
 from quorate.errors import ConfigError
 
 
@@ -21,12 +22,13 @@ class DiGraphBuilder:
         self._edges: dict[str, list[DiGraphEdge]] = {}
         self._start: str | None = None
 
-    def add_node(self, agent: Speaker, activation: Activation = "all") -> DiGraphBuilder:
+    def add_node(self, agent: Participant, activation: Activation = "all") -> DiGraphBuilder:
         """Add a participant; again: with another `activation`, for edges that do not say theirs.
 
         Raises:
             ConfigError: Somebody else has its name.
         """
+        agent = self._seat_of(agent) or seated(agent)
         if self._agents.setdefault(agent.name, agent) is not agent:
             raise ConfigError(f"Two participants are named {agent.name!r}. Each needs a name of its own.")
         self._activations[agent.name] = checked_activation(activation)
@@ -35,8 +37,8 @@ class DiGraphBuilder:
 
     def add_edge(
         self,
-        source: str | Speaker,
-        target: str | Speaker,
+        source: str | Participant,
+        target: str | Participant,
         condition: str | Predicate | None = None,
         activation_group: str | None = None,
         activation_condition: Activation | None = None,
@@ -52,7 +54,7 @@ class DiGraphBuilder:
         self._edges[self._known(source)].append(edge)
         return self
 
-    def set_entry_point(self, name: str | Speaker) -> DiGraphBuilder:
+    def set_entry_point(self, name: str | Participant) -> DiGraphBuilder:
         """Say where it begins, instead of at every node that no edge leads to.
 
         Raises:
@@ -79,8 +81,12 @@ class DiGraphBuilder:
         """Return the participants in the order in which they were added."""
         return list(self._agents.values())
 
-    def _known(self, who: str | Speaker) -> str:
-        name = who if isinstance(who, str) else who.name
+    def _seat_of(self, who: object) -> Seat | None:
+        """Return the seat of a participant that a factory makes, if it was added."""
+        return next((one for one in self._agents.values() if isinstance(one, Seat) and one.factory is who), None)
+
+    def _known(self, who: str | Participant) -> str:
+        name: str = who if isinstance(who, str) else getattr(self._seat_of(who) or who, "name", repr(who))
         if name not in self._agents:
             raise ConfigError(
                 f"{name!r} is no node yet. add_node(…) comes first. There are: {', '.join(self._agents)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant
 from quorate.chat.ending.stopping import Condition
 from quorate.chat.graph.checking import check_bounded
 from quorate.chat.graph.explaining import Explanation, explain
@@ -41,7 +41,7 @@ class GraphFlow(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         graph: DiGraph,
         *,
         termination_condition: Condition[Any] | None = None,

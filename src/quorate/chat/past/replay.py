@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from quorate.chat import nesting, own, wrapping
+from quorate.chat import nesting, objects, own, wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.live import Runnable, result_of, stalls_of
 from quorate.chat.loop import converse
@@ -107,11 +107,12 @@ async def replay(
     first = _first(made, team, documents)
     teams = [_team_of(attempt, team, documents, last=attempt is made[-1]) for attempt in made[first:]]
     found = _Found(f"{id}.{record.number}", made[:first], made[-1].given_up)
+    seating = objects.Seating((object(),))  # of no conversation: who is made for it is for it alone
     rebuilt = audit.by_entry(id, entries)
     for attempt, its_team in zip(made[first:], teams, strict=True):
         asks = {n: runs[n] for n in sorted(runs) if n < record.number}
         asks[record.number] = attempt.before.with_entries([attempt.first])
-        if not await _tried(_Task(where, attempt, its_team, past, rebuilt, asks_first(asks)), found):
+        if not await _tried(_Task(where, attempt, its_team, past, rebuilt, asks_first(asks), seating), found):
             break
     return found.report()
 
@@ -125,18 +126,22 @@ class _Task(NamedTuple):
     past: list[Entry]
     rebuilt: dict[int, audit.Asking]
     asks_first: bool
+    seating: objects.Seating
 
 
 async def _tried(task: _Task, found: _Found) -> bool:
     """Do an attempt again, and return whether it could be compared to its end.
 
     An agent whose `speak` changes the object itself may not be what it was then. Where such a one is at odds with the
-    journal, what it says is taken as given instead, and the attempt begun again.
+    journal, what it says is taken as given instead, and the attempt begun again. So is what one says that belongs to
+    another conversation, from the beginning.
 
     Raises:
         Divergence: The first difference.
+        Conflict: An object that would have to be given an earlier state belongs to another conversation.
     """
-    before = {m.name: own.state_of(m) for m in task.team.cast().members}
+    cast = task.team.cast()
+    found.unchecked |= {m.name for m in cast.members if objects.is_not_there(cast, m, task.seating.home)}
     while True:
         with offline() as block:
             again = _Again(*task, unchecked=found.unchecked)
@@ -150,7 +155,12 @@ async def _tried(task: _Task, found: _Found) -> bool:
                     found.see(again, None)
                     found.identical = False
                     return False
-                changed = {m.name for m in again.cast.members if own.state_of(m) != before[m.name]}
+                changed = {
+                    name
+                    for name, member in again.talk.members.items()
+                    if own.state_of(member.agent) != again.before[name]
+                    and not (name in again.kept and member.own is not None and member.own.kind.bound)
+                }
                 name = _speaker(difference.path)
                 if name not in changed - found.unchecked:
                     raise
@@ -302,16 +312,21 @@ class _Again:
         past: list[Entry],
         rebuilt: dict[int, audit.Asking],
         asks_first: bool,
+        seating: objects.Seating,
         *,
         unchecked: frozenset[str],
     ) -> None:
-        self.attempt, self.team, self.cast = attempt, team, team.cast()
+        self.attempt, self.team = attempt, team
+        self.talk = Talk(team.cast(), seating)
+        self.cast = self.talk.cast
+        self.before = {m.name: own.state_of(m) for m in self.cast.members}
+        there = (*past, *attempt.before.entries, *attempt.entries)
+        self.kept = {_speaker(e.path) for e in there if e.kind == "said" and "own" in e.payload}
         self.run = _Run(
             where, attempt, past=past, driver=_Again._converse.__code__, define=self._define, given=unchecked
         )
         self.run.rebuilt, self.run.asks_first = rebuilt, asks_first
         self.run.keyed_paths = dict(_keyed(attempt, rebuilt))
-        self.talk = Talk(self.cast)
 
     async def work(self) -> Outcome | None:
         """Do it, and return how it ended; None where the journal ends in the middle of a turn.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.patterns.forms import ConsensusResult, Dissent, Position
 from quorate.chat.patterns.moderated import (
@@ -19,6 +19,7 @@ from quorate.chat.patterns.moderated import (
     says_yes,
     tells,
 )
+from quorate.chat.seats import all_seated
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
@@ -134,7 +135,7 @@ class Consensus(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         *,
         rounds: int = 3,
         quorum: int | None = None,
@@ -147,6 +148,7 @@ class Consensus(Team):
         description: str = "A team of agents.",
         emit_team_events: bool = False,
     ) -> None:
+        participants = all_seated(participants)
         if len(participants) < 2:
             raise ConfigError("Consensus needs at least two participants: one proposes, the others object.")
         names = names_of(participants)

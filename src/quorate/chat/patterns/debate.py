@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
 from quorate.chat.patterns.forms import DebateResult, Ruling
 from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, names_of, note_of, says, tells
+from quorate.chat.seats import all_seated, seated, shown
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
@@ -107,8 +108,8 @@ class Debate(Team):
 
     def __init__(
         self,
-        sides: Sequence[Speaker],
-        judge: Speaker,
+        sides: Sequence[Participant],
+        judge: Participant,
         *,
         rounds: int = 2,
         parallel: bool = False,
@@ -121,6 +122,7 @@ class Debate(Team):
         description: str = "A team of agents.",
         emit_team_events: bool = False,
     ) -> None:
+        sides, judge = all_seated(sides), seated(judge)
         if len(sides) < 2:
             raise ConfigError("Debate needs at least two sides.")
         if rounds < 1:
@@ -132,5 +134,5 @@ class Debate(Team):
             [*sides, judge], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
             name=name, description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
-        self.sides, self.judge, self.rounds = tuple(sides), judge, rounds
+        self.sides, self.judge, self.rounds = tuple(map(shown, sides)), shown(judge), rounds
         self.parallel, self.moderator = parallel, moderator

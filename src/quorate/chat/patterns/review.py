@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from quorate.chat import structured
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.patterns.forms import Passed, ReviewResult, Verdict
 from quorate.chat.patterns.moderated import (
@@ -24,6 +24,7 @@ from quorate.chat.patterns.moderated import (
     says_yes,
     tells,
 )
+from quorate.chat.seats import all_seated, seated, shown
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
@@ -236,8 +237,8 @@ class Review(Team):
 
     def __init__(
         self,
-        author: Speaker,
-        reviewers: Sequence[Speaker] = (),
+        author: Participant,
+        reviewers: Sequence[Participant] = (),
         *,
         checks: Sequence[Any] = (),
         rounds: int = 3,
@@ -250,6 +251,7 @@ class Review(Team):
         description: str = "A team of agents.",
         emit_team_events: bool = False,
     ) -> None:
+        author, reviewers = seated(author), all_seated(reviewers)
         if not reviewers and not checks:
             raise ConfigError("Review needs something to pass: reviewers, or checks.")
         if rounds < 1:
@@ -263,5 +265,5 @@ class Review(Team):
             [author, *reviewers], turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime,
             name=name, description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
-        self.author, self.reviewers, self.checks = author, tuple(reviewers), tuple(checks)
+        self.author, self.reviewers, self.checks = shown(author), tuple(map(shown, reviewers)), tuple(checks)
         self.rounds, self.moderator = rounds, moderator

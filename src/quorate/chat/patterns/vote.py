@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from quorate.chat.agent import Speaker
+from quorate.chat.agent import Participant, Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.messages import BaseChatMessage
 from quorate.chat.patterns.forms import Ballot, Dissent, Draft, Ranking, VoteResult
@@ -20,6 +20,7 @@ from quorate.chat.patterns.moderated import (
     says,
     tells,
 )
+from quorate.chat.seats import Seat, all_seated, seated, shown
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
@@ -214,9 +215,9 @@ class IndependentVote(Team):
 
     def __init__(
         self,
-        participants: Sequence[Speaker],
+        participants: Sequence[Participant],
         *,
-        voters: Sequence[Speaker | str] | None = None,
+        voters: Sequence[Participant | str] | None = None,
         method: Method = "vote",
         agree: int | None = None,
         quorum: int | None = None,
@@ -230,6 +231,7 @@ class IndependentVote(Team):
         description: str = "A team of agents.",
         emit_team_events: bool = False,
     ) -> None:
+        participants = all_seated(participants)
         if len(participants) < 2:
             raise ConfigError("IndependentVote needs at least two participants: one alone has nobody to differ from.")
         if method not in ASK:
@@ -248,14 +250,16 @@ class IndependentVote(Team):
             everybody, turns=policy, limits=limits, patience=patience, wrap_up=wrap_up, runtime=runtime, name=name,
             description=description, emit_team_events=emit_team_events,
         )  # fmt: skip
-        self.drafters, self.voters = tuple(participants), None if voters is None else tuple(choosing)
+        self.drafters = tuple(map(shown, participants))
+        self.voters = None if voters is None else tuple(map(shown, choosing))
         self.method, self.agree, self.quorum, self.key = method, agree, quorum, key
         self.moderator = moderator
 
 
-def _found(voter: Speaker | str, participants: Sequence[Speaker]) -> Speaker:
+def _found(voter: Participant | str, participants: Sequence[Speaker]) -> Speaker:
     if not isinstance(voter, str):
-        return voter
+        drafts = (p for p in participants if isinstance(p, Seat) and p.factory is voter)
+        return next(drafts, None) or seated(voter)
     found = next((p for p in participants if p.name == voter), None)
     if found is None:
         raise ConfigError(f"IndependentVote: no participant is named {voter!r}, who is to vote.")

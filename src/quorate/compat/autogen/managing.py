@@ -17,6 +17,8 @@ from quorate.compat.autogen.agents import BaseAgent
 from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet
 from quorate.compat.autogen.profile import STOPPED
 from quorate.compat.autogen.within import place_of
+from quorate.core.difference import changed, difference
+from quorate.core.plain import plain
 from quorate.errors import ConfigError, WrongState
 from quorate.runs import paths
 from quorate.runs.scope import current
@@ -149,7 +151,7 @@ class Managed:
         if fact.choice is not None:
             items.append(None)
             note = fact.choice.note
-            return memory if note is None else memory._replace(state=changed(memory.state, note["state"]))
+            return memory if note is None else memory._replace(state=changed(memory.state or {}, note["state"]))
         item = fact.message or fact.event
         if item is not None and fact.ref != SHOWN:
             items.append((fact.speaker, item))
@@ -184,11 +186,11 @@ class Managed:
             return {
                 "speakers": names,
                 "over": _over(manager),
-                "state": difference(memory.state, await state_of(manager)),
+                "state": difference(memory.state or {}, plain(f"{self._name}.save_state()", await state_of(manager))),
             }
 
         found = await step("select_speaker", ask, effect="read")
-        after = changed(memory.state, found["state"])
+        after = changed(memory.state or {}, found["state"])
         if is_asked:
             live.state = after
         else:
@@ -274,20 +276,6 @@ async def restore(live: Live, state: State) -> None:
     told = {THREAD: [item.dump() for item in thread]} if state.get(THREAD) == [] else {}
     await manager.load_state({**deepcopy(dict(state)), **told})  # it may go on with what it is given
     manager._message_thread = thread
-
-
-def difference(before: State | None, after: State) -> dict[str, Any]:
-    """Return what makes one state of another, nothing where they are the same."""
-    known = before or {}
-    new = {name: value for name, value in after.items() if name not in known or known[name] != value}
-    gone = [name for name in known if name not in after]
-    return ({"set": new} if new else {}) | ({"gone": gone} if gone else {})
-
-
-def changed(state: State | None, by: Mapping[str, Any]) -> State:
-    """Return a state with a difference."""
-    kept = {name: value for name, value in (state or {}).items() if name not in by.get("gone", ())}
-    return {**kept, **by.get("set", {})}
 
 
 def made_by(factory: Any, wanted: type[Any]) -> BaseGroupChatManager:

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
-from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -133,6 +132,8 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     """
 
     component_type: ClassVar[str] = "agent"
+    __quorate_bound__: ClassVar[bool] = False
+    """As in AutoGen, in one process it goes on as it is, in whatever conversation."""
     limits = None
     """As Quorate's agents: what it may use in one run; the run's own."""
 
@@ -282,9 +283,9 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         """Answer what others have said since it spoke last; in another process it first takes up what it knew."""
         facts: list[Fact] = turn.memory
         place, heard = place_of(turn.run, turn.scope.path), self.view_heard_of
-        if place not in heard:
+        if turn.took_up or place not in heard:
             own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self._name]
-            if own and await self._goes_on(turn, facts[: own[-1]]):
+            if own and (turn.took_up or await self.view_take_up(facts[: own[-1]])):
                 self.view_has_heard(place, own[-1])
         new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
@@ -293,21 +294,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         finally:
             turn_here.reset(here)
         self.view_has_heard(place, len(facts))
-        if self._keeps_state() and _is_kept(turn):
-            turn.state = dict(await self.save_state() or {})
         return response.chat_message
-
-    async def _goes_on(self, turn: Turn, facts: Sequence[Fact]) -> bool:
-        """Go on where it was in another process, from its own state or what was said; whether it could."""
-        if turn.state and self._keeps_state():
-            await self.load_state(deepcopy(turn.state))  # it may go on with what it is given
-            return True
-        return await self.view_take_up(facts)
-
-    def _keeps_state(self) -> bool:
-        """Whether it is of somebody's own class with a state of its own: then that tells what it knows."""
-        kind = type(self)
-        return kind.view_take_up is BaseChatAgent.view_take_up and kind.save_state is not BaseChatAgent.save_state
 
     async def view_take_up(self, facts: Sequence[Fact]) -> bool:
         """Remember what was said to it and by it in another process; False hears all of it again."""
@@ -342,15 +329,6 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
             raise ConfigError(f"{self.name}.on_messages_stream() yielded {item!r}, which is no message or event.")
         turn.emit(item)
         return True
-
-
-def _is_kept(turn: Turn) -> bool:
-    """Whether a state is journaled at the end of this speech: on disk, or in a replay of what was."""
-    run = turn.run
-    if not run.is_replay:
-        return run.journal.durable
-    closing = run.peek(turn.scope.path)
-    return closing is not None and "state" in closing.payload
 
 
 async def response_of(stream: AsyncGenerator[Any, None]) -> Response:
