@@ -145,7 +145,7 @@ async def leave(cast: Cast, run: Run) -> None:
             await runtime.remove_agent(address(cast, name, run))
 
 
-async def speak(cast: Cast | None, agent: Speaker, turn: Turn) -> BaseChatMessage:
+async def speak(team: Cast | None, agent: Speaker, turn: Turn) -> BaseChatMessage:
     """Let a member speak: on the team's runtime, or where there is none as the journal says that it did.
 
     Raises:
@@ -154,12 +154,12 @@ async def speak(cast: Cast | None, agent: Speaker, turn: Turn) -> BaseChatMessag
     verdict = _recorded(turn)
     if verdict is not None and verdict.get("dropped") == "turn":
         return await _heed(turn, None, verdict)
-    if cast is None or cast.runtime is None or turn.run.is_replay:
+    if team is None or team.runtime is None or turn.run.is_replay:
         said, verdict = await spoken(agent.speak(turn)), None
     else:
-        said, verdict = await _asked(cast, agent, turn)
+        said, verdict = await _asked(team, agent, turn)
     verdict = _recorded(turn) or verdict
-    return said if verdict is None and said is not None else await _heed(turn, said, verdict or {})
+    return cast("BaseChatMessage", said) if verdict is None else await _heed(turn, said, verdict)
 
 
 async def _asked(cast: Cast, agent: Speaker, turn: Turn) -> tuple[BaseChatMessage | None, Payload | None]:
