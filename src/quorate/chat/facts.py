@@ -76,10 +76,12 @@ class Fact(Struct, eq=False, gc=False):
 
     def said(self) -> Said:
         """Return the message as another agent's model reads it; made once."""
-        if self._said is None:
+        said = self._said
+        if said is None:
             assert self.message is not None
-            self._said = self.message.to_block(self.origin, self.ref)
-        return self._said
+            origin = self._origin or ("agent" if self.speaker else "person")
+            said = self._said = self.message.to_block(origin, self.ref)
+        return said
 
 
 class Given(Fact, eq=False, gc=False):

@@ -81,7 +81,7 @@ FINAL = """The work on this task is over:
 Write the answer for whoever asked, from what is said in the conversation. They have not read it."""
 
 FIELDS = ("is_request_satisfied", "is_in_loop", "is_progress_being_made", "next_speaker", "instruction_or_question")
-_fields, _answer = itemgetter(*FIELDS), itemgetter("answer")
+entries_of, _answer = itemgetter(*FIELDS), itemgetter("answer")
 
 
 class Progress(Struct, frozen=True):
@@ -135,7 +135,7 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
     """
     found = _object(text)
     try:
-        entries = _fields(found)
+        entries = entries_of(found)
         done, loops, moves, named, instruction = map(_answer, entries)
     except (KeyError, TypeError):
         missing = next(n for n in FIELDS if not isinstance(found.get(n), dict) or "answer" not in found[n])

@@ -211,7 +211,9 @@ def _said_of(
         said["say"] = tuple([message.dump() for message in say])
     if isinstance(chosen, Stop):
         said["stop"] = True
-    if used:
+    if len(used) == 1:
+        said["in"], said["out"], said["cost"] = used[0][:3]
+    elif used:
         prompt, completion, usd, *_ = zip(*used, strict=True)
         said["in"], said["out"], said["cost"] = sum(prompt), sum(completion), None if None in usd else sum(usd)
     return said
@@ -389,7 +391,7 @@ async def _speech(
         if member.own is not None:
             speaking = member.own.speaking(speaking, member.agent, turn, talk)  # pyright: ignore[reportUnknownArgumentType]: as above
         message = await speaking
-        if not isinstance(message, messages.BaseChatMessage):
+        if type(message) is not messages.TextMessage and not isinstance(message, messages.BaseChatMessage):
             raise ConfigError(f"{name}.speak() returned {message!r}; it must return a message, such as TextMessage(…).")
         turn.close(message)
     except Interrupted as why:

@@ -277,9 +277,9 @@ class Talk:
         """Return what a member remembers, brought up to date."""
         if member.folds is not None:
             memory, see, hears = member.memory, member.folds.see, self.cast.hears
-            for i in range(member.seen, len(self.facts)):
-                if hears is None or hears(member.agent.name, self.facts[i]):
-                    memory = see(memory, self.facts[i])
+            for fact in self.facts[member.seen :]:
+                if hears is None or hears(member.agent.name, fact):
+                    memory = see(memory, fact)
             member.memory = memory
         member.seen = len(self.facts)
         return member.memory

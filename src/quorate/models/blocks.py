@@ -80,7 +80,8 @@ class Said(_Block, gc=False, eq=False):
 
     @property
     def size_bytes(self) -> int:
-        size = bytes_of(self.text + self.source)
+        text, source = self.text, self.source
+        size = len(text) + len(source) if text.isascii() and source.isascii() else bytes_of(text + source)
         return size if not self.parts else size + IMAGE_TOKENS * len(self.images)
 
     @property
@@ -117,7 +118,10 @@ class Reply(_Block, gc=False, eq=False):
 
     @property
     def size_bytes(self) -> int:
-        size = bytes_of(self.text)
+        text = self.text
+        size = len(text) if text.isascii() else bytes_of(text)
+        if not (self.calls or self.results or self.reasoning):
+            return size
         for call in self.calls:
             size += bytes_of(call.id + call.name + call.arguments)
         for result in self.results:
@@ -168,16 +172,14 @@ class Blocks(Sequence[Block]):
 
     def plus(self, *blocks: Block) -> Blocks:
         """Return this sequence with `blocks` behind it."""
-        grown = Blocks.__new__(Blocks)
-        alone = len(self._items) == self._count
-        items = self._items if alone else self._items[: self._count]
+        items, links, count, size = self._items, self._links, self._count, self.size_bytes
+        if len(items) != count:
+            items, links = items[:count], links[:count]
         items.extend(blocks)
-        grown._items = items
-        grown._links = self._links if alone else self._links[: self._count]
-        grown._count = len(items)
-        grown.size_bytes = self.size_bytes
         for block in blocks:
-            grown.size_bytes += block.size_bytes
+            size += block.size_bytes
+        grown = Blocks.__new__(Blocks)
+        grown._items, grown._links, grown._count, grown.size_bytes = items, links, len(items), size
         return grown
 
     def since(self, count: int) -> list[Block]:

@@ -102,28 +102,35 @@ class Graph:
             raise ConfigError(f"{graph!r} is no graph. Build one: DiGraphBuilder().add_node(…).add_edge(…).build().")
         graph.graph_validate()
         self.graph, self.hear_all, self.race = graph, hear_all, race
-        self.hears = None if hear_all else self._hears
-        self._heard = {name: frozenset({"", name, *before}) for name, before in graph.ancestors.items()}
-        self._roads = {name: tuple(self._road(way) for way in _ways(graph, name)) for name in graph.nodes}
-        self._counts = any(group.need > 1 for group in graph.groups.values()) or any(
-            edge.at_most is not None for _, edge in graph.edges()
-        )
-        late = {way for group in graph.groups.values() if group.need < len(group.ways) for way in group.ways}
-        self._may_lose = {
-            name for name, roads in self._roads.items() if roads and all(road.way in late for road in roads)
-        }
+        self.hears, self._heard = None, dict[str, frozenset[str]]()
+        if not hear_all:
+            self.hears = self._hears
+            self._heard = {name: frozenset({"", name, *before}) for name, before in graph.ancestors.items()}
+        roads: dict[str, list[Road]] = {name: [] for name in graph.nodes}
+        self._counts = False
+        for way, edge in graph.edges():
+            road = self._road(way, edge)
+            roads[way.source].append(road)
+            self._counts = self._counts or road.need > 1 or edge.at_most is not None
+        self._roads = {name: tuple(found) for name, found in roads.items()}
+        self._may_lose = self._losers() if race else set[str]()
         self.enough: Callable[[State, Mapping[str, BaseChatMessage]], bool] | None = None
-        if race and len(self._may_lose) > 1:
+        if len(self._may_lose) > 1:
             self.enough = self._enough
 
-    def _road(self, way: Way) -> Road:
-        edge = self.graph.edge(way)
-        key = (edge.target, edge.activation_group or edge.target)
-        yes, no = (f"{edge.words}: yes", f"{edge.words}: no") if edge.words else ("", "")
-        return Road(
-            way, edge, key, self.graph.groups[key].need, self.graph.shown(way),
-            yes=(way.source, way.number, edge.target, 1, yes), no=(way.source, way.number, edge.target, 0, no),
-        )  # fmt: skip
+    def _road(self, way: Way, edge: DiGraphEdge) -> Road:
+        (source, number), target, words = way, edge.target, edge.words
+        key = (target, edge.activation_group or target)
+        yes, no = (f"{words}: yes", f"{words}: no") if words else ("", "")
+        need = self.graph.groups[key].need
+        rows = (source, number, target, 1, yes), (source, number, target, 0, no)
+        return Road(way, edge, key, need, f"{source} → {target}", *rows)
+
+    def _losers(self) -> set[str]:
+        """Return who can come too late in a race: those who lead only to joins that do not wait for all."""
+        groups = self.graph.groups.values()
+        late = {way for group in groups if group.need < len(group.ways) for way in group.ways}
+        return {name for name, roads in self._roads.items() if roads and all(road.way in late for road in roads)}
 
     @property
     def most(self) -> Most | None:
@@ -138,6 +145,11 @@ class Graph:
                     often = min(each) if group.need == len(each) else sum(each)
                     times[name] = times.get(name, 0) + often
         return Most(sum(times.values()), sum(times.values()))
+
+    @property
+    def counts(self) -> bool:
+        """Whether what is remembered goes back further than to the latest choice."""
+        return self._counts
 
     def begin(self) -> State:
         return State()
@@ -275,10 +287,6 @@ class Graph:
             missing = dict.fromkeys(way.source for way in group.ways if way not in ways)
             words += f" {group.target} waited for {', '.join(missing)} in vain."
         return words
-
-
-def _ways(graph: DiGraph, name: str) -> list[Way]:
-    return [Way(name, number) for number in range(len(graph.nodes[name].edges))]
 
 
 def _reason(fired: Sequence[Road]) -> str:

@@ -111,6 +111,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._blocks, self._count = Blocks(), 0
+        self._new: list[Block] = []  # of what came since it was asked for
         self._of: list[LLMMessage] | None = None
         self._open: Reply | None = None
         self._where = ""
@@ -128,10 +129,13 @@ class Transcript:
             self._begin(owner)
         return self._of is owner and self._count == len(owner)
 
-    def plus(self, block: Block) -> None:
-        """Take in the block of a message that is added to the list meanwhile."""
-        self._blocks = self._blocks.plus_one(block)
-        self._count += 1
+    def add(self, owner: list[LLMMessage], block: Block) -> None:
+        """Take in the block of a message, before that is added to `owner`."""
+        if not owner:
+            self._begin(owner)
+        if self._of is owner and self._count == len(owner):
+            self._new.append(block)
+            self._count += 1
 
     def calls(self, owner: list[LLMMessage], reply: Reply) -> None:
         """Take in a reply with calls, before its message is added to `owner`; their results come next."""
@@ -142,17 +146,21 @@ class Transcript:
         reply, self._open = self._open, None
         if reply is not None and self._of is owner and self._count + 1 == len(owner):
             done = [ToolResult(one.call_id, one.name, one.content, bool(one.is_error)) for one in results]
-            self._blocks = self._blocks.plus_one(reply.answered(done))
+            self._new.append(reply.answered(done))
             self._count += 2
 
     def heard(self, owner: list[LLMMessage], said: Said) -> None:
         """Take in what is said with images, before the message is added to `owner`."""
         if self.follows(owner):
-            self.plus(said)
+            self._new.append(said)
+            self._count += 1
             self.has_images = self.has_images or bool(said.parts)
 
     def of(self, messages: Sequence[LLMMessage], owner: list[LLMMessage] | None) -> Blocks:
         """Return the blocks of `messages`; `owner` is the list that grows, None where there is none."""
+        if self._new:
+            self._blocks = self._blocks.plus(*self._new)
+            self._new = []
         if self._of is owner and self._count == len(messages) and owner is not None:
             return self._blocks
         if owner is None or self._of is not owner or self._count > len(messages):
@@ -170,7 +178,7 @@ class Transcript:
         return self._blocks
 
     def _begin(self, owner: list[LLMMessage] | None) -> None:
-        self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
+        self._blocks, self._new, self._count, self._of, self.has_images = Blocks(), [], 0, owner, False
 
     def _joined(self, new: Sequence[LLMMessage]) -> Blocks:
         if not isinstance(new[0], FunctionExecutionResultMessage) or not len(self._blocks):
@@ -242,7 +250,8 @@ async def asked(
 
 def _system(messages: Sequence[LLMMessage]) -> str | None:
     """Return the instruction that the messages begin with."""
-    return messages[0].content if messages and isinstance(messages[0], SystemMessage) else None
+    first = messages[0] if messages else None
+    return first.content if type(first) is SystemMessage or isinstance(first, SystemMessage) else None
 
 
 @lru_cache(maxsize=64)

@@ -208,21 +208,27 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[Any, None]:
         """Answer what is new, and yield what comes, the `Response` last."""
-        return as_it_comes(partial(self._answer, messages, cancellation_token))
+        return as_it_comes(partial(self._respond, messages, cancellation_token))
 
     def view_answer(
         self, turn: Turn, new: Sequence[BaseChatMessage], token: CancellationToken
-    ) -> Coroutine[Any, Any, Response]:
-        if getattr(self.on_messages_stream, "__func__", None) is not _STREAM:
+    ) -> Coroutine[Any, Any, BaseChatMessage]:
+        if type(self).on_messages_stream is not _STREAM or "on_messages_stream" in self.__dict__:
             return super().view_answer(turn, new, token)  # somebody does it in another way
-        return self._answer(new, token, partial(self._tell, turn))
+        return self._answer(new, token, partial(self._tell, turn), [])
 
     async def _tell(self, turn: Turn, item: Any) -> None:
         self.view_told(turn, item)
 
-    async def _answer(self, messages: Sequence[BaseChatMessage], token: CancellationToken, tell: Tell) -> Response:
+    async def _respond(self, messages: Sequence[BaseChatMessage], token: CancellationToken, tell: Tell) -> Response:
         """Answer what is new; tell what comes on the way."""
         inner: list[Any] = []
+        return Response(chat_message=await self._answer(messages, token, tell, inner), inner_messages=inner)
+
+    async def _answer(
+        self, messages: Sequence[BaseChatMessage], token: CancellationToken, tell: Tell, inner: list[Any]
+    ) -> BaseChatMessage:
+        """Answer what is new; tell what comes on the way, and put it into `inner`."""
         turn, scope = turn_here.get(), current.get()
         if turn is not None and (turn.scope is not scope or turn.name != self._name):
             turn = None  # it is called in another way
@@ -239,16 +245,16 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         left, reflecting = self._max_tool_iterations, False
         while True:
             said = await asking(turn, token, tell, reflecting)
-            content = said.result.content
+            content = said.content
             if reflecting and not isinstance(content, str):
                 raise ConfigError(f"{self._name}: the model was asked to reflect without tools, and asked for tools.")
-            if said.result.thought:
-                inner.append(said.thought())
+            if said.thought:
+                inner.append(said.thinking())
                 await tell(inner[-1])
             if not self._keep_text(said):
                 await self._keep(said)
             if isinstance(content, str):
-                return Response(chat_message=said.message(content), inner_messages=inner)
+                return said.message(content)
             inner.append(said.request(content))
             await tell(inner[-1])
             results = await self.view_calls.make(content, token, partial(_noted, inner, tell))
@@ -257,12 +263,12 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             await tell(inner[-1])
             handed = self._handed_over(said.result, results)
             if handed is not None:
-                return Response(chat_message=handed, inner_messages=inner)
+                return handed
             left -= 1
             if left:
                 continue
             if not self._reflect_on_tool_use:
-                return Response(chat_message=self._summary(content, results), inner_messages=inner)
+                return self._summary(content, results)
             reflecting = True
 
     async def _ask(
@@ -288,7 +294,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             show=show,
             turn=turn,
         )
-        return _Said(self, turn, step, result, answer)
+        return _Said(self, turn, step, result, answer, result.content, result.thought)
 
     async def _stream(self, turn: Turn | None, token: CancellationToken, tell: Tell, reflecting: bool) -> _Said:
         """Ask the model, and tell its words as they come."""
@@ -312,14 +318,13 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
 
     def _hear_text(self, message: BaseChatMessage) -> bool:
         """Hear a message that is a text; False where it is something else, or its context is to be asked."""
-        text = model_text(message)
-        kept, transcript = kept_by(self._model_context), self._transcript
+        kept, text = kept_by(self._model_context), model_text(message)
         if text is None or kept is None:
             return False
-        if transcript.follows(kept):
-            fact = self._said_by.get(message.id)
-            transcript.plus(Said(text, message.source) if fact is None else fact.said())
-        kept.append(user_message(text, message.source))
+        said = message.__dict__  # pydantic's way to a field is a detour
+        fact, source = self._said_by.get(said["id"]), said["source"]
+        self._transcript.add(kept, Said(text, source) if fact is None else fact.said())
+        kept.append(user_message(text, source))
         return True
 
     async def _hear(self, message: BaseChatMessage) -> None:
@@ -335,21 +340,19 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
 
     def _keep_text(self, said: _Said) -> bool:
         """Keep what the model said in words; False where it is something else, or its context is to be asked."""
-        result, answer = said.result, said.answer
-        kept, transcript = kept_by(self._model_context), self._transcript
-        if type(result.content) is not str or kept is None:
+        content, kept = said.content, kept_by(self._model_context)
+        if type(content) is not str or kept is None:
             return False
-        if transcript.follows(kept):
-            transcript.plus(answer.reply)
-        kept.append(_assistant({"content": result.content, "source": self._name, "thought": result.thought}))
+        self._transcript.add(kept, said.answer.reply)
+        kept.append(_assistant({"content": content, "source": self._name, "thought": said.thought}))
         return True
 
     async def _keep(self, said: _Said) -> None:
-        result, answer, context = said.result, said.answer, self._model_context
+        context = self._model_context
         kept = kept_by(context)
         if kept is not None and said.turn is not None:
-            self._transcript.calls(kept, answer.reply)
-        content = {"content": result.content, "source": self._name, "thought": result.thought}
+            self._transcript.calls(kept, said.answer.reply)
+        content = {"content": said.content, "source": self._name, "thought": said.thought}
         await context.add_message(_assistant(content))
 
     async def _keep_results(self, results: list[FunctionExecutionResult]) -> None:
@@ -519,6 +522,8 @@ class _Said(Struct, eq=False):
         step: Which of the turn's steps that was.
         result: The reply as AutoGen has it.
         answer: The reply as Quorate has it.
+        content: Its words, or the calls that it asks for.
+        thought: What it thought on the way.
         id: Under which id its words were streamed.
     """
 
@@ -527,13 +532,15 @@ class _Said(Struct, eq=False):
     step: int
     result: CreateResult
     answer: Answer
+    content: str | list[FunctionCall]
+    thought: str | None
     id: str | None = None
 
-    def thought(self) -> ThoughtEvent:
+    def thinking(self) -> ThoughtEvent:
         """Return the event of its thought, which has the id of what was streamed."""
         fields: dict[str, Any] = {} if self.id is None else {"id": self.id}
         self.id = None if self.id is None else quorate_messages.new_id()
-        return ThoughtEvent(content=self.result.thought or "", source=self.agent.name, **fields)
+        return ThoughtEvent(content=self.thought or "", source=self.agent.name, **fields)
 
     def request(self, calls: list[FunctionCall]) -> ToolCallRequestEvent:
         """Return the event of the calls that it asks for."""
@@ -543,7 +550,7 @@ class _Said(Struct, eq=False):
         """Return the answer."""
         agent, turn, answer = self.agent, self.turn, self.answer
         content_type = agent.output_content_type
-        if content_type is None and turn is not None and not self.result.thought:
+        if content_type is None and turn is not None and not self.thought:
             asked = turn.asked
             turn.steps[self.step] = Made(answer, turn.scope.at, asked.cost_usd if asked else 0.0)
             message = turn.derive("reply", self.step).message

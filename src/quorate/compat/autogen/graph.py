@@ -51,6 +51,12 @@ class DiGraphEdge(BaseModel):
             return self.condition_function(message)
         return self.condition is None or str(self.condition) in message.to_model_text()
 
+    def for_quorates(self) -> str | Callable[[BaseChatMessage], bool] | None:
+        """Return the condition as Quorate's policy asks it; of a text both ask the same."""
+        if self.condition_function is None and self.condition and isinstance(self.condition, str):
+            return self.condition
+        return self.check_condition if self.is_conditional else None
+
     @property
     def is_conditional(self) -> bool:
         """Whether it does not always fire."""
@@ -164,12 +170,7 @@ class DiGraph(BaseModel):
                 name: QuorateNode(
                     name,
                     tuple(
-                        QuorateEdge(
-                            edge.target,
-                            edge.check_condition if edge.is_conditional else None,
-                            edge.activation_group,
-                            edge.activation_condition,
-                        )
+                        Checked(edge.target, edge.for_quorates(), edge.activation_group, edge.activation_condition)
                         for edge in node.edges
                     ),
                 )
@@ -177,6 +178,13 @@ class DiGraph(BaseModel):
             },
             self.default_start_node,
         )
+
+
+class Checked(QuorateEdge):
+    """An edge that AutoGen's rules have checked."""
+
+    def __post_init__(self) -> None:
+        """Take it as it is."""
 
 
 class Unchecked(QuorateGraph):
@@ -369,7 +377,10 @@ class Completing(Condition[tuple[Any, list[Fact]]]):
         told = self._condition.reason(kept)
         if told is None:
             return None
-        where = reduce(self._flow.see, seen, self._flow.begin())
+        since = 0
+        if not self._flow.counts:  # then nothing is known from before the latest choice
+            since = next((at for at in range(len(seen) - 1, -1, -1) if seen[at].choice is not None), 0)
+        where = reduce(self._flow.see, seen[since:], self._flow.begin())
         return profile.GRAPH_DONE if self._flow.is_over(where) else told
 
 

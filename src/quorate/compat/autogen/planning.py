@@ -130,10 +130,13 @@ class Planning:
         if isinstance(memory.said, list):
             memory.said.append(message)
             told = cast("list[LLMMessage]", memory.told)
-            if self.transcript.follows(told):
-                own = message.source == PLANNER
-                self.transcript.plus(Reply(message.to_model_text()) if own else fact.said())
-            told.append(_told(message))
+            if message.source == PLANNER:
+                text = message.to_model_text()
+                self.transcript.add(told, Reply(text))
+                told.append(_assistant({"content": text, "source": PLANNER}))
+            else:
+                self.transcript.add(told, fact.said())
+                told.append(to_model_message(message))
         return memory
 
     async def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Speak | Stop:
@@ -250,8 +253,7 @@ def _read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
         (found,) = extract_json_from_str(text)
         if len(names) == 1:
             found["next_speaker"] = {"reason": "The team consists of only one agent.", "answer": names[0]}
-        for key in ledgers.FIELDS:
-            entry = found[key]
+        for entry in ledgers.entries_of(found):
             if not (isinstance(entry, dict) and "reason" in entry and "answer" in entry):
                 return None
         known = found["next_speaker"]["answer"] in names
@@ -268,9 +270,9 @@ class Instructed(Wrapped):
         self._ledgers = ledgers
 
     def see(self, memory: Any, fact: Fact) -> Any:
-        if fact.message is not None and fact.message.id in self._ledgers:
+        if fact.speaker == PLANNER and fact.message is not None and fact.message.id in self._ledgers:
             memory = self.begin()
-        return super().see(memory, fact)
+        return self._participant.see(memory, fact) if self._folds else None
 
 
 class MagenticOneConfig(TeamConfig):

@@ -99,7 +99,8 @@ class Hearing:
         heard[place] = count
         if len(heard) > MOST_CONVERSATIONS:
             del heard[next(iter(heard))]
-        self._waiting = []
+        if self._waiting:
+            self._waiting = []
 
     @property
     def view_heard_of(self) -> dict[str, int]:
@@ -290,11 +291,11 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
         try:
-            response = await self.view_answer(turn, new, token_of_run.get() or CancellationToken())
+            answer = await self.view_answer(turn, new, token_of_run.get() or CancellationToken())
         finally:
             turn_here.reset(here)
         self.view_has_heard(place, len(facts))
-        return response.chat_message
+        return answer
 
     async def view_take_up(self, facts: Sequence[Fact]) -> bool:
         """Remember what was said to it and by it in another process; False hears all of it again."""
@@ -302,11 +303,11 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
 
     def view_answer(
         self, turn: Turn, new: Sequence[BaseChatMessage], token: CancellationToken
-    ) -> Coroutine[Any, Any, Response]:
+    ) -> Coroutine[Any, Any, BaseChatMessage]:
         """Answer what is new in a turn, and tell there what comes on the way."""
         return self._taken(turn, self.on_messages_stream(new, token))
 
-    async def _taken(self, turn: Turn, stream: AsyncGenerator[Any, None]) -> Response:
+    async def _taken(self, turn: Turn, stream: AsyncGenerator[Any, None]) -> BaseChatMessage:
         response: Response | None = None
         tells = False
         async for item in stream:
@@ -318,7 +319,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
             raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
         if tells:
             turn.only_shown({item.id for item in response.inner_messages or ()})
-        return response
+        return response.chat_message
 
     def view_told(self, turn: Turn, item: Any) -> bool:
         """Tell an event or a message on the way; return whether it is kept."""
