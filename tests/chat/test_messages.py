@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import RFC_4122, UUID
 
 import pytest
 from pydantic import ValidationError
@@ -53,6 +54,39 @@ def test_message_comes_back_from_plain_data_as_it_was(message: BaseMessage) -> N
 
     assert again == message
     assert type(again) is type(message)
+
+
+def test_text_made_without_a_check_is_the_one_that_pydantic_makes() -> None:
+    when, usage = datetime(2026, 11, 22, 3, 4, 5, 6, UTC), RequestUsage(1, 2)
+
+    made = messages.text("m1", "a", "Hi.", when, usage, {"k": "v"})
+
+    checked = TextMessage(id="m1", source="a", content="Hi.", created_at=when, models_usage=usage, metadata={"k": "v"})
+    assert made == checked
+    assert made.model_fields_set == checked.model_fields_set
+    assert (made.model_dump_json(), list(made.dump())) == (checked.model_dump_json(), list(checked.dump()))
+    assert made.model_copy(update={"content": "Ho."}).content == "Ho."
+    made.content = "Hm."
+    assert (made.content, made.to_model_text()) == ("Hm.", "Hm.")
+
+
+class Loud(TextMessage):
+    """A text of a user's own class, which models read otherwise."""
+
+    def to_model_text(self) -> str:
+        return self.content.upper()
+
+
+def test_models_read_a_text_of_an_own_class_as_that_says() -> None:
+    assert Loud(content="Hi.", source="a").to_block("agent", "1:x").text == "HI."
+    assert TextMessage(content="Hi.", source="a").to_block("agent", "1:x").text == "Hi."
+
+
+def test_id_made_outside_of_runs_is_a_random_uuid() -> None:
+    made = {messages.new_id() for _ in range(50)}
+
+    assert len(made) == 50
+    assert all(str(UUID(id)) == id and UUID(id).version == 4 and UUID(id).variant == RFC_4122 for id in made)
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=lambda m: type(m).__name__)

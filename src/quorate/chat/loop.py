@@ -93,7 +93,8 @@ def _has_more(run: Run, path: str, entries: list[Entry]) -> bool:
 
 async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: Feed) -> Outcome | None:
     """One turn: who speaks, their speeches, and its closing entry."""
-    run, say = root.run, None
+    run = root.run
+    say: tuple[BaseChatMessage, ...] | None = None
     choice = next((e for e in entries if e.kind == "choice"), None) if entries else None
     cut = next((e for e in entries if e.kind == "interrupt"), None) if entries else None
     nest = run.nests[root.path] if root.path else None
@@ -114,7 +115,9 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
             meter.add_turn()
         elif not chosen.say and chosen.note is None:
             return Outcome("completed", chosen.reason)
-        say = tuple([_signed(message, f"{run.id}/{path}#{i}", now(root)) for i, message in enumerate(chosen.say)])
+        say = chosen.say
+        if say:
+            say = tuple([_signed(message, f"{run.id}/{path}#{i}", now(root)) for i, message in enumerate(say)])
         choice = run.append(path, "choice", _said_of(chosen, cast, say, used))
         if say and "redacted" in choice.payload:
             say = None  # what is not kept is not told

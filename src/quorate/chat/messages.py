@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
-from uuid import UUID
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
@@ -86,7 +85,15 @@ def new_id() -> str:
     scope = current.get()
     if scope is not None:
         return scope.new_id()
-    return str(UUID(bytes=os.urandom(16), version=4))
+    return random_id()
+
+
+def random_id() -> str:
+    """Return a random UUID, version 4, as text: without the object, which takes longer to make than a message."""
+    made = bytearray(os.urandom(16))
+    made[6], made[8] = made[6] & 0x0F | 0x40, made[8] & 0x3F | 0x80
+    found = made.hex()
+    return f"{found[:8]}-{found[8:12]}-{found[12:16]}-{found[16:20]}-{found[20:]}"
 
 
 def _now() -> datetime:

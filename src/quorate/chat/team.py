@@ -77,7 +77,8 @@ class Team(Runnable, Component):
         self.participants = tuple([shown(member) for member in self._members])
         self.turns = _checked_policy(turns)
         self.termination_condition = _checked_condition(termination_condition)
-        self.limits = Limits(turns=max_turns).over(Limits() if limits is None else checked_limits(limits))
+        given = Limits() if limits is None else checked_limits(limits)
+        self.limits = given if max_turns is None else Limits(turns=max_turns).over(given)
         self.patience = _checked_patience(patience)
         self.wrap_up = wrap_up
         self.runtime = runtime

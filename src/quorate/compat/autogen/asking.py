@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -82,10 +82,11 @@ class Asking(AtOnce, eq=False):
             may_pass = isinstance(error, TimeoutError | ConnectionError)
             raise ModelError(f"{type(self.client).__name__} failed: {error}", retryable=may_pass) from error
         self.result = result
-        used, content = result.usage, result.content
-        usage = Usage(used.prompt_tokens, used.completion_tokens)
-        end = Finished(usage, FINISH[result.finish_reason])
-        events: list[ModelEvent] = [ReasoningDelta(result.thought)] if result.thought else []
+        used, content, thought = result.usage, result.content, result.thought
+        end = Finished(Usage(used.prompt_tokens, used.completion_tokens), FINISH[result.finish_reason])
+        if type(content) is str and not thought:
+            return [TextDelta(content), end]
+        events: list[ModelEvent] = [ReasoningDelta(thought)] if thought else []
         if isinstance(content, str):
             return [*events, TextDelta(content), end]
         return [*events, *[CallDelta(i, call.id, call.name, call.arguments) for i, call in enumerate(content)], end]
@@ -110,7 +111,8 @@ class Transcript:
     """
 
     def __init__(self) -> None:
-        self._blocks, self._count = Blocks(), 0
+        self._blocks: Blocks = Blocks()
+        self._count = 0
         self._new: list[Block] = []  # of what came since it was asked for
         self._of: list[LLMMessage] | None = None
         self._open: Reply | None = None
@@ -120,7 +122,8 @@ class Transcript:
     def enter(self, conversation: str) -> None:
         """Be asked in a conversation: where it is another than before, its journal has nothing of what was said."""
         if self._where != conversation:
-            self._begin(None)
+            if self._count or self._of is not None:
+                self._begin(None)
             self._where = conversation
 
     def follows(self, owner: list[LLMMessage]) -> bool:
@@ -178,7 +181,8 @@ class Transcript:
         return self._blocks
 
     def _begin(self, owner: list[LLMMessage] | None) -> None:
-        self._blocks, self._new, self._count, self._of, self.has_images = Blocks(), [], 0, owner, False
+        self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
+        self._new = []
 
     def _joined(self, new: Sequence[LLMMessage]) -> Blocks:
         if not isinstance(new[0], FunctionExecutionResultMessage) or not len(self._blocks):
@@ -232,7 +236,8 @@ async def asked(
     info = client.info
     asking = Asking(client, info, messages, options, show)
     system = _system(messages) if standing is None else standing
-    request = ModelRequest(blocks, system, specs, tool_choice, _schema(json_output), info.max_output)
+    schema = _schema(json_output) if json_output else None
+    request = ModelRequest(blocks, system, specs, tool_choice, schema, info.max_output)
     scope = current.get() if kept else None
     before = turn.asked if turn is not None else scope.run.resources.get(kept) if scope is not None else None
     try:
@@ -255,9 +260,7 @@ def _system(messages: Sequence[LLMMessage]) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _schema(json_output: bool | type[BaseModel] | None) -> str | None:
-    if not json_output:
-        return None
+def _schema(json_output: Literal[True] | type[BaseModel]) -> str:
     return json.dumps({"type": "object"} if json_output is True else json_output.model_json_schema())
 
 

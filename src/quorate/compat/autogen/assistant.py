@@ -61,7 +61,7 @@ from quorate.compat.autogen.workbench import StaticStreamWorkbench, Workbench
 from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
-from quorate.models.blocks import Said
+from quorate.models.blocks import Blocks, Said
 from quorate.models.client import Answer
 from quorate.runs.scope import current
 
@@ -279,7 +279,9 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         reflecting: bool,
         show: Callable[[str], None] | None = None,
     ) -> _Said:
-        messages, blocks = await self.view_shown()
+        context = self._model_context
+        kept = kept_by(context)
+        messages, blocks = self._shown(await context.get_messages() if kept is None else kept, kept)
         calls, step = self.view_calls, 0 if turn is None else turn.scope.count + 1
         tools, specs = ([], ()) if reflecting else calls.known or await calls.offered()
         result, answer = await asked(
@@ -362,11 +364,8 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             self._transcript.answers(kept, results)
         await context.add_message(FunctionExecutionResultMessage(content=results))
 
-    async def view_shown(self) -> tuple[list[LLMMessage], Any]:
-        """Return what the model is shown, and the same as blocks."""
-        context = self._model_context
-        owner = kept_by(context)
-        messages = await context.get_messages() if owner is None else owner
+    def _shown(self, messages: list[LLMMessage], owner: list[LLMMessage] | None) -> tuple[list[LLMMessage], Blocks]:
+        """Return what the model is shown, and the same as blocks; `owner` is the list that its context keeps."""
         blocks = self._transcript.of(messages, owner)
         if self._transcript.has_images and not self.model_client.model_info["vision"]:
             messages = remove_images(messages)

@@ -40,6 +40,8 @@ class Calls:
         self._static = all(type(bench).__module__.startswith("quorate.") for bench in benches)
         self._found: tuple[list[Any], tuple[ToolSpec, ...], dict[str, Workbench]] | None = None
         self.known: tuple[list[Any], tuple[ToolSpec, ...]] | None = None
+        if not handoffs and self._static and all(isinstance(b, StaticWorkbench) and b.is_empty for b in benches):
+            self._found, self.known = ([], (), {}), ([], ())
 
     async def offered(self) -> tuple[list[Any], tuple[ToolSpec, ...]]:
         """Return what a model is offered: schemas of tools, then the tools that hand over; and the same as specs."""

@@ -64,10 +64,14 @@ class Naming(Selector):
 
     def see(self, memory: Any, fact: Fact) -> Any:
         order, items = memory
-        item = fact.message or fact.event
-        if item is not None and fact.ref != SHOWN and getattr(item, "type", "") not in profile.UNSEEN:
+        if fact.choice is not None:
+            return super().see(order, fact), items
+        item = fact.message
+        if item is None and getattr(fact.event, "type", "") not in profile.UNSEEN:
+            item = fact.event
+        if item is not None and fact.ref != SHOWN:
             items.append(item)  # shared, and only grows
-        return super().see(order, fact), items
+        return memory
 
     def next(self, memory: Any, thread: Thread, members: Sequence[str]) -> Speak | Awaitable[Speak]:
         self.told.clear()

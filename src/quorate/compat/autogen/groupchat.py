@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from abc import ABC
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -31,7 +31,7 @@ from quorate.compat.autogen.agentchat.messages import MessageFactory
 from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState, ChatAgentContainerState, TeamState
 from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet, SequentialRoutedAgent
 from quorate.compat.autogen.managing import Managed, Managing, made_by
-from quorate.compat.autogen.speaking import Hearing, cause_of, check_cancelled, task_messages, token_of_run, using
+from quorate.compat.autogen.speaking import Hearing, Using, cause_of, check_cancelled, task_messages, token_of_run
 from quorate.compat.autogen.stopping import Calling
 from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
@@ -245,7 +245,7 @@ class BaseGroupChat(Team, ABC):
         alone = token is None and tell is None  # nobody looks on, and nobody else can end it
         token = token or CancellationToken()
         try:
-            with using(token):
+            with Using(token):
                 if self._managing is not None:
                     await self._managing.begin(self._talk, self._where, given)
                 if part_of is not None:
@@ -609,9 +609,9 @@ class Wrapped:
     def see(self, memory: Any, fact: Fact) -> Any:
         return self._participant.see(memory, fact) if self._folds else None
 
-    async def speak(self, turn: Turn) -> BaseChatMessage:
+    def speak(self, turn: Turn) -> Coroutine[Any, Any, BaseChatMessage]:
         """Let it speak."""
-        return await self._participant.speak(turn)
+        return self._participant.speak(turn)
 
 
 async def _keep_to_oneself(item: Any) -> None:

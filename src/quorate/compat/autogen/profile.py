@@ -107,6 +107,7 @@ class Ending(Condition[tuple[Any, tuple[BaseMessage, ...], int]]):
         unheard: frozenset[str] = frozenset(),
     ) -> None:
         self.question, self.max_turns, self._attached, self._unheard = question, max_turns, attached, unheard
+        self._asked: tuple[Any, tuple[BaseMessage, ...], Any] = None, (), None
 
     def attach(self, run: Any) -> None:
         for part in self._attached:
@@ -121,22 +122,34 @@ class Ending(Condition[tuple[Any, tuple[BaseMessage, ...], int]]):
         kept, new, turns = memory
         if fact.choice is not None:
             if self.question is not None and new:
-                kept = self.question.after(kept, new)
+                kept = self._after(self.question, kept, new)
             return kept, (), turns + 1
         if self.question is None:
             return memory
-        item = fact.message or fact.event
-        if item is None or fact.ref == SHOWN or fact.speaker in self._unheard or getattr(item, "type", "") in UNSEEN:
+        item = fact.message
+        if item is None:
+            item = fact.event
+            if item is None or getattr(item, "type", "") in UNSEEN:
+                return memory
+        if fact.ref == SHOWN or fact.speaker in self._unheard:
             return memory
         return kept, (*new, item), turns
 
     def reason(self, memory: tuple[Any, tuple[BaseMessage, ...], int]) -> str | None:
         kept, new, turns = memory
         if self.question is not None and (new or not self._unheard):
-            told = self.question.told(self.question.after(kept, new) if new else kept)
+            told = self.question.told(self._after(self.question, kept, new) if new else kept)
             if told is not None:
                 return told[0]
         return MAX_TURNS.format(self.max_turns) if self.max_turns is not None and turns >= self.max_turns else None
+
+    def _after(self, question: Question, kept: Any, new: tuple[BaseMessage, ...]) -> Any:
+        """Return what the condition remembers after a turn: asked whether to stop, and then on, it looks once."""
+        before, seen, after = self._asked
+        if seen is not new or before is not kept:
+            after = question.after(kept, new)
+            self._asked = kept, new, after
+        return after
 
 
 class Either(Condition[tuple[Any, Any]]):

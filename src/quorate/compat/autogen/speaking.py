@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -38,21 +38,28 @@ from quorate.runs.scope import Scope, current
 MOST_CONVERSATIONS = 64
 """Of so many conversations an agent knows how far it has heard."""
 
+_text = TextMessage.__pydantic_validator__.validate_python
+
 token_of_run: ContextVar[CancellationToken | None] = ContextVar("quorate_autogen_token", default=None)
 """The token that the run was given, for the agents in it."""
 turn_here: ContextVar[Turn | None] = ContextVar("quorate_autogen_turn", default=None)
 """The turn of the agent that speaks here."""
 
 
-@contextmanager
-def using(token: CancellationToken) -> Generator[None]:
-    """Have a token be the run's, in a generator whose consumer may leave it to another context to close it."""
-    before = token_of_run.set(token)
-    try:
-        yield
-    finally:
+class Using:
+    """Has a token be the run's, in a generator whose consumer may leave it to another context to close it."""
+
+    __slots__ = ("_before", "_token")
+
+    def __init__(self, token: CancellationToken) -> None:
+        self._token = token
+
+    def __enter__(self) -> None:
+        self._before = token_of_run.set(self._token)
+
+    def __exit__(self, *raised: object) -> None:
         with suppress(ValueError):  # in another context there is nothing to take back
-            token_of_run.reset(before)
+            token_of_run.reset(self._before)
 
 
 def check_cancelled(token: CancellationToken, result: TaskResult) -> None:
@@ -86,7 +93,8 @@ class Hearing:
         name = self._name
         said: list[BaseChatMessage] = []
         said_by: dict[str, Fact] = {}
-        for fact in facts[self.view_heard_of.get(place, 0) :]:
+        heard = self._heard
+        for fact in facts[heard.get(place, 0) if heard else 0 :]:
             message = fact.message
             if message is not None and fact.speaker != name:
                 said.append(message)
@@ -95,7 +103,9 @@ class Hearing:
         return [*self._waiting, *said] if self._waiting else said
 
     def view_has_heard(self, place: str, count: int) -> None:
-        heard = self.view_heard_of
+        heard = self._heard
+        if heard is None:
+            heard = self._heard = {}
         heard[place] = count
         if len(heard) > MOST_CONVERSATIONS:
             del heard[next(iter(heard))]
@@ -254,7 +264,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         self, scope: Scope, given: list[BaseChatMessage], token: CancellationToken
     ) -> AsyncGenerator[Any, None]:
         held: Any = None
-        with using(token):
+        with Using(token):
             async with aclosing(talking(scope, Alone(self).cast(), given, remember=True)) as items:
                 async for item in items:
                     if held is not None:
@@ -263,7 +273,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
 
     async def _run_alone(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
         """Answer in a run of its own, a turn long, within the limits of the profile."""
-        with using(token):
+        with Using(token):
             async with Alone(self).start(given or quorate_messages.GO_ON) as run:
                 forget = token.add_callback(run.cancel)
                 try:
@@ -370,7 +380,7 @@ def task_messages(task: Task) -> list[BaseChatMessage]:
     if task is None:
         return []
     if isinstance(task, str):
-        return [TextMessage(content=task, source="user")]
+        return [_text({"content": task, "source": "user"})]
     if isinstance(task, BaseChatMessage):
         return [task]
     found = list(task) if isinstance(task, Sequence) else []  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything

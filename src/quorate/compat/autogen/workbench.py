@@ -167,6 +167,11 @@ class StaticWorkbench(Workbench, Component[StaticWorkbenchConfig]):
                 raise ConfigError(f"Tool override name {name!r} is used by multiple tools: {both}.")
             self._own_names[name] = own
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no tools, and never will."""
+        return not self._all
+
     async def list_tools(self) -> list[ToolSchema]:
         return [self._shown(tool) for tool in self._all]
 
