@@ -117,6 +117,7 @@ def presets() -> Case:
     """A turn of each preset in conversations of 10, 100 and 1,000 turns."""
     rows: list[Row] = []
     for label, variant in (
+        ("round robin", "roundrobin"),
         ("selector, by a function", "selector"),
         ("swarm", "swarm"),
         ("graph, a loop of two", "graph"),

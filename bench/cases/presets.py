@@ -1,7 +1,7 @@
 """One turn of each preset with two assistant agents, in memory, in conversations of 10, 100 and 1,000 turns.
 
-Variants: `selector` (by a function), `swarm` (each says something, then hands over), `graph` (a loop of two nodes with
-a condition), `magentic` (a progress ledger before each turn, a speech after it: both count as one turn).
+Variants: `roundrobin`, `selector` (by a function), `swarm` (each says something, then hands over), `graph` (a loop of
+two nodes with a condition), `magentic` (a progress ledger before each turn, a speech after it: both count as one turn).
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from quorate import (
     GraphFlow,
     MagenticOneGroupChat,
     MaxMessageTermination,
+    RoundRobinGroupChat,
     SelectorGroupChat,
     Swarm,
     Team,
@@ -41,6 +42,8 @@ def team(variant: str, turns: int, size_bytes: int) -> Team:
         return Swarm(members, termination_condition=until)
     model = ScriptedModel(said)
     members = [AssistantAgent(name, model, system_message="You work on the text.") for name in NAMES]
+    if variant == "roundrobin":
+        return RoundRobinGroupChat(members, termination_condition=until)
     if variant == "selector":
 
         def other(messages: Sequence[BaseChatMessage]) -> str:

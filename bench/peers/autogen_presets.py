@@ -9,7 +9,14 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage
-from autogen_agentchat.teams import DiGraphBuilder, GraphFlow, MagenticOneGroupChat, SelectorGroupChat, Swarm
+from autogen_agentchat.teams import (
+    DiGraphBuilder,
+    GraphFlow,
+    MagenticOneGroupChat,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+    Swarm,
+)
 from autogen_client import InstantClient
 from autogen_core import FunctionCall
 
@@ -34,6 +41,8 @@ def team(variant: str, turns: int, size_bytes: int) -> Any:
         return Swarm(list(members), termination_condition=until)
     client = InstantClient(texts(turns, size_bytes))
     members = [AssistantAgent(name, client, system_message="You work on the text.") for name in NAMES]
+    if variant == "roundrobin":
+        return RoundRobinGroupChat(list(members), termination_condition=until)
     if variant == "selector":
         return SelectorGroupChat(
             list(members), client, selector_func=lambda m: NAMES[m[-1].source == NAMES[0]], termination_condition=until
