@@ -53,7 +53,10 @@ class Asking(AtOnce, eq=False):
         client: AutoGen's.
         info: What Quorate knows of it.
         messages: What it is sent.
-        options: The other arguments of its `create`.
+        tools: The tools, as it is given them.
+        json_output: What the reply must be.
+        token: Cancels the call.
+        tool_choice: `none` keeps it from calling any.
         show: Is told the pieces of the reply; None asks for the whole at once.
         result: What the client returned, None where it was not asked.
     """
@@ -61,7 +64,10 @@ class Asking(AtOnce, eq=False):
     client: ChatCompletionClient
     info: ModelInfo
     messages: Sequence[LLMMessage]
-    options: dict[str, Any]
+    tools: Sequence[Any]
+    json_output: bool | type[BaseModel] | None
+    token: CancellationToken | None
+    tool_choice: str
     show: Show | None
     result: CreateResult | None = None
 
@@ -72,8 +78,12 @@ class Asking(AtOnce, eq=False):
 
     async def events(self) -> list[ModelEvent]:
         try:
-            if self.show is None:
-                result = await self.client.create(self.messages, **self.options)
+            if self.show is None and self.tool_choice == "auto":
+                result = await self.client.create(
+                    self.messages, tools=self.tools, json_output=self.json_output, cancellation_token=self.token
+                )
+            elif self.show is None:
+                result = await self.client.create(self.messages, **self._options())
             else:
                 result = await self._streamed(self.show)
         except ModelError:
@@ -91,8 +101,12 @@ class Asking(AtOnce, eq=False):
             return [*events, TextDelta(content), end]
         return [*events, *[CallDelta(i, call.id, call.name, call.arguments) for i, call in enumerate(content)], end]
 
+    def _options(self) -> dict[str, Any]:
+        given = {"tools": self.tools, "json_output": self.json_output, "cancellation_token": self.token}
+        return given if self.tool_choice == "auto" else {**given, "tool_choice": self.tool_choice}
+
     async def _streamed(self, show: Show) -> CreateResult:
-        async for item in self.client.create_stream(self.messages, **self.options):
+        async for item in self.client.create_stream(self.messages, **self._options()):
             if isinstance(item, str):
                 show(item)
             else:
@@ -230,11 +244,8 @@ async def asked(
     Raises:
         Exception: What the client raised; in a run as the cause of a `ModelError`.
     """
-    options: dict[str, Any] = {"tools": tools, "json_output": json_output, "cancellation_token": token}
-    if tool_choice != "auto":
-        options["tool_choice"] = tool_choice
     info = client.info
-    asking = Asking(client, info, messages, options, show)
+    asking = Asking(client, info, messages, tools, json_output, token, tool_choice, show)
     system = _system(messages) if standing is None else standing
     schema = _schema(json_output) if json_output else None
     request = ModelRequest(blocks, system, specs, tool_choice, schema, info.max_output)

@@ -24,7 +24,9 @@ def extract_json_from_str(content: str) -> list[dict[str, Any]]:
     Raises:
         ValueError: It is no JSON, or a block is in another language.
     """
-    found: list[tuple[str, str]] = _FENCED.findall(content) if "```" in content else []
+    if "```" not in content:
+        return [_read(content)]
+    found: list[tuple[str, str]] = _FENCED.findall(content)
     for language, _ in found:
         if language.lower() not in {"", "json"}:
             raise ConfigError(f"Expected JSON, and found a block of {language}.")
