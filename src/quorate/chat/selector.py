@@ -159,7 +159,7 @@ class Selector:
 def _by_function(name: str, members: Sequence[str]) -> Speak:
     if name not in members:
         raise _illegal([name], members, "selector_func")
-    return filled(Speak, ((name,), "chosen by selector_func", (), None))
+    return Speak((name,), "chosen by selector_func")
 
 
 def _check(names: Any, members: Sequence[str], who: str) -> None:
