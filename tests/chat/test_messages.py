@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Literal
 from uuid import RFC_4122, UUID
 
@@ -16,7 +16,8 @@ from quorate.chat.messages import (
     RequestUsage,
     ToolCallSummaryMessage,
 )
-from quorate.errors import ConfigError
+from quorate.errors import ConfigError, RunFailed
+from quorate.models import Finished, TextDelta, Usage
 from quorate.testing import FakeClock, ScriptedModel
 
 
@@ -56,18 +57,23 @@ def test_message_comes_back_from_plain_data_as_it_was(message: BaseMessage) -> N
     assert type(again) is type(message)
 
 
-def test_text_made_without_a_check_is_the_one_that_pydantic_makes() -> None:
-    when, usage = datetime(2026, 11, 22, 3, 4, 5, 6, UTC), RequestUsage(1, 2)
+@pytest.mark.parametrize("zone", [UTC, None, timezone(timedelta(hours=2))])
+@pytest.mark.parametrize("microsecond", [0, 6, 500_000])
+def test_data_of_a_text_is_what_pydantic_makes_of_it(zone: Any, microsecond: int) -> None:
+    when = datetime(2026, 11, 22, 3, 4, 5, microsecond, zone)
+    message = TextMessage(id="m1", source="a", content="Hé.", created_at=when, models_usage=RequestUsage(1, 2))
 
-    made = messages.text("m1", "a", "Hi.", when, usage, {"k": "v"})
+    data = message.dump()
 
-    checked = TextMessage(id="m1", source="a", content="Hi.", created_at=when, models_usage=usage, metadata={"k": "v"})
-    assert made == checked
-    assert made.model_fields_set == checked.model_fields_set
-    assert (made.model_dump_json(), list(made.dump())) == (checked.model_dump_json(), list(checked.dump()))
-    assert made.model_copy(update={"content": "Ho."}).content == "Ho."
-    made.content = "Hm."
-    assert (made.content, made.to_model_text()) == ("Hm.", "Hm.")
+    assert list(data.items()) == list(message.model_dump(mode="json").items())
+    assert data["metadata"] is not message.metadata
+
+
+async def test_reply_of_a_client_that_is_no_text_fails_the_run() -> None:
+    model = ScriptedModel([[TextDelta(b"Hi."), Finished(Usage(1, 1))]])  # type: ignore[arg-type]
+
+    with pytest.raises(RunFailed):
+        await AssistantAgent("a", model).run(task="Hi.")
 
 
 class Loud(TextMessage):

@@ -242,7 +242,8 @@ def own_word(text: str) -> BaseChatMessage:
     scope = current.get()
     if scope is None:
         return messages.TextMessage(content=text, source=PLANNER)
-    return messages.text(scope.new_id(), PLANNER, text, messages.at(scope.at), None, {})
+    made = {"content": text, "source": PLANNER, "id": scope.new_id(), "created_at": messages.at(scope.at)}
+    return messages.TextMessage.__pydantic_validator__.validate_python(made)
 
 
 async def opened(client: ModelClient | str) -> ModelClient:

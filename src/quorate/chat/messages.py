@@ -201,27 +201,6 @@ class TextMessage(BaseTextChatMessage):
         return Said(said["content"], said["source"], origin, ref)
 
 
-_fields, _given, _extra, _private = (
-    BaseModel.__dict__[name].__set__
-    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
-)
-
-
-def text(
-    id: str, source: str, content: str, created_at: datetime, usage: RequestUsage | None, metadata: dict[str, str]
-) -> TextMessage:
-    """Return a text of what needs no check, as `model_construct` does: one is made in every turn."""
-    made = object.__new__(TextMessage)
-    _fields(made, {
-        "id": id, "source": source, "models_usage": usage, "metadata": metadata, "created_at": created_at,
-        "content": content, "type": "TextMessage",
-    })  # fmt: skip
-    _given(made, {"content", "source", "models_usage", "metadata", "id", "created_at"})
-    _extra(made, None)
-    _private(made, None)
-    return made
-
-
 class MultiModalMessage(BaseChatMessage):
     """Text and images, in their order. A model that is shown no images reads where there is one."""
 
