@@ -182,7 +182,9 @@ def _sketch(kind: Kind, given: Document, parts: Document) -> Document:
 
 def _left_out(kind: Kind, name: str) -> Any:
     """Return what stands for a part that a document leaves out: nothing, or no parts where none is a list."""
-    return [] if kind.fields.model_fields[name].get_default(call_default_factory=True) == [] else None
+    return (
+        [] if kind.fields.model_fields[name].get_default(call_default_factory=True, validated_data={}) == [] else None
+    )
 
 
 def _a(role: str) -> str:
