@@ -212,7 +212,12 @@ class Folding(Struct, eq=False):
     def take_in(self, events: Sequence[ModelEvent]) -> None:
         """Take in all events of a stream."""
         for event in events:
-            self.see(event)
+            if type(event) is TextDelta:  # nearly all are
+                self._text.append(event.text)
+            elif type(event) is Finished:
+                self._end = event
+            else:
+                self.see(event)
 
     def see(self, event: ModelEvent) -> None:
         """Take in the next event."""

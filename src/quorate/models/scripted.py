@@ -48,13 +48,14 @@ class ScriptedModel:
         line = next(self._lines, _END)
         if line is _END:
             raise Unscripted(f"Call {len(self.requests)} of {self.info.name} is not in its script: {_asked(request)}")
-        if callable(line) and not isinstance(line, type):
+        if type(line) is not str and callable(line) and not isinstance(line, type):
             line = line(request)
         prompt = request.blocks.size_bytes // 4
         if isinstance(line, str):
             end = Finished(Usage(prompt, len(line) // 4 + 1))
-            pieces = (line,) if self._chunks <= 1 else self._pieces(line)
-            return (*[TextDelta(piece) for piece in pieces], end)
+            if self._chunks <= 1:
+                return TextDelta(line), end
+            return (*map(TextDelta, self._pieces(line)), end)
         if isinstance(line, BaseException):
             raise line
         parts: list[object] = [line] if isinstance(line, ToolCall) else list(line)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]: a sequence, as documented
