@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from benchkit.script import Watch, emit, expect, options
 from benchkit.words import texts
