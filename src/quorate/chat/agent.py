@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from quorate.chat import objects
 from quorate.chat.files.component import Component
+from quorate.chat.objects.records import tell_of
 from quorate.chat.speech import Turn
 from quorate.core.code import caller
 from quorate.core.lazy import lazy
@@ -66,7 +66,7 @@ class Agent(Component, ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        objects.tell_of(cls)
+        tell_of(cls)
 
     @abstractmethod
     def speak(self, turn: Turn) -> BaseChatMessage | Awaitable[BaseChatMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quorate.chat.agent import Participant, Speaker
 from quorate.chat.live import Runnable
-from quorate.chat.seats import seated
+from quorate.chat.objects.seats import seated
 from quorate.chat.talk import Cast
 from quorate.chat.turns import Once
 

@@ -11,7 +11,7 @@ from quorate.chat.agent import Agent, Participant
 from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.live import Runnable
-from quorate.chat.seats import seated
+from quorate.chat.objects.seats import seated
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.team import Team, checked_member

@@ -10,13 +10,15 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quorate.chat import keeping, nesting, objects
+from quorate.chat import nesting
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
 from quorate.chat.loop import converse
-from quorate.chat.objects import Seating, home_of
+from quorate.chat.objects import binding, keeping
+from quorate.chat.objects.records import home_of, records
+from quorate.chat.objects.seating import Seating, ready
 from quorate.chat.state import loaded, saved
-from quorate.chat.talk import Cast, Talk, casts, everyone
+from quorate.chat.talk import Cast, Talk, everyone
 from quorate.core import telemetry
 from quorate.core.lazy import lazy
 from quorate.core.waiting import within
@@ -76,7 +78,7 @@ class LiveRun:
         self._wrap_up: messages.TextMessage | None = None
         self._worker: asyncio.Task[None] | None = None
         self.fresh: Sequence[str] = ()
-        self._watched = objects.watched(cast) if cast.theirs else ()
+        self._watched = binding.watched(cast) if cast.theirs else ()
 
     async def events(self, since: int = 0) -> AsyncGenerator[Any]:
         """Yield the messages and events of the run from item number `since`, then what comes, with the chunks.
@@ -228,7 +230,7 @@ class LiveRun:
             self._feed.end()
             self.run.forget_callers()
             if self._watched:
-                objects.bind_changed(self._watched, self.run)
+                binding.bind_changed(self._watched, self.run)
             if self._cast.runtime is not None:
                 await placing.leave(self._cast, self.run)
 
@@ -445,8 +447,8 @@ class Runnable(ABC):
             )
         where = self._where(conversation)
         seating = None
-        if cast.seats or objects.records:
-            cast, seating = objects.ready(cast, Seating(home_of(where)))
+        if cast.seats or records:
+            cast, seating = ready(cast, Seating(home_of(where)))
         fresh: Sequence[str] = ()
         lost = None
         if where.store.url:
@@ -600,7 +602,7 @@ class Runnable(ABC):
         if cast.runtime is not None:
             await placing.place(cast)
         seating = Seating(home_of(where), anew=bool(where.store.url))  # in memory nothing else could bring them back
-        cast, seating = objects.ready(cast, seating)
+        cast, seating = ready(cast, seating)
         fresh: list[str] = []
         run = await starting.go_on(
             where, number, limits=limits, budgets=budgets, prices=prices, definition=definition, effects=effects,
@@ -727,7 +729,7 @@ def check_money(
     money = [f"cost_usd={limits.cost_usd}"] if limits.cost_usd is not None else []
     money += [f"CostTermination({most:g})" for most in cast.spends]
     money += [f"the cost_usd={b.cost_usd} of budget {b.scope}" for b in budgets if b.cost_usd is not None]
-    for asking in (*everyone(cast), *(inner.turns for inner in casts(cast))):
+    for asking in (*everyone(cast), *(inner.turns for inner in cast.with_inner())):
         client = getattr(asking, "model_client", None)
         limited = cast.agents.get(getattr(asking, "name", "")) if asking in cast.members else None
         own = limited.cost_usd if limited is not None else None

@@ -14,7 +14,7 @@ from quorate.chat.checks.findings import Finding
 from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.ledgers import Progress, filled_in
-from quorate.chat.seats import all_seated
+from quorate.chat.objects.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
 from quorate.core.hosting import AgentRuntime

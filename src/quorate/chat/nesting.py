@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from quorate.chat import objects
 from quorate.chat.facts import Fact
 from quorate.chat.feed import Feed
 from quorate.chat.loop import converse
+from quorate.chat.objects.seating import leave
 from quorate.chat.speech import INNER, Made, Turn
 from quorate.chat.talk import Cast, Key, Talk, facts_of
 from quorate.core.lazy import lazy
@@ -129,7 +129,7 @@ async def converse_inside(
             talk = Talk(cast, seating)
             found = await _converse(here, talk.cast, given, talk, limits, feed, apart=apart)
             if cast.seats:
-                objects.leave(seating)
+                leave(seating)
             return found
         return await _in_order(here, cast, given, outer, paths.names(path, base), limits, feed, apart=apart)
     finally:

@@ -14,7 +14,7 @@ from quorate.chat.agent import Participant
 from quorate.chat.ending.stopping import PATIENCE, Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
-from quorate.chat.seats import all_seated
+from quorate.chat.objects.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
 from quorate.core.hosting import AgentRuntime

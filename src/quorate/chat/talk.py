@@ -13,9 +13,10 @@ from quorate.chat.agent import Agent, Speaker
 from quorate.chat.ending.stopping import NEVER, PATIENCE, Asking, Condition, Verdict
 from quorate.chat.facts import Choice, Fact, Given, Thread
 from quorate.chat.hearing import fact_heard
-from quorate.chat.keeping import Own
-from quorate.chat.objects import Kind, Seating, home_of, kind_of, take_seats
-from quorate.chat.seats import Seat, shown
+from quorate.chat.objects.keeping import Own
+from quorate.chat.objects.records import Kind, home_of, kind_of
+from quorate.chat.objects.seating import Seating, take_seats
+from quorate.chat.objects.seats import Seat, shown
 from quorate.chat.speech import MAKES, made_of
 from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
@@ -116,23 +117,22 @@ class Cast(Struct, eq=False):
         taken.seats, taken.is_seated = self.seats, True
         return taken
 
-
-def casts(cast: Cast) -> Iterator[Cast]:
-    """Yield a cast and those inside it: of teams that are members, or that their tools run."""
-    left, seen = [cast], list[Any]()
-    while left:
-        now = left.pop()
-        yield now
-        for member in now.members:
-            for inner in _inner_of(member):
-                if all(inner is not other for other in seen):
-                    seen.append(inner)
-                    left.append(inner.cast())
+    def with_inner(self) -> Iterator[Cast]:
+        """Yield this and those inside it: of teams that are members, or that their tools run."""
+        left, seen = [self], list[Any]()
+        while left:
+            now = left.pop()
+            yield now
+            for member in now.members:
+                for inner in _inner_of(member):
+                    if all(inner is not other for other in seen):
+                        seen.append(inner)
+                        left.append(inner.cast())
 
 
 def everyone(cast: Cast) -> Iterator[Speaker]:
     """Yield all members of a cast, and of those inside it."""
-    for inner in casts(cast):
+    for inner in cast.with_inner():
         yield from inner.members
 
 

@@ -10,7 +10,7 @@ from quorate.chat.agent import Participant, Speaker
 from quorate.chat.ending.stopping import NEVER, PATIENCE, Condition
 from quorate.chat.files.component import Component
 from quorate.chat.live import Runnable
-from quorate.chat.seats import all_seated, seated, shown
+from quorate.chat.objects.seats import all_seated, seated, shown
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.telling import Telling
@@ -36,7 +36,7 @@ class Team(Runnable, Component):
 
     Args:
         participants: Who talks; each has a name of its own. For one that keeps something in attributes of its own give
-            what makes it, its class or a function: then each conversation has its own; see `quorate.chat.seats`.
+            what makes it, its class or a function: then each conversation has its own; see `quorate.chat.objects`.
         turns: Who speaks next.
         termination_condition: When it is done; without one it goes on until a limit.
         max_turns: The most turns of a run; short for `limits`.

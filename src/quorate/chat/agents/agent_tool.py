@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.chat import nesting
 from quorate.chat.alone import runnable
 from quorate.chat.live import Runnable
-from quorate.chat.seats import seated
+from quorate.chat.objects.seats import seated
 from quorate.errors import ConfigError
 from quorate.runs.memory import conversation
 from quorate.runs.outcome import Limits

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.agent import Agent, Speaker
 from quorate.chat.facts import Fact
-from quorate.chat.seats import speaks
+from quorate.chat.objects.seats import speaks
 from quorate.chat.speech import Turn, spoken
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks

@@ -15,7 +15,7 @@ from quorate.chat.delegate import Delegate
 from quorate.chat.handoff import Handoff
 from quorate.chat.live import Runnable, check_money
 from quorate.chat.selector import Selector
-from quorate.chat.talk import Cast, casts
+from quorate.chat.talk import Cast
 from quorate.chat.turns import Handoffs, RoundRobin
 from quorate.core.source import near
 from quorate.core.words import counted
@@ -239,7 +239,7 @@ def _worst(
 def _keys(about: _About) -> Iterator[Finding]:
     """Yield the keys that are missing here, of models that are opened for each run, in teams inside too."""
     needed: dict[str, list[str]] = {}
-    for asking in (asking for inner in casts(about.cast) for asking in (*inner.members, inner.turns)):
+    for asking in (asking for inner in about.cast.with_inner() for asking in (*inner.members, inner.turns)):
         client: Any = getattr(asking, "model_client", None)
         if isinstance(client, str) and (variable := registry.missing_key(client)):
             needed.setdefault(variable, []).append(getattr(asking, "name", "selection and planning"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quorate.chat.agent import Participant, Speaker
 from quorate.chat.graph.shape import Activation, DiGraph, DiGraphEdge, DiGraphNode, Predicate, checked_activation
-from quorate.chat.seats import Seat, seated
+from quorate.chat.objects.seats import Seat, seated
 from quorate.errors import ConfigError
 
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from quorate.chat import nesting, objects, own, wrapping
+from quorate.chat import nesting, wrapping
 from quorate.chat.feed import Feed
 from quorate.chat.live import Runnable, result_of, stalls_of
 from quorate.chat.loop import converse
+from quorate.chat.objects.binding import is_not_there
+from quorate.chat.objects.changes import state_of
+from quorate.chat.objects.seating import Seating
 from quorate.chat.past import audit
 from quorate.chat.talk import Talk
 from quorate.core.code import place_of
@@ -107,7 +110,7 @@ async def replay(
     first = _first(made, team, documents)
     teams = [_team_of(attempt, team, documents, last=attempt is made[-1]) for attempt in made[first:]]
     found = _Found(f"{id}.{record.number}", made[:first], made[-1].given_up)
-    seating = objects.Seating((object(),))  # of no conversation: who is made for it is for it alone
+    seating = Seating((object(),))  # of no conversation: who is made for it is for it alone
     rebuilt = audit.by_entry(id, entries)
     for attempt, its_team in zip(made[first:], teams, strict=True):
         asks = {n: runs[n] for n in sorted(runs) if n < record.number}
@@ -126,7 +129,7 @@ class _Task(NamedTuple):
     past: list[Entry]
     rebuilt: dict[int, audit.Asking]
     asks_first: bool
-    seating: objects.Seating
+    seating: Seating
 
 
 async def _tried(task: _Task, found: _Found) -> bool:
@@ -141,7 +144,7 @@ async def _tried(task: _Task, found: _Found) -> bool:
         Conflict: An object that would have to be given an earlier state belongs to another conversation.
     """
     cast = task.team.cast()
-    found.unchecked |= {m.name for m in cast.members if objects.is_not_there(cast, m, task.seating.home)}
+    found.unchecked |= {m.name for m in cast.members if is_not_there(cast, m, task.seating.home)}
     while True:
         with offline() as block:
             again = _Again(*task, unchecked=found.unchecked)
@@ -158,7 +161,7 @@ async def _tried(task: _Task, found: _Found) -> bool:
                 changed = {
                     name
                     for name, member in again.talk.members.items()
-                    if own.state_of(member.agent) != again.before[name]
+                    if state_of(member.agent) != again.before[name]
                     and not (name in again.kept and member.own is not None and member.own.kind.bound)
                 }
                 name = _speaker(difference.path)
@@ -312,14 +315,14 @@ class _Again:
         past: list[Entry],
         rebuilt: dict[int, audit.Asking],
         asks_first: bool,
-        seating: objects.Seating,
+        seating: Seating,
         *,
         unchecked: frozenset[str],
     ) -> None:
         self.attempt, self.team = attempt, team
         self.talk = Talk(team.cast(), seating)
         self.cast = self.talk.cast
-        self.before = {m.name: own.state_of(m) for m in self.cast.members}
+        self.before = {m.name: state_of(m) for m in self.cast.members}
         there = (*past, *attempt.before.entries, *attempt.entries)
         self.kept = {_speaker(e.path) for e in there if e.kind == "said" and "own" in e.payload}
         self.run = _Run(

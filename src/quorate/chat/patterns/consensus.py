@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from quorate.chat.agent import Participant
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.objects.seats import all_seated
 from quorate.chat.patterns.forms import ConsensusResult, Dissent, Position
 from quorate.chat.patterns.moderated import (
     MODERATOR,
@@ -19,7 +20,6 @@ from quorate.chat.patterns.moderated import (
     says_yes,
     tells,
 )
-from quorate.chat.seats import all_seated
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from quorate.chat.agent import Participant
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.naming import named
+from quorate.chat.objects.seats import all_seated, seated, shown
 from quorate.chat.patterns.forms import DebateResult, Ruling
 from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, names_of, note_of, says, tells
-from quorate.chat.seats import all_seated, seated, shown
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from quorate.chat import structured
 from quorate.chat.agent import Participant
 from quorate.chat.facts import Fact, Thread
+from quorate.chat.objects.seats import all_seated, seated, shown
 from quorate.chat.patterns.forms import Passed, ReviewResult, Verdict
 from quorate.chat.patterns.moderated import (
     MODERATOR,
@@ -24,7 +25,6 @@ from quorate.chat.patterns.moderated import (
     says_yes,
     tells,
 )
-from quorate.chat.seats import all_seated, seated, shown
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop

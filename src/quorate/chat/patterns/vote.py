@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from quorate.chat.agent import Participant, Speaker
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.messages import BaseChatMessage
+from quorate.chat.objects.seats import Seat, all_seated, seated, shown
 from quorate.chat.patterns.forms import Ballot, Dissent, Draft, Ranking, VoteResult
 from quorate.chat.patterns.moderated import (
     MODERATOR,
@@ -20,7 +21,6 @@ from quorate.chat.patterns.moderated import (
     says,
     tells,
 )
-from quorate.chat.seats import Seat, all_seated, seated, shown
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from quorate import Agent, AssistantAgent, TextMessage, Turn
-from quorate.chat.own import state_of
+from quorate.chat.objects.changes import state_of
 from quorate.testing import ScriptedModel
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from inspect import isawaitable, iscoroutine
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
-from quorate.chat.agent import Participant, Speaker
 from quorate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from quorate.chat.agent import Participant, Speaker
 
 
 class Seat:

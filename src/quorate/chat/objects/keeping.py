@@ -12,24 +12,21 @@ from inspect import isawaitable, signature
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from quorate.chat.objects import (
+from quorate.chat.objects.binding import check_free, is_elsewhere, used_by
+from quorate.chat.objects.changes import state_of
+from quorate.chat.objects.records import (
     HANDED,
     Home,
     Kind,
     Record,
-    Seating,
-    check_free,
     has_own,
     has_spoken_in,
-    is_elsewhere,
     kind_of,
     known,
     let_go,
-    made_for,
     record_of,
-    used_by,
 )
-from quorate.chat.own import state_of
+from quorate.chat.objects.seating import Seating, made_for
 from quorate.core.cancellation import CancellationToken
 from quorate.core.difference import changed, difference
 from quorate.core.plain import plain
