@@ -108,6 +108,8 @@ async def test_nested_chats_answer_as_a_member() -> None:
 def test_arguments_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least one"):
         NestedChats("work", [])
+    with pytest.raises(ConfigError, match="<AssistantAgent ann> is no chat"):
+        NestedChats("work", [agent("ann")])
     with pytest.raises(ConfigError, match="Summary"):
         Chat(agent("ann"), agent("bob"), summary="shortest")
     with pytest.raises(ConfigError, match="at least 1"):

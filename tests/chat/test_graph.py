@@ -263,7 +263,14 @@ def test_participants_and_nodes_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"condition": ""}, {"at_most": 0}, {"activation_condition": "most"}, {"activation_condition": 0}]
+    "wrong",
+    [
+        {"condition": ""},
+        {"condition": 5},
+        {"at_most": 0},
+        {"activation_condition": "most"},
+        {"activation_condition": 0},
+    ],
 )
 def test_edge_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
@@ -283,6 +290,8 @@ def test_names_are_checked_while_building() -> None:
         built(("a", "b")).add_edge("a", "z")
     with pytest.raises(ConfigError, match="Two participants are named 'a'"):
         built(("a", "b")).add_node(says("a"))
+    with pytest.raises(ConfigError, match="'c' cannot take part"):
+        built(("a", "b")).add_node("c")
 
 
 # -- what they say about it -------------------------------------------------------------------------------------------

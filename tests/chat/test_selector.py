@@ -158,6 +158,10 @@ def test_selector_with_a_model_that_does_not_exist_is_refused() -> None:
         SelectorGroupChat(members(), "nobody:x")
     with pytest.raises(ConfigError, match="max_selector_attempts=0"):
         SelectorGroupChat(members(), ScriptedModel([]), max_selector_attempts=0)
+    with pytest.raises(ConfigError, match="selector_func='ann' is no function"):
+        SelectorGroupChat(members(), selector_func="ann")
+    with pytest.raises(ConfigError, match=r"candidate_func=\['ann'\] is no function"):
+        SelectorGroupChat(members(), candidate_func=["ann"])
 
 
 async def test_prompt_of_ones_own_is_filled_in() -> None:

@@ -85,8 +85,8 @@ def test_agent_that_forgot_its_name_says_what_is_missing() -> None:
         RoundRobinGroupChat([Forgetful()])
 
 
-@pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x1b[31m", "x" * 201])
-def test_name_that_an_agent_cannot_have_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x1b[31m", "x" * 201, 5, None])
+def test_name_that_an_agent_cannot_have_is_refused(name: Any) -> None:
     with pytest.raises(ConfigError, match="cannot name an agent"):
         agent(name)
 

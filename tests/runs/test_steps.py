@@ -73,6 +73,25 @@ async def test_effect_that_is_none_of_the_three_is_refused() -> None:
         await step("x", call, effect="write")  # type: ignore[arg-type]
 
 
+async def test_plain_function_is_a_call_too_and_is_made_once(doing: Any) -> None:
+    made: list[str] = []
+
+    def roll() -> int:
+        made.append("rolled")
+        return 4
+
+    async def act(turn: Turn) -> object:
+        return [await step("roll", roll), await step("look", lambda: 5, effect="read")]
+
+    entries = await entries_of(team(doing, act))
+
+    assert [e.payload["value"] for e in entries if e.kind == "value"] == [4, 5]
+    assert made == ["rolled"]
+    assert await step("roll", roll) == 4  # outside a run
+    with pytest.raises(ConfigError, match="Step roll: 4 is no function"):
+        await step("roll", roll())
+
+
 async def test_outcome_that_is_no_plain_data_is_refused(doing: Any) -> None:
     async def act(turn: Turn) -> object:
         async def call() -> object:

@@ -91,6 +91,16 @@ def test_parameter_may_have_any_name(name: str) -> None:
     assert json.loads(canonical) == {name: 4}
 
 
+def test_what_a_call_came_to_is_told_whatever_it_is() -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+
+    assert schema.shown(b"text") == '"text"'
+    assert schema.shown(b"\xff\x00") == '"_wA="'
+    assert schema.shown({"sound": b"\xff"}) == '{"sound":"_w=="}'
+    assert schema.shown(ring) == "[[...]]"
+
+
 def test_type_without_a_schema_is_refused_by_name() -> None:
     @tool
     def odd(thing: object.__class__) -> str:  # type: ignore[valid-type]

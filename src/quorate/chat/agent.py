@@ -155,6 +155,7 @@ def checked_name(name: str) -> str:
     Raises:
         ConfigError: It is empty, longer than 200 characters, blank at an end, or has control characters.
     """
-    if not name or len(name) > 200 or name != name.strip() or not name.translate(_JOINERS).isprintable():
+    fits = isinstance(name, str) and 0 < len(name) <= 200 and name == name.strip()  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+    if not fits or not name.translate(_JOINERS).isprintable():
         raise ConfigError(f"{name!r} cannot name an agent: 1 to 200 printable characters, none blank at an end.")
     return name

@@ -16,6 +16,7 @@ from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.team import Team, checked_member
 from quorate.chat.turns import Once, Speak, Stop
+from quorate.core.figures import check_count
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models import registry
@@ -100,8 +101,7 @@ class Alternating:
     times: int
 
     def __post_init__(self) -> None:
-        if self.times < 1:
-            raise ConfigError(f"max_turns={self.times} must be at least 1.")
+        check_count("max_turns", self.times)
 
     def begin(self) -> int:
         return 0  # how often somebody spoke since the task
@@ -182,6 +182,9 @@ class NestedChats(Runnable, Agent):
         if not chats:
             raise ConfigError(f"{name}: give at least one Chat(…).")
         self.chats = tuple(chats)
+        for one in self.chats:
+            if not isinstance(one, Chat):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+                raise ConfigError(f"{name}: {one!r} is no chat. Write Chat(first, other, max_turns=…).")
         self.teams = [
             between(c.first, c.other, max_turns=c.max_turns, termination_condition=c.termination_condition)
             for c in self.chats

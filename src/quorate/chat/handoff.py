@@ -90,6 +90,8 @@ def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, 
         ConfigError: Two have one name, or one has that of a tool, or hands over to the agent itself.
     """
     found: dict[str, Handoff] = {}
+    if isinstance(given, str | Handoff):
+        raise ConfigError(f"{agent}: handoffs={given!r} is no list. Write handoffs=[{given!r}].")
     for one in given:
         made = Handoff(one) if isinstance(one, str) else one
         if not isinstance(made, Handoff):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything

@@ -17,9 +17,10 @@ from quorate.chat.ledgers import Progress, filled_in
 from quorate.chat.objects.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak, Stop
+from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
-from quorate.errors import ConfigError, ModelError
+from quorate.errors import ModelError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Reply, Said
 from quorate.models.calls import ask
@@ -94,8 +95,8 @@ class MagenticOne:
     ) -> None:
         registry.check_client(client)
         for name, value in (("max_turns", max_turns), ("max_stalls", max_stalls)):
-            if value is not None and (isinstance(value, bool) or value < 1):
-                raise ConfigError(f"{name}={value!r} must be at least 1.")
+            if value is not None:
+                check_count(name, value)
         self.model_client, self.roles = client, roles
         self.max_turns, self.max_stalls, self.final_answer_prompt = max_turns, max_stalls, final_answer_prompt
         self.team = "\n".join(f"{name}: {' '.join(about.split())}" for name, about in roles.items())

@@ -17,6 +17,7 @@ from quorate.chat.naming import named
 from quorate.chat.objects.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Speak
+from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
@@ -193,8 +194,7 @@ class ByModel:
         model_context: ModelContext | None = None,
     ) -> None:
         registry.check_client(client)
-        if attempts < 1:
-            raise ConfigError(f"max_selector_attempts={attempts} must be at least 1.")
+        check_count("max_selector_attempts", attempts)
         if model_context is not None and not callable(getattr(model_context, "view", None)):
             raise ConfigError(f"{model_context!r} is no model context: it has no view(blocks).")
         self.model_client, self.prompt, self.attempts = client, prompt, attempts
@@ -360,6 +360,9 @@ class SelectorGroupChat(Team):
         emit_team_events: bool = False,
     ) -> None:
         participants = all_seated(participants)
+        for what, given in (("selector_func", selector_func), ("candidate_func", candidate_func)):
+            if given is not None and not callable(given):
+                raise ConfigError(f"{what}={given!r} is no function of the thread.")
         if len(participants) < 2:
             raise ConfigError("SelectorGroupChat needs at least two participants to select from.")
         choosing = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
 from quorate.chat.agent import Participant, Speaker
-from quorate.chat.ending.stopping import NEVER, PATIENCE, Condition
+from quorate.chat.ending.stopping import NEVER, PATIENCE, Condition, checked_condition
 from quorate.chat.files.component import Component
 from quorate.chat.live import Runnable
 from quorate.chat.objects.seats import all_seated, seated, shown
@@ -166,12 +166,7 @@ def _checked_policy(turns: TurnPolicy[Any]) -> TurnPolicy[Any]:
 
 
 def _checked_condition(condition: Condition[Any] | None) -> Condition[Any] | None:
-    if condition is not None and not isinstance(condition, Condition):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
-        raise ConfigError(
-            f"termination_condition={condition!r} is no condition. For a word that ends the run: "
-            "TextMentionTermination('…'); for a function of your own: FunctionalTermination(…)."
-        )
-    return condition
+    return None if condition is None else checked_condition(condition, "termination_condition=")
 
 
 def _checked_patience(patience: int | None) -> int | None:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NewType, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypeVar, cast, overload
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -110,6 +110,7 @@ class Call(Struct, eq=False):
     start_by: float = 0.0
 
 
+@overload
 async def step(
     name: str,
     call: Callable[[], Coroutine[Any, Any, T] | Awaitable[T]],
@@ -117,12 +118,24 @@ async def step(
     effect: Effect = "unsafe",
     timeout_s: float | None = None,
     attempts: int = 1,
-) -> T:
+) -> T: ...
+@overload
+async def step(
+    name: str, call: Callable[[], T], *, effect: Effect = "unsafe", timeout_s: float | None = None, attempts: int = 1
+) -> T: ...
+async def step(
+    name: str,
+    call: Callable[[], Any],
+    *,
+    effect: Effect = "unsafe",
+    timeout_s: float | None = None,
+    attempts: int = 1,
+) -> Any:
     """Make a call through the door.
 
     Args:
         name: What it is, for people and for the path.
-        call: Makes the call. Its outcome must be plain JSON data.
+        call: Makes the call. Its outcome must be plain JSON data. A plain function holds up all else while it works.
         effect: `read` may be repeated after a crash, `idempotent` too (with its own key), `unsafe` never blindly.
         timeout_s: After this long it is cancelled; an `unsafe` call's outcome is then unknown.
         attempts: How often it is made in all while it fails, with growing pauses; an `unsafe` one only once.
@@ -136,10 +149,12 @@ async def step(
     if attempts != 1:
         check_attempts(f"Step {name}", effect, attempts)
     scope = current.get()
+    if not callable(call):
+        raise ConfigError(f"Step {name}: {call!r} is no function. Give what makes the call; it is called in the step.")
     if scope is None or scope.leaf:
-        return await call()
+        return await _called(call)
     todo = Call(
-        name=name, arguments="", effect=effect, make=lambda _key: _awaited(call()), outcome=_value, timeout_s=timeout_s,
+        name=name, arguments="", effect=effect, make=lambda _key: _called(call), outcome=_value, timeout_s=timeout_s,
         attempts=attempts,
     )  # fmt: skip
     value = (await perform(scope, scope.next(name), todo))["value"]
@@ -426,6 +441,11 @@ def _with_spent(payload: Payload, inside: Scope) -> Payload:
 
 async def _awaited(made: Awaitable[T]) -> T:
     return await made
+
+
+async def _called(call: Callable[[], Any]) -> Any:
+    made = call()
+    return await cast("Awaitable[Any]", made) if isinstance(made, Awaitable) else made
 
 
 async def _close(scope: Scope, path: str, kind: str, payload: Payload, call: Call) -> Payload:

@@ -111,4 +111,12 @@ def shown(value: Any) -> str:
     """Return a tool's result as the model reads it: text as it is, all else as JSON."""
     if isinstance(value, str):
         return value
-    return "" if value is None else to_json(value, fallback=str, inf_nan_mode="strings").decode()
+    if value is None:
+        return ""
+    try:
+        return to_json(value, fallback=str, inf_nan_mode="strings").decode()
+    except (ValueError, RecursionError):  # bytes that are no text, a list in itself: the call was made all the same
+        try:
+            return to_json(value, fallback=str, inf_nan_mode="strings", bytes_mode="base64").decode()
+        except (ValueError, RecursionError):
+            return str(value)

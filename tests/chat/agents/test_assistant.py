@@ -12,6 +12,7 @@ from quorate.chat.messages import (
 )
 from quorate.errors import ConfigError
 from quorate.models import Finished, Reasoning, ReasoningDelta, Reply, Said, TextDelta, ToolCall, Usage
+from quorate.models.context import BufferedChatCompletionContext
 from quorate.testing import ScriptedModel
 
 
@@ -197,7 +198,11 @@ async def test_conversation_is_remembered_the_same_after_it_was_read_from_the_jo
         ({"model_client": "nobody:x"}, "There is no model 'nobody:x'"),
         ({"max_tool_iterations": 0}, "max_tool_iterations=0 must be at least 1"),
         ({"tools": [add, add]}, "two tools named 'add'"),
+        ({"max_tool_iterations": "3"}, "max_tool_iterations='3' must be a whole number"),
         ({"tools": ["add"]}, "'add' is no tool"),
+        ({"handoffs": "bob"}, r"handoffs='bob' is no list. Write handoffs=\['bob'\]"),
+        ({"system_message": 5}, "system_message=5 must be a text"),
+        ({"model_context": BufferedChatCompletionContext}, "is a class: make a model context of it"),
     ],
 )
 def test_agent_that_could_not_work_is_refused(options: dict[str, Any], told: str) -> None:

@@ -272,6 +272,9 @@ async def test_question_goes_into_the_inbox_though_there_is_a_terminal(monkeypat
     [
         ({"human_input_mode": "SOMETIMES"}, "none of ALWAYS, TERMINATE, NEVER"),
         ({"max_consecutive_auto_reply": 0}, "at least 1"),
+        ({"max_consecutive_auto_reply": "2"}, "must be a whole number"),
+        ({"input_func": "yes"}, "input_func='yes' is no function"),
+        ({"is_termination_msg": "exit"}, "is_termination_msg='exit' is no function"),
         ({"inbox": True, "input_func": input}, "nothing is put into the inbox"),
     ],
 )

@@ -71,7 +71,20 @@ async def test_fewer_than_all_may_be_enough() -> None:
     assert [d.who for d in value.objections] == ["ben"]
 
 
-@pytest.mark.parametrize(("said", "agrees"), [("Agreed!", True), ("yes, fine", True), ("I would rather not.", False)])
+@pytest.mark.parametrize(
+    ("said", "agrees"),
+    [
+        ("Agreed!", True),
+        ("yes, fine", True),
+        ("Looks good to me, thanks.", True),
+        ("好的。", True),
+        ("I would rather not.", False),
+        ("Good start, but the date is wrong.", False),
+        ("OK, aber der Titel fehlt.", False),
+        ("Yes? On a Friday?", False),
+        ("Thank you.", False),
+    ],
+)
 async def test_person_answers_in_plain_words(said: str, agrees: bool) -> None:
     person = UserProxyAgent("zoe", input_func=lambda prompt: said)
 

@@ -132,6 +132,9 @@ async def test_run_out_of_versions_is_at_its_limit_of_rounds_and_goes_on_with_mo
         (lambda text: False, "It fails."),
         (lambda text: 1 / 0, "ZeroDivisionError: division by zero"),
         (lambda text: "Never.", "Never."),
+        (lambda text: ["No title.", "No end."], "No title.; No end."),
+        (lambda text: b"Never.", "ConfigError: it returned b'Never.', which says neither: return None or True"),
+        (lambda text: len(text), "ConfigError: it returned 1, which says neither"),
     ],
 )
 async def test_check_that_fails_or_breaks_never_lets_a_work_pass(function: Any, told: str) -> None:
@@ -140,6 +143,22 @@ async def test_check_that_fails_or_breaks_never_lets_a_work_pass(function: Any, 
     assert kind(result) == "limit"
     result = await Review(author("A", "B"), checks=[Check("rule", function)], rounds=2).run(task="Write.")
     assert any(f"- rule: {told}" in m.to_text() for m in result.messages)
+
+
+@pytest.mark.parametrize("nothing", [None, True, [], ()])
+async def test_check_that_finds_nothing_passes(nothing: Any) -> None:
+    result = await Review(author("A"), checks=[lambda text: nothing], rounds=1).run(task="Write.")
+
+    assert kind(result) == "completed"
+
+
+@pytest.mark.parametrize(("said", "passes"), [("Approved!", True), ("Good, but the tests fail.", False)])
+async def test_person_who_says_more_than_yes_wants_something_changed(said: str, passes: bool) -> None:
+    person = UserProxyAgent("zoe", input_func=lambda prompt: said)
+
+    result = await Review(author("A"), [person], rounds=1).run(task="Write.")
+
+    assert kind(result) == ("completed" if passes else "limit")
 
 
 async def test_checks_without_a_name_are_told_apart_by_their_numbers() -> None:
@@ -212,7 +231,16 @@ async def test_stop_from_outside_is_no_completion() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"checks": [3]}, {"checks": [is_short], "rounds": 0}, {"checks": [is_short], "moderator": "author"}]
+    "options",
+    [
+        {},
+        {"checks": [3]},
+        {"checks": is_short},
+        {"checks": Invoice},
+        {"checks": [is_short], "rounds": "3"},
+        {"checks": [is_short], "rounds": 0},
+        {"checks": [is_short], "moderator": "author"},
+    ],
 )
 def test_what_cannot_be_is_refused(options: Any) -> None:
     with pytest.raises(ConfigError):

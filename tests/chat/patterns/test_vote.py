@@ -194,6 +194,8 @@ async def test_next_task_in_the_same_conversation_is_voted_on_anew() -> None:
         ({"agree": 1}, "agree=1 must be from 2 to 3"),
         ({"agree": 4}, "agree=4 must be from 2 to 3"),
         ({"quorum": 0}, "quorum=0 must be from 1 to 3"),
+        ({"key": "x"}, "key='x' is no function of a text"),
+        ({"voters": "ben"}, r"voters='ben' is no list. Write voters=\['ben'\]"),
         ({"method": "war"}, "method='war' is neither"),
         ({"moderator": "ben"}, "A participant is named 'ben'"),
     ],

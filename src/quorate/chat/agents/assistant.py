@@ -14,6 +14,7 @@ from quorate.chat.handoff import Handoff, chosen, ended_by, handoffs_of, was_mad
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
+from quorate.core.figures import check_count
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models import registry
@@ -110,8 +111,9 @@ class AssistantAgent(Runnable, Agent):
             check_agent(name, limits)
         self.limits = limits
         registry.check_client(model_client)
-        if max_tool_iterations < 1:
-            raise ConfigError(f"{name}: max_tool_iterations={max_tool_iterations} must be at least 1.")
+        check_count(f"{name}: max_tool_iterations", max_tool_iterations)
+        if system_message is not None and not isinstance(system_message, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{name}: system_message={system_message!r} must be a text, or None for none.")
         self.model_client = model_client
         if callable(tools):
             raise ConfigError(f"{name}: tools={tools!r} is no list of tools. Write tools=[…].")
@@ -277,6 +279,8 @@ def block_for(name: str, fact: Fact) -> Block | None:
 
 
 def _checked(agent: str, context: ModelContext | None) -> ModelContext | None:
+    if isinstance(context, type):
+        raise ConfigError(f"{agent}: {context!r} is a class: make a model context of it.")
     if context is not None and not callable(getattr(context, "view", None)):
         raise ConfigError(f"{agent}: {context!r} is no model context: it has no view(blocks).")
     return context

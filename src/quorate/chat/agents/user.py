@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from quorate.chat.agent import Agent
 from quorate.chat.agents.person import is_terminal
 from quorate.chat.speech import Turn
+from quorate.core.figures import check_count
 from quorate.core.lazy import lazy
 from quorate.core.words import counted
 from quorate.errors import ConfigError
@@ -77,8 +78,11 @@ class UserProxyAgent(Agent):
         super().__init__(name, description=description)
         if human_input_mode not in MODES:
             raise ConfigError(f"{name}: human_input_mode={human_input_mode!r} is none of {', '.join(MODES)}.")
-        if max_consecutive_auto_reply is not None and max_consecutive_auto_reply < 1:
-            raise ConfigError(f"{name}: max_consecutive_auto_reply={max_consecutive_auto_reply} must be at least 1.")
+        if max_consecutive_auto_reply is not None:
+            check_count(f"{name}: max_consecutive_auto_reply", max_consecutive_auto_reply)
+        for what, given in (("input_func", input_func), ("is_termination_msg", is_termination_msg)):
+            if given is not None and not callable(given):
+                raise ConfigError(f"{name}: {what}={given!r} is no function.")
         if inbox and input_func is not None:
             raise ConfigError(f"{name}: input_func asks the person, so nothing is put into the inbox. Leave one out.")
         self.input_func, self.inbox = input_func, inbox

@@ -34,6 +34,10 @@ class FunctionalTermination(Asking):
     func: Callable[[Sequence[BaseMessage]], bool | Awaitable[bool]]
     impure: bool = False
 
+    def __post_init__(self) -> None:
+        if not callable(self.func):
+            raise ConfigError(f"FunctionalTermination({self.func!r}): give a function of the new messages.")
+
     @property
     def pure(self) -> bool:
         """Whether it follows from what it is given."""

@@ -13,6 +13,7 @@ from quorate.chat.ending.idle import NoProgressTermination
 from quorate.chat.ending.stopping import NEVER, AllOf, AnyOf, Asking, Condition
 from quorate.chat.facts import Fact
 from quorate.chat.result import ResultTermination
+from quorate.core.figures import check_amount, check_count
 from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.run import Run
@@ -41,7 +42,15 @@ __all__ = [
 
 
 def _names(given: Iterable[str] | str | None) -> frozenset[str]:
-    return frozenset([given] if isinstance(given, str) else given or ())
+    found = frozenset([given] if isinstance(given, str) else given or ())
+    for name in found:
+        _check_text("sources", name)
+    return found
+
+
+def _check_text(what: str, given: object) -> None:
+    if not isinstance(given, str) or not given:
+        raise ConfigError(f"{what}={given!r} must be a name, a text that is not empty.")
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ class TextMentionTermination(Condition[str | None]):
     sources: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if not self.text:
-            raise ConfigError("TextMentionTermination needs a text to look for.")
+        if not self.text or not isinstance(self.text, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"TextMentionTermination needs a text to look for, not {self.text!r}.")
         object.__setattr__(self, "sources", _names(self.sources))
 
     def begin(self) -> str | None:
@@ -78,8 +87,7 @@ class MaxMessageTermination(Condition[int]):
     include_agent_event: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_messages < 1:
-            raise ConfigError(f"MaxMessageTermination({self.max_messages}): give at least 1.")
+        check_count("MaxMessageTermination: max_messages", self.max_messages)
 
     def begin(self) -> int:
         return 0
@@ -104,6 +112,9 @@ class TokenUsageTermination(Condition[tuple[int, int]]):
             raise ConfigError(
                 "TokenUsageTermination needs one of max_total_token, max_prompt_token, max_completion_token."
             )
+        for name in ("max_total_token", "max_prompt_token", "max_completion_token"):
+            if (most := getattr(self, name)) is not None:
+                check_count(f"TokenUsageTermination: {name}", most)
 
     def begin(self) -> tuple[int, int]:
         return 0, 0
@@ -135,8 +146,7 @@ class CostTermination(Condition[float]):
     max_cost_usd: float
 
     def __post_init__(self) -> None:
-        if not self.max_cost_usd > 0:
-            raise ConfigError(f"CostTermination({self.max_cost_usd}): give an amount above 0.")
+        check_amount("CostTermination: max_cost_usd", self.max_cost_usd)
 
     @property
     def most_usd(self) -> float:
@@ -157,6 +167,9 @@ class TimeoutTermination(Condition[tuple[int, int]]):
     """Stop at the first message that comes `timeout_seconds` or more after the run began."""
 
     timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        check_amount("TimeoutTermination: timeout_seconds", self.timeout_seconds)
 
     def begin(self) -> tuple[int, int]:
         return 0, 0
@@ -243,6 +256,9 @@ class HandoffTermination(_First):
 
     target: str
 
+    def __post_init__(self) -> None:
+        _check_text("HandoffTermination: target", self.target)
+
     def sign(self, fact: Fact) -> str | None:
         m = fact.message
         if m is None or not fact.speaker or getattr(m, "target", None) != self.target:
@@ -256,6 +272,10 @@ class TextMessageTermination(_First):
 
     source: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.source is not None:
+            _check_text("TextMessageTermination: source", self.source)
+
     def sign(self, fact: Fact) -> str | None:
         m = fact.message
         if m is None or not fact.speaker or getattr(m, "type", "") != "TextMessage":
@@ -268,6 +288,9 @@ class FunctionCallTermination(_First):
     """Stop once the tool `function_name` was called."""
 
     function_name: str
+
+    def __post_init__(self) -> None:
+        _check_text("FunctionCallTermination: function_name", self.function_name)
 
     def sign(self, fact: Fact) -> str | None:
         if getattr(fact.event, "type", "") != "ToolCallExecutionEvent":

@@ -9,8 +9,8 @@ from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact
 from quorate.chat.stalls.stock import all_stock
 from quorate.chat.stalls.wording import ALIKE, Wording, is_much, wording
+from quorate.core.figures import check_count
 from quorate.core.words import counted
-from quorate.errors import ConfigError
 
 LATELY = 12
 """How many texts the next is compared with."""
@@ -38,8 +38,7 @@ class NoProgressTermination(Condition[Lately]):
     messages: int = 3
 
     def __post_init__(self) -> None:
-        if self.messages < 1:
-            raise ConfigError(f"NoProgressTermination({self.messages}): give at least 1.")
+        check_count("NoProgressTermination: messages", self.messages)
 
     def begin(self) -> Lately:
         return Lately()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from quorate.chat.facts import Fact
 from quorate.chat.files.component import Component
+from quorate.errors import ConfigError
 from quorate.runs.run import Run
 
 if TYPE_CHECKING:
@@ -24,6 +25,20 @@ PATIENCE = 3
 """How often the same may come with nothing new between, before it is a stall."""
 
 M = TypeVar("M")
+
+
+def checked_condition(given: Any, what: str = "") -> Condition[Any]:
+    """Return a condition that somebody gave, if that is what it is; `what` names where.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if not isinstance(given, Condition):
+        raise ConfigError(
+            f"{what}{given!r} is no condition. For a word that ends the run: TextMentionTermination('…'); for a "
+            "function of your own: FunctionalTermination(…)."
+        )
+    return given  # pyright: ignore[reportUnknownVariableType]: of any memory
 
 
 class Condition(Component, ABC, Generic[M]):
@@ -67,6 +82,8 @@ class Condition(Component, ABC, Generic[M]):
 
 
 def _members(kind: type[AnyOf] | type[AllOf], *conditions: Condition[Any]) -> tuple[Condition[Any], ...]:
+    for given in conditions:
+        checked_condition(given)
     return tuple(m for c in conditions for m in (c.conditions if isinstance(c, kind) else (c,)))
 
 

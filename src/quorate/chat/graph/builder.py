@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from quorate.chat.agent import Participant, Speaker
 from quorate.chat.graph.shape import Activation, DiGraph, DiGraphEdge, DiGraphNode, Predicate, checked_activation
-from quorate.chat.objects.seats import Seat, seated
+from quorate.chat.objects.seats import Seat
+from quorate.chat.team import checked_member
 from quorate.errors import ConfigError
 
 
@@ -28,7 +29,7 @@ class DiGraphBuilder:
         Raises:
             ConfigError: Somebody else has its name.
         """
-        agent = self._seat_of(agent) or seated(agent)
+        agent = self._seat_of(agent) or checked_member(agent)
         if self._agents.setdefault(agent.name, agent) is not agent:
             raise ConfigError(f"Two participants are named {agent.name!r}. Each needs a name of its own.")
         self._activations[agent.name] = checked_activation(activation)

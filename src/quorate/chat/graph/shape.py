@@ -57,6 +57,11 @@ class DiGraphEdge:
     def __post_init__(self) -> None:
         if self.activation_condition is not None:
             checked_activation(self.activation_condition)
+        if self.condition is not None and not isinstance(self.condition, str) and not callable(self.condition):
+            raise ConfigError(
+                f"The condition of an edge to {self.target!r} is {self.condition!r}: give a text that the message has "
+                "in it, or a function of the message."
+            )
         if self.condition == "":
             raise ConfigError(
                 f"An edge to {self.target!r} has an empty text as its condition, which is in any message."

@@ -23,6 +23,7 @@ from quorate.chat.patterns.moderated import (
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
+from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.words import counted
 from quorate.errors import ConfigError
@@ -153,8 +154,7 @@ class Consensus(Team):
             raise ConfigError("Consensus needs at least two participants: one proposes, the others object.")
         names = names_of(participants)
         check_names(names, moderator)
-        if rounds < 1:
-            raise ConfigError(f"Consensus: rounds={rounds!r} must be at least 1.")
+        check_count("Consensus: rounds", rounds)
         if quorum is not None and not 1 <= quorum < len(names):
             raise ConfigError(f"Consensus: quorum={quorum!r} must be from 1 to {len(names) - 1}.")
         policy = Objecting(names[0], names[1:], rounds=rounds, quorum=quorum, moderator=moderator)

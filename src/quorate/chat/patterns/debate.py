@@ -14,6 +14,7 @@ from quorate.chat.patterns.moderated import MODERATOR, answer_of, check_names, n
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
+from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.words import counted
 from quorate.errors import ConfigError
@@ -125,8 +126,7 @@ class Debate(Team):
         sides, judge = all_seated(sides), seated(judge)
         if len(sides) < 2:
             raise ConfigError("Debate needs at least two sides.")
-        if rounds < 1:
-            raise ConfigError(f"Debate: rounds={rounds!r} must be at least 1.")
+        check_count("Debate: rounds", rounds)
         names, (judging,) = names_of(sides), names_of([judge])
         check_names([*names, judging], moderator)
         policy = Debating(names, judging, rounds=rounds, parallel=parallel, moderator=moderator)

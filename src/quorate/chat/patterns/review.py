@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel
 
@@ -28,6 +28,7 @@ from quorate.chat.patterns.moderated import (
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
+from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.words import counted
 from quorate.errors import ConfigError, ModelError
@@ -46,8 +47,9 @@ class Check:
 
     Args:
         name: Of the check.
-        function: Is given the text of the work. It fails the work by returning a problem in words, or False, or by
-            raising an exception. A plain one must be pure; an async one is asked in a step.
+        function: Is given the text of the work. None and True pass it. It fails the work by returning a problem in
+            words, a list of them that is not empty, or False, or by raising an exception; what is none of these fails
+            it too. A plain one must be pure; an async one is asked in a step.
         impure: Whether a plain function looks at more than the text: then it is asked in a step, in a thread.
     """
 
@@ -77,9 +79,16 @@ class Check:
 def _problem(found: Any) -> str | None:
     if inspect.isawaitable(found):
         raise ConfigError("it returned an awaitable; write the check as `async def`")
+    if found is None or found is True:
+        return None
+    if isinstance(found, str) and found:
+        return found
+    if isinstance(found, list | tuple | set | frozenset):
+        given = cast("list[object]", list(found))  # pyright: ignore[reportUnknownArgumentType]: user code returned it
+        return "; ".join(map(str, given)) or None
     if found is False:
         return "It fails."
-    return found if isinstance(found, str) and found else None
+    raise ConfigError(f"it returned {found!r}, which says neither: return None or True, else what is wrong in words")
 
 
 def _raised(error: Exception) -> str:
@@ -252,10 +261,11 @@ class Review(Team):
         emit_team_events: bool = False,
     ) -> None:
         author, reviewers = seated(author), all_seated(reviewers)
+        if callable(checks) or isinstance(checks, str | Mapping | Check):
+            raise ConfigError(f"Review: checks={checks!r} is no list of checks. Write checks=[…].")
         if not reviewers and not checks:
             raise ConfigError("Review needs something to pass: reviewers, or checks.")
-        if rounds < 1:
-            raise ConfigError(f"Review: rounds={rounds!r} must be at least 1.")
+        check_count("Review: rounds", rounds)
         check_names(names_of([author, *reviewers]), moderator)
         people = [r.name for r in reviewers if getattr(r, "origin", "agent") == "person"]
         agents = [r.name for r in reviewers if r.name not in people]

@@ -236,6 +236,10 @@ class IndependentVote(Team):
             raise ConfigError("IndependentVote needs at least two participants: one alone has nobody to differ from.")
         if method not in ASK:
             raise ConfigError(f"IndependentVote: method={method!r} is neither 'vote' nor 'ranking'.")
+        if key is not None and not callable(key):
+            raise ConfigError(f"IndependentVote: key={key!r} is no function of a text.")
+        if isinstance(voters, str):
+            raise ConfigError(f"IndependentVote: voters={voters!r} is no list. Write voters=[{voters!r}].")
         drafters = names_of(participants)
         choosing = list(participants) if voters is None else [_found(voter, participants) for voter in voters]
         _check_share("agree", agree, len(drafters), least=2)
