@@ -28,6 +28,7 @@ CHEAP = {"wal_level": "minimal", "max_wal_senders": "0", "full_page_writes": "of
 HERE = Path(__file__).parent
 JOURNEYS = ("journeys",)
 PROOFS = (
+    "bench",
     "chat/patterns/test_proofs.py",
     "chat/stalls",
     "chat/test_contexts.py",

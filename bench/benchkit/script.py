@@ -20,6 +20,8 @@ class Options:
     """1.0 for the real figures, less for a quick look."""
     variant: str
     """Which way of doing the work, for scripts that know several; empty for the usual one."""
+    server: str
+    """A PostgreSQL server to use; empty for one of the script's own."""
 
     def scaled(self, count: int, *, at_least: int = 20) -> int:
         """Return `count` shrunk by the scale."""
@@ -32,8 +34,9 @@ def options() -> Options:
     parser.add_argument("--size", type=int, default=60)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--variant", default="")
+    parser.add_argument("--server", default="")
     given = parser.parse_args()
-    return Options(given.size, given.scale, given.variant)
+    return Options(given.size, given.scale, given.variant, given.server)
 
 
 class Watch:

@@ -10,22 +10,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchkit.keeping import emit_kept, peak_mb
-from benchkit.script import Watch, expect, options
+from benchkit.script import Options, Watch, expect, options
 from benchkit.words import texts
 from pair import TASK, WIDE, pair
 from quorate import open_store
 from quorate.testing import ScriptedModel
+from server import server
 
 
 @asynccontextmanager
-async def opened(kind: str, folder: Path) -> AsyncIterator[str]:
+async def opened(given: Options, folder: Path) -> AsyncIterator[str]:
     """Yield the URL of an empty store."""
-    if kind == "sqlite":
+    if given.variant.startswith("sqlite"):
         yield f"sqlite:///{folder / 'talk.db'}"
         return
-    from quorate.testing.postgres import postgres_server  # the driver is an extra
-
-    with postgres_server() as url:
+    with server(given) as url:
         yield url
 
 
@@ -42,10 +41,9 @@ async def converse(url: str, name: str, turns: int, size_bytes: int) -> Watch:
 async def main() -> None:
     """Measure one conversation after a short one that warms everything up."""
     given = options()
-    kind, _, count = given.variant.partition("-")
-    turns = given.scaled(int(count), at_least=20)
+    turns = given.scaled(int(given.variant.partition("-")[2]), at_least=20)
     with tempfile.TemporaryDirectory() as folder:
-        async with opened(kind, Path(folder)) as url:
+        async with opened(given, Path(folder)) as url:
             await converse(url, "warm", 20, given.size_bytes)
             before = peak_mb()
             watch = await converse(url, "talk", turns, given.size_bytes)

@@ -13,16 +13,16 @@ WIDTH = 98
 
 
 class Slow:
-    """Answers after a second."""
+    """Answers after a second, or less in a quick look."""
 
     info = ModelInfo(name="slow", free=True)
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, pause_s: float) -> None:
+        self.text, self.pause_s = text, pause_s
 
     async def stream(self, request: ModelRequest):
         """Wait, then say it."""
-        await asyncio.sleep(1)
+        await asyncio.sleep(self.pause_s)
         yield TextDelta(self.text)
         yield Finished(Usage(10, 10))
 
@@ -56,13 +56,14 @@ async def main() -> None:
     team = fan([AssistantAgent(f"m{n}", ScriptedModel([text] * (runs + 1))) for n, text in enumerate(said)])
     await run_once(team, width)
     watches = [await run_once(team, width) for _ in range(runs)]
-    clients = [ScriptedModel([said[0]]), *[Slow(text) for text in said[1:4]], ScriptedModel([said[4]])]
+    pause_s = max(given.scale, 0.05)
+    clients = [ScriptedModel([said[0]]), *[Slow(text, pause_s) for text in said[1:4]], ScriptedModel([said[4]])]
     slow = fan([AssistantAgent(f"m{n}", client) for n, client in enumerate(clients)])
     parallel = await run_once(slow, 3)
     emit(
         fan_ms=1e3 * median(watch.cpu_s for watch in watches),
         fan_wall_ms=1e3 * median(watch.wall_s for watch in watches),
-        parallel_wall_s=parallel.wall_s,
+        parallel_wall_s=parallel.wall_s / pause_s,
     )
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     unwanted = sorted(UNWANTED.intersection(loaded_by(f"import asyncio; {NAMES}")))
     print("unwanted:", *unwanted, file=sys.stderr)
     emit(
-        **import_figures(statements, rounds=given.scaled(15, at_least=3)),
+        **import_figures(statements, rounds=given.scaled(15, at_least=1)),
         unwanted_modules=len(unwanted),
         agent_us=1e6 * build_agents(given.scaled(500), shared=False),
         agent_shared_tool_us=1e6 * build_agents(given.scaled(500), shared=True),

@@ -13,7 +13,7 @@ from pair import TASK, WIDE, pair
 from quorate import open_store
 from quorate.core.extras import require
 from quorate.testing import ScriptedModel
-from quorate.testing.postgres import postgres_server
+from server import server
 
 WEIGH = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'"
 
@@ -52,7 +52,7 @@ def main() -> None:
     """Measure 1,000 turns and 2,000."""
     given = options()
     turns = given.scaled(1000, at_least=60)
-    with postgres_server(fsync="on") as url:
+    with server(given, fsync="on") as url:
         level = f"{url}&synchronous_commit={given.variant or 'on'}"
         one, two = asyncio.run(measure(level, turns, given.size_bytes))
     emit(
