@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,16 +11,26 @@ import pytest
 
 import quorate
 from quorate import Limits, conversation, replay
+from quorate.chat.ledgers import FIELDS
 from quorate.compat.autogen import QuorateChatCompletionClient, quorate_team
 from quorate.compat.autogen.agentchat.agents import AssistantAgent, BaseChatAgent
 from quorate.compat.autogen.agentchat.base import Response
 from quorate.compat.autogen.agentchat.conditions import SourceMatchTermination
 from quorate.compat.autogen.agentchat.messages import StopMessage, TextMessage
 from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState
-from quorate.compat.autogen.agentchat.teams import BaseGroupChat, RoundRobinGroupChat, SelectorGroupChat
+from quorate.compat.autogen.agentchat.teams import (
+    BaseGroupChat,
+    DiGraphBuilder,
+    GraphFlow,
+    MagenticOneGroupChat,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+)
 from quorate.compat.autogen.choosing import SelectorGroupChatManager
-from quorate.compat.autogen.core import CancellationToken
+from quorate.compat.autogen.core import CancellationToken, DefaultTopicId
+from quorate.compat.autogen.following import GraphFlowManager
 from quorate.compat.autogen.managers import BaseGroupChatManager
+from quorate.compat.autogen.orchestrating import MagenticOneOrchestrator
 from quorate.core.difference import changed
 from quorate.errors import ConfigError, WrongState
 from quorate.runs.entries import Entry
@@ -358,3 +369,147 @@ async def test_a_factory_without_the_class_of_its_manager_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"self\._base_group_chat_manager_class = TheClass"):
         await Forgetful().run(task="go")
+
+
+# --- managers of graphs, and planners ---------------------------------------------------------------------------------
+
+
+class Branching(GraphFlowManager):
+    """Counts how often it was asked."""
+
+    async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+        ASKED.append(len(thread))
+        return await super().select_speaker(thread)
+
+
+class BranchingTeam(GraphFlow):
+    def __init__(self, **options: Any) -> None:
+        members = {name: Says(name) for name in "abcde"}
+        built = DiGraphBuilder()
+        for member in members.values():
+            built.add_node(member)
+        for edge in ("ab", "ac", "bd", "cd", "de"):
+            built.add_edge(*edge)
+        super().__init__(list(members.values()), built.build(), **options)  # type: ignore[arg-type]
+        self._base_group_chat_manager_class = Branching
+
+    def _create_group_chat_manager_factory(self, **given: Any) -> Any:
+        return lambda: Branching(**given, graph=self._graph)
+
+
+class Planner(MagenticOneOrchestrator):
+    """Counts its steps."""
+
+    async def _orchestrate_step(self, cancellation_token: CancellationToken) -> None:
+        ASKED.append(len(self._message_thread))
+        await super()._orchestrate_step(cancellation_token)
+
+
+def planned(request: Any) -> str:
+    """Answer as a model that plans: anew after the first word of a member, and the end after two more."""
+    said = [getattr(block, "text", "") for block in request.blocks]
+    if "next_speaker" not in said[-1]:
+        return f"{len(said)} before this"
+    words, is_first = sum(text.endswith("speaks.") for text in said), "1 before this" in said[0]
+    answers = (
+        {
+            "is_request_satisfied": words == 2,
+            "is_in_loop": words == 1 and is_first,
+            "is_progress_being_made": True,
+            "next_speaker": "ab"[words],
+            "instruction_or_question": "Say it.",
+        }
+        if words < 2
+        else dict.fromkeys(FIELDS, True)
+    )
+    return json.dumps({key: {"reason": "all said", "answer": answer} for key, answer in answers.items()})
+
+
+class PlannedTeam(MagenticOneGroupChat):
+    def __init__(self, planner: Any = Planner, **options: Any) -> None:
+        client = QuorateChatCompletionClient(ScriptedModel([planned] * 40))
+        super().__init__([Says(name) for name in "ab"], client, max_stalls=1, **options)  # type: ignore[arg-type]
+        self._base_group_chat_manager_class = planner
+
+    def _create_group_chat_manager_factory(self, **given: Any) -> Any:
+        return lambda: self._base_group_chat_manager_class(  # type: ignore[misc]
+            **given, model_client=self._model_client, max_stalls=self._max_stalls,
+            final_answer_prompt=self._final_answer_prompt, emit_team_events=self._emit_team_events,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [BranchingTeam, PlannedTeam])
+async def test_a_manager_of_a_graph_and_a_planner_go_on_after_a_crash_as_if_there_was_none(made: Any) -> None:
+    # ENGINE 1 and 2: what is closed is not made again, and no choice is asked for twice
+    said, entries, _ = await played(made)
+    asked, after_each = list(ASKED), states(entries)
+
+    for at in range(2, len(entries)):
+        if any(entry.kind == "outcome" and not entry.path for entry in entries[:at]):
+            break
+        chosen = sum(e.path.endswith("select_speaker") and e.kind == "value" for e in entries[:at])
+        found, after, _ = await played(made, entries[:at])
+        assert asked[after_each[chosen].get("n_rounds", chosen) :] == ASKED, at
+        assert [m.content for m in found] == [m.content for m in said], at
+        assert states(after) == after_each, at
+
+
+@pytest.mark.parametrize("made", [BranchingTeam, PlannedTeam])
+async def test_a_replay_asks_neither_a_manager_of_a_graph_nor_a_planner(made: Any) -> None:  # ENGINE 4
+    talk = conversation("talk")
+    await quorate_team(made()).run("go", conversation=talk)
+    await quorate_team(made()).run("more", conversation=talk)
+    ASKED.clear()
+
+    assert (await replay("talk", team=quorate_team(made()), store=talk.store)).identical
+    assert ASKED == []
+
+
+async def test_what_a_planner_of_ones_own_asks_its_model_is_counted_and_within_the_limits() -> None:
+    result = await quorate_team(PlannedTeam()).run("go")
+    limited = await quorate_team(PlannedTeam()).run("go", limits=Limits(model_calls=3))
+
+    assert result.usage.prompt_tokens > 0
+    assert (limited.outcome.kind, limited.outcome.limit) == ("limit", "model_calls")
+
+
+async def test_of_a_graph_that_is_complete_the_reason_is_that_whatever_else_ends_it_too() -> None:
+    team = BranchingTeam(termination_condition=SourceMatchTermination(["c"]))
+
+    first, second = await team.run(task="go"), await team.run(task="more")
+
+    assert ([m.source for m in first.messages], first.stop_reason) == (["user", "a", "b", "c"], "'c' answered")
+    assert ([m.source for m in second.messages], second.stop_reason) == (
+        ["user", "d", "e"],
+        "Digraph execution is complete",
+    )
+    ends = BranchingTeam(termination_condition=SourceMatchTermination(["e"]))
+    assert [(await ends.run(task="go")).stop_reason for _ in range(2)] == ["Digraph execution is complete"] * 2
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({"handle_start": lambda self, message, ctx: None}, "handle_start, which nobody calls here"),
+        ({"handle_agent_response": lambda self, message, ctx: None}, "handle_agent_response"),
+    ],
+)
+async def test_of_a_planner_what_nobody_would_call_is_refused(methods: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        await PlannedTeam(type("Handles", (Planner,), methods)).run(task="go")
+
+
+async def test_a_planner_sends_nothing_that_nobody_would_receive_and_plans_for_a_task() -> None:
+    class Sends(Planner):
+        async def _orchestrate_step(self, cancellation_token: CancellationToken) -> None:
+            await self.publish_message(TextMessage(content="psst", source="me"), DefaultTopicId())
+
+    class Knocks(Planner):
+        async def _orchestrate_step(self, cancellation_token: CancellationToken) -> None:
+            await self._runtime.send_message(TextMessage(content="psst", source="me"), self.id)
+
+    for planner in (Sends, Knocks):
+        with pytest.raises(ConfigError, match="sent a TextMessage, and here there are no actors"):
+            await PlannedTeam(planner).run(task="go")
+    with pytest.raises(ConfigError, match="plans for a task"):
+        await PlannedTeam().run()

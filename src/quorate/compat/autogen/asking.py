@@ -42,6 +42,8 @@ from quorate.models.client import (
 )
 from quorate.runs.scope import current
 
+_user = UserMessage.__pydantic_validator__.validate_python
+
 Show = Callable[[str], None]
 """Is told the pieces of a reply as they come."""
 
@@ -262,6 +264,13 @@ async def asked(
     elif scope is not None:
         scope.run.resources[kept] = here
     return asking.result or result_of(answer), answer
+
+
+async def answered(client: ChatCompletionClient, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+    """Ask a client by messages alone: for those who ask inside a step, whose call only counts."""
+    told = [_user({"content": m.content, "source": "user"}) if isinstance(m, SystemMessage) else m for m in messages]
+    result, _ = await asked(client, messages, blocks=Blocks(blocks_of(told)), **options)
+    return result
 
 
 def _system(messages: Sequence[LLMMessage]) -> str | None:

@@ -21,6 +21,7 @@ from quorate.chat.turns import Speak, Stop, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, TerminationCondition
 from quorate.compat.autogen.components import Component, ComponentModel
+from quorate.compat.autogen.following import Followed, GraphFlowManager
 from quorate.compat.autogen.groupchat import BaseGroupChat
 from quorate.compat.autogen.teams import dumped, loaded
 from quorate.core.hosting import AgentRuntime
@@ -435,7 +436,7 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
         strangers = sorted(set(graph.nodes) - {participant.name for participant in participants})
         if strangers:
             raise ConfigError(f"The graph has {', '.join(strangers)}, who does not take part in the team.")
-        self.graph = graph
+        self.graph = self._graph = graph
         self._at: GraphManagerState | None = None
         self._made: tuple[GraphManagerState | None, Flow] | None = None
 
@@ -457,6 +458,8 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
         ending = super()._ending()
         if self.condition is None and self.most_turns is None:
             return ending
+        if self._managing is not None:
+            return Followed(ending, self._managing, self.graph)
         return Completing(ending, self._flow())
 
     def manager_state(self, memory: Any) -> dict[str, Any]:
@@ -482,3 +485,6 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
     @classmethod
     def _from_config(cls, config: GraphFlowConfig) -> Self:
         return cls(**loaded(config), graph=config.graph)
+
+
+__all__ = ["DiGraph", "DiGraphBuilder", "DiGraphEdge", "DiGraphNode", "GraphFlow", "GraphFlowManager"]

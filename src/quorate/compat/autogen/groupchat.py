@@ -160,15 +160,23 @@ class BaseGroupChat(Team, ABC):
             name=self.manager_name,
             group_topic_type=f"group_topic_{self._name}",
             output_topic_type=f"output_topic_{self._name}",
-            participant_topic_types=[f"{name}_{self._name}" for name in self._participant_names],
+            participant_topic_types=[self.topic_of(name) for name in self._participant_names],
             participant_names=self._participant_names,
             participant_descriptions=self._participant_descriptions,
-            output_message_queue=Outlet(),
+            output_message_queue=self._outlet(),
             termination_condition=self.condition,
             max_turns=self.most_turns,
             message_factory=self._message_factory,
         )
         return made_by(factory, self._base_group_chat_manager_class)
+
+    def topic_of(self, name: str) -> str:
+        """Return under which topic a manager knows a member."""
+        return f"{name}_{self._name}"
+
+    def _outlet(self) -> Outlet:
+        """Return what takes what a manager puts out."""
+        return Outlet()
 
     def _check_factory(self) -> None:
         """Refuse a factory that would make a manager for nothing."""

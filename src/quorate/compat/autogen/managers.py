@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from quorate.chat.messages import BaseChatMessage, BaseMessage, HandoffMessage, StopMessage
@@ -107,6 +107,21 @@ class BaseGroupChatManager(SequentialRoutedAgent, ABC):
         """End the run for the reason that a message says."""
         await self._output_message_queue.put(GroupChatTermination(message=message))
 
+    # -- what the team's turn policy calls ----------------------------------------------------------------------------
+
+    async def view_told(self, speaker: str, said: list[Any], anew: Collection[str]) -> None:
+        """Take in a task, whose speaker is empty, or a speech; `anew`: the ids of messages that members begin with."""
+        await self.update_message_thread(said)
+
+    async def view_next(self) -> list[str]:
+        """Return who speaks next."""
+        said = await self.select_speaker(self._message_thread)
+        return [said] if isinstance(said, str) else list(said)
+
+    def view_end(self) -> None:
+        """Be ready for the next run."""
+        self._current_turn = 0
+
 
 class RoundRobinGroupChatManager(BaseGroupChatManager):
     """Lets the participants speak in turn: to subclass; `RoundRobinGroupChat` itself is a turn policy."""
@@ -185,7 +200,23 @@ class SwarmGroupChatManager(BaseGroupChatManager):
 
 
 class Outlet(asyncio.Queue[Any]):
-    """Takes what a manager puts out: the end of the run, and nothing else."""
+    """Takes what a manager puts out: the end of the run, and nothing else.
+
+    Attributes:
+        said: What the manager itself says before anybody speaks.
+        anew: Those of it, by their ids, before which the members were told to begin anew.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[BaseChatMessage] = []
+        self.anew: list[str] = []
+
+    def begin(self) -> None:
+        """Forget what was put out by a choice that came to nothing."""
+        self.said, self.anew = [], []
+        while not self.empty():
+            self.get_nowait()
 
     async def put(self, item: Any) -> None:
         self.put_nowait(item)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from quorate.chat.facts import SHOWN, Fact, Thread
+from quorate.chat.facts import SHOWN, Choice, Fact, Thread
+from quorate.chat.messages import load
 from quorate.chat.turns import Speak, Stop
 from quorate.compat.autogen.agents import BaseAgent
 from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet
@@ -74,13 +75,16 @@ class Managing:
         spare: One that belongs to no conversation now: the next takes it over.
         is_valid: Whether it has said of the task that the run may begin with it.
         failed_to_begin: Whether it raised before anybody spoke.
+        anew: The ids of messages with which the members begin anew.
     """
 
     def __init__(self, team: Makes) -> None:
         self._team = team
         self.spare: BaseGroupChatManager | None = None
         self.is_valid = self.failed_to_begin = False
+        self.anew: set[str] = set()
         self._latest: tuple[str, Live] | None = None
+        self._after: tuple[Choice, State] | None = None
 
     async def of(self, talk: Talk | None, where: str) -> BaseGroupChatManager:
         """Return the manager of a conversation, told all that was said; of none, the one that waits for the next."""
@@ -105,7 +109,15 @@ class Managing:
         """Tell the manager the last of a run."""
         self.is_valid = False
         if talk is not None:
-            (await self.of(talk, where))._current_turn = 0  # pyright: ignore[reportPrivateUsage]: AutoGen's name
+            (await self.of(talk, where)).view_end()
+
+    def chosen(self, choice: Choice, state: State | None) -> None:
+        """Be told what the manager's state was after a choice."""
+        self._after = choice, state or {}
+
+    def after(self, choice: Choice) -> State:
+        """Return what the manager's state was after the choice that was told last, nothing of another."""
+        return self._after[1] if self._after is not None and self._after[0] is choice else {}
 
     async def caught_up(self, kept: Kept, where: str, but: int = 0) -> Live:
         """Return the manager of a conversation, told all that was said, as it was after its last choice.
@@ -118,12 +130,16 @@ class Managing:
         heard = kept.heard
         live = heard.live = heard.live or self._live(where, len(heard.items))
         until = len(heard.items) - but
-        for said in speeches(heard.items, live.count, until):
-            await live.manager.update_message_thread(said)
-        live.count = max(live.count, until)
-        if kept.state is not None and kept.state != live.state:
+        if kept.state is not None and kept.state != live.state:  # of the latest choice: what came after changes it
+            await self._tell(live, heard.items, min(until, last_choice(heard.items)))
             await restore(live, kept.state)
+        await self._tell(live, heard.items, until)
         return live
+
+    async def _tell(self, live: Live, items: Sequence[tuple[str, Any] | None], until: int) -> None:
+        for speaker, said in speeches(items, live.count, until):
+            await live.manager.view_told(speaker, said, self.anew)
+        live.count = max(live.count, until)
 
     def _live(self, where: str, most: int) -> Live:
         """Return the manager that a conversation goes on with: the one it had in this process, or another."""
@@ -151,7 +167,11 @@ class Managed:
         if fact.choice is not None:
             items.append(None)
             note = fact.choice.note
-            return memory if note is None else memory._replace(state=changed(memory.state or {}, note["state"]))
+            if note is not None:
+                self._managing.anew.update(note.get("anew", ()))
+                memory = Kept(memory.heard, changed(memory.state or {}, note["state"]))
+            self._managing.chosen(fact.choice, memory.state)
+            return memory
         item = fact.message or fact.event
         if item is not None and fact.ref != SHOWN:
             items.append((fact.speaker, item))
@@ -176,29 +196,36 @@ class Managed:
         live = await self._managing.caught_up(memory, where)
         manager = live.manager
         manager._current_turn = turns  # pyright: ignore[reportPrivateUsage]: AutoGen's name, for its subclasses
+        outlet = cast("Outlet", manager._output_message_queue)  # pyright: ignore[reportPrivateUsage]: its team gave it one
         is_asked = False
 
         async def ask() -> dict[str, Any]:
             nonlocal is_asked
             is_asked = True
-            said = await manager.select_speaker(manager._message_thread)  # pyright: ignore[reportPrivateUsage]: AutoGen's name, for its subclasses
-            names = _checked([said] if isinstance(said, str) else list(said), members, type(manager).__name__)
+            outlet.begin()
+            names = _checked(await manager.view_next(), members, type(manager).__name__)
             return {
                 "speakers": names,
-                "over": _over(manager),
+                "over": _over(outlet),
                 "state": difference(memory.state or {}, plain(f"{self._name}.save_state()", await state_of(manager))),
+                **({"say": [message.dump() for message in outlet.said]} if outlet.said else {}),
+                **({"anew": outlet.anew} if outlet.anew else {}),
             }
 
         found = await step("select_speaker", ask, effect="read")
         after = changed(memory.state or {}, found["state"])
+        say = tuple([cast("BaseChatMessage", load(data)) for data in found["say"]]) if "say" in found else ()
         if is_asked:
             live.state = after
+            live.count += len(say) + bool(say)  # it knows what it has said, and that a turn begins
         else:
             await restore(live, after)
         note = {"state": found["state"]} if found["state"] else None
+        if "anew" in found:
+            note = {"state": found["state"], "anew": found["anew"]}
         if found["over"] is not None or not found["speakers"]:
-            return Stop(STOPPED if found["over"] is None else found["over"], note=note)
-        return Speak(tuple(found["speakers"]), f"chosen by {self._name}", note=note)
+            return Stop(STOPPED if found["over"] is None else found["over"], say, note)
+        return Speak(tuple(found["speakers"]), f"chosen by {self._name}", say, note)
 
 
 def _checked(names: list[str], members: Sequence[str], manager: str) -> list[str]:
@@ -215,9 +242,8 @@ def _checked(names: list[str], members: Sequence[str], manager: str) -> list[str
     return names
 
 
-def _over(manager: Any) -> str | None:
+def _over(outlet: Outlet) -> str | None:
     """Return why a manager ended the run, None where it did not."""
-    outlet: Outlet = manager._output_message_queue
     over: str | None = None
     while not outlet.empty():
         over = outlet.get_nowait().message.content
@@ -234,20 +260,25 @@ def _task(items: Sequence[tuple[str, Any] | None]) -> list[Any]:
     return found[::-1]
 
 
-def speeches(items: Sequence[tuple[str, Any] | None], since: int, until: int) -> Iterator[list[Any]]:
-    """Yield what was said and done, each speech by itself, and a task as one."""
+def last_choice(items: Sequence[tuple[str, Any] | None]) -> int:
+    """Return where the latest choice is, 0 where there was none."""
+    return next((at for at in range(len(items) - 1, -1, -1) if items[at] is None), 0)
+
+
+def speeches(items: Sequence[tuple[str, Any] | None], since: int, until: int) -> Iterator[tuple[str, list[Any]]]:
+    """Yield what was said and done with who it was, each speech by itself, and a task as one."""
     said: list[Any] = []
-    speaker: str | None = None
+    speaker = ""
     for i in range(since, until):
         one = items[i]
         if said and (one is None or one[0] != speaker):
-            yield said
+            yield speaker, said
             said = []
         if one is not None:
             speaker = one[0]
             said.append(one[1])
     if said:
-        yield said
+        yield speaker, said
 
 
 # -- states ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
-from pydantic import BaseModel
 
 from quorate.chat import ledgers
 from quorate.chat.ending.stopping import Condition
@@ -28,7 +27,9 @@ from quorate.compat.autogen.clients import blocks_of
 from quorate.compat.autogen.components import Component, ComponentModel
 from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, LLMMessage, UserMessage
 from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
-from quorate.compat.autogen.reading import extract_json_from_str
+from quorate.compat.autogen.managers import Outlet
+from quorate.compat.autogen.orchestrating import Desk, MagenticOneOrchestrator, never_read, read
+from quorate.compat.autogen.prompts import LedgerEntry
 from quorate.compat.autogen.speaking import BaseChatAgent, token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
@@ -40,26 +41,6 @@ _user = UserMessage.__pydantic_validator__.validate_python
 _assistant = AssistantMessage.__pydantic_validator__.validate_python
 
 LAST = "the planner's last question"
-
-
-class _YesOrNo(BaseModel):
-    reason: str
-    answer: bool
-
-
-class _Words(BaseModel):
-    reason: str
-    answer: str
-
-
-class LedgerEntry(BaseModel):
-    """How it goes, as a model with structured output has to answer."""
-
-    is_request_satisfied: _YesOrNo
-    is_in_loop: _YesOrNo
-    is_progress_being_made: _YesOrNo
-    next_speaker: _Words
-    instruction_or_question: _Words
 
 
 class Planned(Struct, frozen=True):
@@ -203,13 +184,10 @@ class _Round:
         prompt = ledgers.progress_prompt(self._memory.task, policy.roles, policy.names)
         wanted: Any = LedgerEntry if info.get("structured_output") else True if info.get("json_output") else None
         for _ in range(profile.LEDGER_ATTEMPTS):
-            found = _read(await self._ask([_prompt(prompt)], wanted, standing=prompt), policy.names)
+            found = read(await self._ask([_prompt(prompt)], wanted, standing=prompt), policy.names)
             if found is not None:
                 return found
-        raise ModelError(
-            f"Failed to parse ledger information after multiple retries: {profile.LEDGER_ATTEMPTS} answers of the "
-            "model were no JSON with the five keys. Use a model with structured_output."
-        )
+        raise never_read(profile.LEDGER_ATTEMPTS)
 
     async def _end(self, reason: str) -> Stop:
         """Give the final answer."""
@@ -247,19 +225,12 @@ def _prompt(text: str) -> UserMessage:
     return _user({"content": text, "source": PLANNER})
 
 
-def _read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
-    """Return the ledger in an answer, None where it is none."""
-    try:
-        (found,) = extract_json_from_str(text)
-        if len(names) == 1:
-            found["next_speaker"] = {"reason": "The team consists of only one agent.", "answer": names[0]}
-        for entry in ledgers.entries_of(found):
-            if not (isinstance(entry, dict) and "reason" in entry and "answer" in entry):
-                return None
-        known = found["next_speaker"]["answer"] in names
-        return found if found["is_request_satisfied"]["answer"] or known else None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+async def begin_anew(participant: Any) -> None:
+    """Let a member forget what was said."""
+    if isinstance(participant, ChatAgent):
+        await participant.on_reset(CancellationToken())
+    if isinstance(participant, BaseChatAgent):
+        participant.view_forget()
 
 
 class Instructed(Wrapped):
@@ -342,6 +313,9 @@ class MagenticOneGroupChat(BaseGroupChat, Component[MagenticOneConfig]):
         )
         self.model_client = as_client(model_client)
         self.max_stalls, self.final_answer_prompt = max_stalls, final_answer_prompt
+        # as subclasses with a manager of their own look for them
+        self._model_client, self._max_stalls = self.model_client, max_stalls
+        self._final_answer_prompt = final_answer_prompt
         self._first = Planned()
         self._ledgers: set[str] = set()
 
@@ -349,7 +323,10 @@ class MagenticOneGroupChat(BaseGroupChat, Component[MagenticOneConfig]):
         return Planning(self, self._first, self._ledgers)
 
     def _seat(self, participant: Any) -> Any:
-        return super()._seat(Instructed(participant, self._ledgers))
+        return super()._seat(Instructed(participant, self._ledgers if self._managing is None else self._managing.anew))
+
+    def _outlet(self) -> Outlet:
+        return Desk(self._begin_member_anew)
 
     def _ending(self) -> Condition[Any]:
         return self._stops_by(None, frozenset({"", PLANNER}))
@@ -362,13 +339,16 @@ class MagenticOneGroupChat(BaseGroupChat, Component[MagenticOneConfig]):
     async def begin_members_anew(self) -> None:
         """Let the members forget what was said, for a new plan."""
         for participant in self.members:
-            if isinstance(participant, ChatAgent):
-                await participant.on_reset(CancellationToken())
-            if isinstance(participant, BaseChatAgent):
-                participant.view_forget()
+            await begin_anew(participant)
+
+    async def _begin_member_anew(self, topic: str) -> None:
+        """Let the member forget what was said whom a manager knows under a topic."""
+        for participant in self.members:
+            if topic == self.topic_of(participant.name):
+                await begin_anew(participant)
 
     def _thread(self, talk: Talk) -> list[BaseMessage]:
-        return list(talk.policy.said)
+        return list(talk.policy.said) if self._managing is None else []
 
     def manager_state(self, memory: Planned | None) -> dict[str, Any]:
         kept = memory or self._first
@@ -397,3 +377,6 @@ class MagenticOneGroupChat(BaseGroupChat, Component[MagenticOneConfig]):
             max_stalls=config.max_stalls,
             final_answer_prompt=config.final_answer_prompt,
         )
+
+
+__all__ = ["LedgerEntry", "MagenticOneGroupChat", "MagenticOneOrchestrator"]

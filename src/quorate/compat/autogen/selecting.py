@@ -14,6 +14,7 @@ from quorate.compat.autogen.agentchat.base import TerminationCondition
 from quorate.compat.autogen.agentchat.messages import MessageFactory, to_model_message
 from quorate.compat.autogen.agentchat.state import SelectorManagerState
 from quorate.compat.autogen.agentchat.utils import content_to_str
+from quorate.compat.autogen.asking import answered
 from quorate.compat.autogen.core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from quorate.compat.autogen.core.models import (
     AssistantMessage,
@@ -23,6 +24,7 @@ from quorate.compat.autogen.core.models import (
     UserMessage,
 )
 from quorate.compat.autogen.managers import BaseGroupChatManager
+from quorate.compat.autogen.speaking import token_of_run
 from quorate.errors import ConfigError
 
 Messages = list[SystemMessage | UserMessage | AssistantMessage]
@@ -143,7 +145,7 @@ class SelectorGroupChatManager(BaseGroupChatManager):
         messages: Messages = [SystemMessage(content=text) if by_system else UserMessage(content=text, source="user")]
         last = None if self._allow_repeated_speaker else self._previous_speaker
         for _ in range(max_attempts):
-            answer = content_to_str((await self._model_client.create(messages)).content)
+            answer = content_to_str((await answered(self._model_client, messages, token=token_of_run.get())).content)
             messages.append(AssistantMessage(content=answer, source="selector"))
             named = list(self._mentioned_agents(answer, self._participant_names))
             if len(named) == 1 and named[0] != last:
