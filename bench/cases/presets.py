@@ -29,6 +29,8 @@ from quorate.testing import ScriptedModel
 
 NAMES = ("writer", "critic")
 LENGTHS = (10, 100, 1000)
+WORK = 100
+"""So many turns at least are measured in one go: short conversations one after another."""
 
 
 def team(variant: str, turns: int, size_bytes: int) -> Team:
@@ -61,18 +63,19 @@ def team(variant: str, turns: int, size_bytes: int) -> Team:
 
 
 async def turn_s(variant: str, turns: int, size_bytes: int) -> float:
-    """Hold one conversation and return its CPU seconds per turn."""
-    working = team(variant, turns, size_bytes)
+    """Hold conversations of so many turns, one after another, and return the CPU seconds per turn."""
+    working = [team(variant, turns, size_bytes) for _ in range(max(1, WORK // turns))]
     with Watch() as watch:
-        result = await working.run(task=TASK, conversation=conversation(), limits=WIDE)
-    expect(result.turns == turns, f"{result.turns} turns, {result.stop_reason}")
-    return watch.cpu_s / turns
+        results = [await each.run(task=TASK, conversation=conversation(), limits=WIDE) for each in working]
+    for result in results:
+        expect(result.turns == turns, f"{result.turns} turns, {result.stop_reason}")
+    return watch.cpu_s / turns / len(results)
 
 
 async def main() -> None:
-    """Measure after a short conversation that warms everything up."""
+    """Measure after short conversations that warm everything up."""
     given = options()
-    await turn_s(given.variant, 20, given.size_bytes)
+    await turn_s(given.variant, LENGTHS[0], given.size_bytes)
     figures: dict[str, float] = {}
     for length in LENGTHS:
         turns = length if length == LENGTHS[0] else given.scaled(length)

@@ -26,6 +26,7 @@ from benchkit.words import texts
 
 NAMES = ("writer", "critic")
 LENGTHS = (10, 100, 1000)
+WORK = 100
 
 
 def team(variant: str, turns: int, size_bytes: int) -> Any:
@@ -59,19 +60,20 @@ def team(variant: str, turns: int, size_bytes: int) -> Any:
 
 
 async def turn_s(variant: str, turns: int, size_bytes: int) -> float:
-    """Hold one conversation and return its CPU seconds per turn."""
-    working = team(variant, turns, size_bytes)
+    """Hold conversations of so many turns, one after another, and return the CPU seconds per turn."""
+    working = [team(variant, turns, size_bytes) for _ in range(max(1, WORK // turns))]
     with Watch() as watch:
-        result = await working.run(task="Write about the harbour.")
-    said = [m for m in result.messages if isinstance(m, BaseChatMessage) and m.source in NAMES]
-    expect(len(said) == turns, f"{len(said)} messages, {result.stop_reason}")
-    return watch.cpu_s / turns
+        results = [await each.run(task="Write about the harbour.") for each in working]
+    for result in results:
+        said = [m for m in result.messages if isinstance(m, BaseChatMessage) and m.source in NAMES]
+        expect(len(said) == turns, f"{len(said)} messages, {result.stop_reason}")
+    return watch.cpu_s / turns / len(results)
 
 
 async def main() -> None:
-    """Measure after a short conversation that warms everything up."""
+    """Measure after short conversations that warm everything up."""
     given = options()
-    await turn_s(given.variant, 20, given.size_bytes)
+    await turn_s(given.variant, LENGTHS[0], given.size_bytes)
     figures: dict[str, float] = {}
     for length in LENGTHS:
         turns = length if length == LENGTHS[0] else given.scaled(length)

@@ -8,8 +8,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, cast
 
+import msgspec
 from msgspec import Struct
-from pydantic_core import from_json
 
 from quorate.errors import ModelError
 from quorate.models.extract import extract_objects
@@ -152,7 +152,7 @@ def read_progress(text: str, members: Sequence[str]) -> Progress:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = from_json(text)  # what a model writes that is held to a schema
+        found = msgspec.json.decode(text)  # what a model writes that is held to a schema
         if isinstance(found, dict):
             return cast("dict[str, Any]", found)
     except ValueError:

@@ -195,7 +195,7 @@ class _Round:
         names, blocks = self._members, self._recent
         asked = ledgers.progress_prompt(self._memory.task, self._policy.team, names)
         for _ in range(ATTEMPTS):
-            answer = await self._ask(blocks, JUDGEMENT, ledgers.progress_schema(names), asked, kept=LAST)
+            answer = await self._ask(blocks, JUDGEMENT, ledgers.progress_schema(names), asked)
             try:
                 return ledgers.read_progress(answer.text, names)
             except ModelError as error:
@@ -224,17 +224,15 @@ class _Round:
         self._say.append(own_word(answer.text))
         return Stop(reason, say=tuple(self._say), note={"rounds": self._memory.rounds, "stalls": self.stalls})
 
-    async def _ask(
-        self, blocks: Blocks, most: int, schema: str | None = None, system: str | None = None, *, kept: str = ""
-    ) -> Reply:
-        """Ask the model; what is `kept` is only told the journal where it differs from the last time."""
+    async def _ask(self, blocks: Blocks, most: int, schema: str | None = None, system: str | None = None) -> Reply:
+        """Ask the model; the journal is told what differs from the last time."""
         most = min(most, self._client.info.max_output)
         request = ModelRequest(blocks, system, (), "auto", schema, most)
         scope = current.get()
-        if scope is None or not kept:
+        if scope is None:
             return (await ask(self._client, request))[0].reply
         resources = scope.run.resources
-        answer, resources[kept] = await ask(self._client, request, after=resources.get(kept))
+        answer, resources[LAST] = await ask(self._client, request, after=resources.get(LAST))
         return answer.reply
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -110,7 +110,7 @@ class Planning:
             memory = replace(memory, said=[], told=[], skip=None)
         if isinstance(memory.said, list):
             memory.said.append(message)
-            told = cast("list[LLMMessage]", memory.told)
+            told: Any = memory.told  # it only grows
             if message.source == PLANNER:
                 text = message.to_model_text()
                 self.transcript.add(told, Reply(text))
@@ -214,7 +214,7 @@ class _Round:
             json_output=wanted,
             token=token_of_run.get(),
             standing=standing,
-            kept="" if standing is None else LAST,
+            kept=LAST,
         )
         if not isinstance(result.content, str):
             raise ModelError("The planner's model asked for tools, and it has none.")

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from pydantic_core import from_json
+import msgspec
 
 from quorate.errors import ConfigError
 from quorate.models.json_schema import schema_to_pydantic_model
@@ -35,6 +35,6 @@ def extract_json_from_str(content: str) -> list[dict[str, Any]]:
 
 def _read(text: str) -> Any:
     try:
-        return from_json(text)
+        return msgspec.json.decode(text)
     except ValueError:
         return json.loads(text)  # which takes a little more, and says better what is wrong
