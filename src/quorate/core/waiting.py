@@ -29,6 +29,15 @@ class Patience(Protocol):
         ...
 
 
+def begun(work: Coroutine[Any, Any, T]) -> T | Rest[T]:
+    """Begin with work: return what it came to, or its rest, to be awaited."""
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        return done.value
+    return Rest(work, waits_for)
+
+
 async def within(seconds: float, work: Coroutine[Any, Any, T], *, patience: Patience | None = None) -> T:
     """Await `work` for at most so many seconds.
 
@@ -46,11 +55,11 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], *, patience: Pati
     try:
         async with timer:
             if patience is None:
-                return await _Rest(work, waits_for)
+                return await Rest(work, waits_for)
             patience.begin_to_wait()
             bell = _Bell(seconds, timer, patience.spare_s)
             try:
-                return await _Rest(work, waits_for)
+                return await Rest(work, waits_for)
             finally:
                 bell.handle.cancel()
     except TimeoutError as error:
@@ -87,7 +96,7 @@ def stray(what: str) -> RuntimeError:
     return RuntimeError(f"{what} was cancelled from inside (CancelledError): something that it waits for was.")
 
 
-class _Rest(Generic[T]):
+class Rest(Generic[T]):
     """What is left of a coroutine that has begun and waits for something."""
 
     __slots__ = ("_waits_for", "_work")

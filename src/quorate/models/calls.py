@@ -398,7 +398,7 @@ def _capped(run: Run, meter: Meter, price: Rate, bound: int, request: ModelReque
         run.check()
     wanted = request.max_tokens
     cap = meter.cap(bound, wanted)
-    if price.free:
+    if price.free or not price.known:
         return (request if cap == wanted else request.capped(cap)), 0.0
     worst = price.usd(bound, cap) or 0.0
     left = meter.money_left()

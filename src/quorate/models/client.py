@@ -159,7 +159,7 @@ class AtOnce(Struct, kw_only=True, eq=False):
     _left: Iterator[ModelEvent] | None = None
 
     def now(self) -> Sequence[ModelEvent] | None:
-        """Ask, and return all events; None, and nothing done, where that has to be awaited."""
+        """Ask, and return all events; None where they have to be waited for: `events` goes on with what was begun."""
         return None
 
     async def events(self) -> Sequence[ModelEvent]:

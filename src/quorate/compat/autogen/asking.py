@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import lru_cache
+from inspect import iscoroutine
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ from quorate.compat.autogen.core.models import (
 )
 from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
+from quorate.core.waiting import Rest, begun
 from quorate.errors import ModelError
 from quorate.models.blocks import Block, Blocks, Reply, Said, ToolResult
 from quorate.models.calls import ask
@@ -72,27 +74,49 @@ class Asking(AtOnce, eq=False):
     tool_choice: str
     show: Show | None
     result: CreateResult | None = None
+    _rest: Awaitable[CreateResult] | None = None
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask; the request says the same, for the journal and the limits."""
-        self._left = None
+        self._left = self._rest = None
         return self
 
-    async def events(self) -> list[ModelEvent]:
+    def now(self) -> list[ModelEvent] | None:
         try:
-            if self.show is None and self.tool_choice == "auto":
-                result = await self.client.create(
-                    self.messages, tools=self.tools, json_output=self.json_output, cancellation_token=self.token
-                )
-            elif self.show is None:
-                result = await self.client.create(self.messages, **self._options())
-            else:
-                result = await self._streamed(self.show)
+            asking = self._asking()
+            found: Any = begun(asking) if iscoroutine(asking) else asking
         except ModelError:
             raise
         except Exception as error:
-            may_pass = isinstance(error, TimeoutError | ConnectionError)
-            raise ModelError(f"{type(self.client).__name__} failed: {error}", retryable=may_pass) from error
+            raise self._failed(error) from error
+        if found is not asking and type(found) is not Rest:
+            return self._seen(found)
+        self._rest = found
+        return None
+
+    async def events(self) -> list[ModelEvent]:
+        try:
+            result = await (self._asking() if self._rest is None else self._rest)
+        except ModelError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        return self._seen(result)
+
+    def _asking(self) -> Awaitable[CreateResult]:
+        if self.show is not None:
+            return self._streamed(self.show)
+        if self.tool_choice != "auto":
+            return self.client.create(self.messages, **self._options())
+        return self.client.create(
+            self.messages, tools=self.tools, json_output=self.json_output, cancellation_token=self.token
+        )
+
+    def _failed(self, error: Exception) -> ModelError:
+        may_pass = isinstance(error, TimeoutError | ConnectionError)
+        return ModelError(f"{type(self.client).__name__} failed: {error}", retryable=may_pass)
+
+    def _seen(self, result: CreateResult) -> list[ModelEvent]:
         self.result = result
         used, content, thought = result.usage, result.content, result.thought
         end = Finished(Usage(used.prompt_tokens, used.completion_tokens), FINISH[result.finish_reason])
