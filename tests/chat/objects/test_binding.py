@@ -10,10 +10,13 @@ import pytest
 
 from quorate import (
     Agent,
+    AgentTool,
     AssistantAgent,
+    Delegate,
     Limits,
     MaxMessageTermination,
     RoundRobinGroupChat,
+    Swarm,
     Team,
     TextMessage,
     Turn,
@@ -26,6 +29,7 @@ from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.turns import RoundRobin, Speak
 from quorate.errors import Conflict, RunFailed
+from quorate.models import ToolCall
 from quorate.testing import ScriptedModel
 
 
@@ -263,6 +267,82 @@ async def test_a_state_by_hand_is_what_it_goes_on_with(url: str) -> None:
         again = await of(Saving(), turns=1).run("Go.", conversation=talk)
 
     assert [texts(r)[-1] for r in (result, again)] == ["counter 41", "counter 42"]
+
+
+# -- in tools, and in teams inside ------------------------------------------------------------------------------------
+
+
+def leading(one: Any, by: str, *says: Any, remember: bool = False) -> Swarm:
+    """Return a team whose lead gives tasks to an object as a model says."""
+    if by == "tool":
+        work: Any = AgentTool(one, True, remember=remember)
+    else:
+        work = Delegate("counter", name="counter", remember=remember)
+    lead = AssistantAgent("lead", ScriptedModel(says), tools=[work])
+    return Swarm([lead] if by == "tool" else [lead, one], max_turns=1)
+
+
+def tasks(*, together: bool) -> list[Any]:
+    """Return a script with two calls, side by side or one after the other."""
+    calls = [ToolCall(str(i), "counter", '{"task": "Count."}') for i in range(2)]
+    return [calls, "done"] if together else [*calls, "done"]
+
+
+def results(result: Any) -> list[str]:
+    return [found.content for m in result.messages if m.type == "ToolCallExecutionEvent" for found in m.content]
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["in turn", "together"])
+@pytest.mark.parametrize("by", ["tool", "delegate"])
+@pytest.mark.parametrize("made", [Counter, Saving])
+async def test_what_begins_afresh_with_each_call_needs_one_of_its_own(
+    made: type[Counter], by: str, together: bool
+) -> None:
+    one, talk = made(), conversation("talk")
+
+    with pytest.raises(RunFailed, match=r"belongs to another part of this conversation.*lambda: (Counter|Saving)\(…\)"):
+        await leading(one, by, *tasks(together=together)).run("Go.", conversation=talk)
+    result = await leading(made, by, "done").continue_run("talk", store=talk.store)
+
+    assert results(result) == ["counter 1", "counter 1"]
+
+
+@pytest.mark.parametrize("by", ["tool", "delegate"])
+async def test_a_tool_that_remembers_goes_on_with_the_object(url: str, by: str) -> None:
+    def team() -> Swarm:
+        return leading(Saving(), by, *tasks(together=True) * 2, remember=True)
+
+    here = team()
+    async with open_store(url) as store:
+        talk = store.conversation("talk")
+        first = await here.run("Go.", conversation=talk)
+        second = await here.run("Go.", conversation=talk)
+        third = await team().run("Go.", conversation=talk)
+        report = await replay("talk", team=team(), store=store)
+
+    assert [results(r) for r in (first, second, third)] == [[f"counter {n}", f"counter {n + 1}"] for n in (1, 3, 5)]
+    assert (report.identical, report.unchecked) == (True, ())
+
+
+async def test_who_speaks_in_the_team_too_cannot_get_a_task_apart() -> None:
+    one = Counter()
+    call = ToolCall("1", "delegate_to_counter", '{"task": "Count."}')
+    lead = AssistantAgent("lead", ScriptedModel([call]), tools=[Delegate("counter")])
+
+    with pytest.raises(RunFailed, match="belongs to another part of this conversation: the team,"):
+        await RoundRobinGroupChat([one, lead], max_turns=2).run("Go.")
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["in turn", "together"])
+async def test_who_keeps_nothing_works_in_any_number_of_calls(together: bool) -> None:
+    class Echo(Agent):
+        async def speak(self, turn: Turn) -> TextMessage:
+            await asyncio.sleep(0)
+            return TextMessage(content=turn.new[0].to_text(), source=self.name)
+
+    result = await leading(Echo("counter"), "tool", *tasks(together=together)).run("Go.")
+
+    assert results(result) == ["Count.", "Count."]
 
 
 # -- policies and conditions ------------------------------------------------------------------------------------------

@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 def check_free(thing: Any, home: Home) -> None:
-    """Refuse an object that is bound to another conversation.
+    """Refuse an object that is bound to another conversation, or to another place in it where `home` is a place.
 
     Raises:
         Conflict: It is.
     """
     if is_elsewhere(thing, home):
-        raise _taken(thing, record_of(thing))
+        raise _taken(thing, record_of(thing), home)
 
 
 def is_elsewhere(thing: Any, home: Home) -> bool:
-    """Whether an object is bound to another conversation than `home`."""
+    """Whether an object is bound to another conversation than `home`, or to another place."""
     record = known(thing)
-    if record is None or record.home in (None, home):
+    if record is None or record.home is None or record.home[: len(home)] == home:
         return False
     if record.left is not None and not record.is_used and state_of(thing) != record.left:
         let_go(thing)
@@ -59,18 +59,24 @@ def is_not_there(cast: Cast, member: Any, home: Home) -> bool:
     elsewhere = [thing for thing in used_by(alone) if hasattr(thing, "speak") and is_elsewhere(thing, home)]
     for thing in elsewhere:
         if has_own(type(thing), "save_state"):
-            raise _taken(thing, record_of(thing))
+            raise _taken(thing, record_of(thing), home)
     return bool(elsewhere)
 
 
-def _taken(thing: Any, record: Record) -> Conflict:
+def _taken(thing: Any, record: Record, wanted: Home) -> Conflict:
     cls, home = type(thing).__name__, record.home or ()
-    where = f"conversation {home[-1]}" if len(home) > 1 else "a replay"
+    where = f"conversation {home[2]}" if len(home) > 2 else "a replay"
     name = getattr(thing, "name", None)
     if not hasattr(thing, "speak"):
         return Conflict(
             f"A {cls} of this team has changed attributes of its own in {where}, so it is for that alone. Keep what it "
             "has to remember in its memory (begin, see), or make a new team, with a new one, for this conversation."
+        )
+    if home[:-1] == wanted[:-1]:
+        return Conflict(
+            f"{name} keeps something in attributes of its own, and belongs to another part of this conversation: the "
+            "team, one call of a tool, or one speech with a team inside. Each begins afresh: give what makes one, "
+            f"{cls} or lambda: {cls}(…), in place of the object. With remember=True a tool goes on from call to call."
         )
     using = " A run there goes on with it." if record.is_used else ""
     own = [f"{method}()" for method in HANDED if has_own(thing, method)]

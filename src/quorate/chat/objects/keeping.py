@@ -91,7 +91,7 @@ class Own:
         finally:
             self.has_changed = before is not None and state_of(agent) != before
             if self.has_changed and not self.is_made and record.home is None:
-                record.home = seating.home
+                record.home = seating.key
 
     def _may_change(self, record: Record, run: Run) -> bool:
         """Whether it has to be known if a speech changes the attributes."""
@@ -106,7 +106,7 @@ class Own:
         if self.kind.bound and not self.is_made:
             if run.is_replay and is_elsewhere(agent, seating.home):
                 raise Parked("What it says is taken as given, and this it did not say to its end.")
-            check_free(agent, seating.home)
+            check_free(agent, seating.key)
         if record.is_handed:
             record.is_handed = False
         elif self.kind.saves:
@@ -132,7 +132,7 @@ class Own:
         """
         run = turn.run
         if self.kind.bound and not self.is_made:
-            check_free(agent, talk.seating_in(run).home)
+            check_free(agent, talk.seating_in(run).key)
         closing = run.peek(turn.scope.path) if run.is_replay else None
         there = frozenset[str]() if closing is None else closing.payload.keys()
         if self.kind.saves:
@@ -236,7 +236,7 @@ async def reset(cast: Cast, home: Home) -> None:
     """Have the objects that are bound to a conversation be as they were made, where they have an `on_reset`."""
     for thing in used_by(cast):
         record = known(thing)
-        if record is None or record.home != home or not has_own(type(thing), "on_reset"):
+        if record is None or (record.home or ())[: len(home)] != home or not has_own(type(thing), "on_reset"):
             continue
         given = (CancellationToken(),) if signature(thing.on_reset).parameters else ()  # as AutoGen's agents have it
         found: Any = thing.on_reset(*given)

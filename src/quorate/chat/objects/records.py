@@ -21,7 +21,7 @@ HANDED = ("load_state", "on_reset")
 """The methods by which somebody gives an object another state."""
 
 Home = tuple[Any, ...]
-"""What tells a conversation from others: its store, its owner and its id."""
+"""What tells a conversation from others: its store, its owner and its id; with a place in it, one item more."""
 
 
 class Kind(NamedTuple):
@@ -60,7 +60,7 @@ class Record:
     """What this process knows of an object that was used.
 
     Attributes:
-        home: The conversation that it is bound to.
+        home: The conversation, and the place in it, that it is bound to.
         run: The run that used it last.
         spoken: Its last closed speech, by conversation and place in it.
         is_open: Whether it began a speech that is not closed.

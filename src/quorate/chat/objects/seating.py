@@ -43,7 +43,8 @@ class Seating(NamedTuple):
 
     @property
     def key(self) -> Home:
-        return *self.home, *self.place
+        """What tells this place in the conversation from others."""
+        return *self.home, self.place
 
 
 _made: WeakKeyDictionary[Any, OrderedDict[Home, dict[Seat, Any]]] = WeakKeyDictionary()
