@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MAY_BE_0 = {"chain_grown_kb", "peak_mb", "unwanted_modules"}
-"""What good figures may be none of."""
+"""Of what there may be none."""
+MAY_BE_LESS = {"basemodel_ms", "model_ms", "names_ms", "pydantic_ms"}
+"""What lies above another figure: in a single round that other one may be the larger, by chance."""
 
 
 def tried(*words: str) -> list[dict[str, Any]]:
@@ -25,7 +29,7 @@ def tried(*words: str) -> list[dict[str, Any]]:
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -38,14 +42,14 @@ def problems(found: Sequence[dict[str, Any]]) -> list[str]:
             told.append(f"{one['script']} failed:\n{one['errors']}")
             continue
         figures = json.loads(one["last"])
-        told += [
-            f"{one['script']}: {name} is {figures.get(name)}"
-            for name in one["promised"]
-            if not (figures.get(name, -1) > 0 or (name in MAY_BE_0 and figures.get(name) == 0))
-        ]
+        for name in one["promised"]:
+            figure = figures.get(name)
+            if figure is None or (figure <= 0 and name not in MAY_BE_LESS and not (figure == 0 and name in MAY_BE_0)):
+                told.append(f"{one['script']}: {name} is {figure}")
     return told
 
 
+@pytest.mark.timeout(300)
 def test_each_script_prints_the_figures_that_its_rows_show() -> None:
     found = tried()
 
@@ -58,6 +62,7 @@ def test_each_script_prints_the_figures_that_its_rows_show() -> None:
     }
 
 
+@pytest.mark.timeout(300)
 def test_those_on_postgresql_do_too(postgres_server: str) -> None:
     found = tried(postgres_server)
 
