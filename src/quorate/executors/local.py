@@ -114,15 +114,19 @@ class LocalCommandLineCodeExecutor:
 
     @asynccontextmanager
     async def _folder(self) -> AsyncGenerator[Path]:
-        folder = self.work_dir or self._own
-        if folder is not None:
-            yield folder
+        if self.folder is not None:
+            yield self.folder
             return
         made = Path(await in_thread(lambda: tempfile.mkdtemp(prefix="quorate-code-")))
         try:
             yield made
         finally:
             await in_thread(lambda: shutil.rmtree(made, ignore_errors=True))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where code works; None where each call gets a folder of its own."""
+        return self.work_dir or self._own
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -150,7 +154,7 @@ class LocalCommandLineCodeExecutor:
             known = ", ".join(sorted(SUFFIXES))
             return NO_LANGUAGE, f"There is nothing to run {block.language!r} with. There is for: {known}.\n"
         try:
-            file = _file_of(block, folder, suffix)
+            file = file_of(block, folder, suffix)
         except ConfigError as error:
             return NO_LANGUAGE, f"{error}\n"
         await in_thread(lambda: _write(file, block.code))
@@ -246,7 +250,12 @@ def _shell(language: str) -> str:
     return "bash" if language.lower() == "bash" and shutil.which("bash") else "sh"
 
 
-def _file_of(block: CodeBlock, folder: Path, suffix: str) -> Path:
+def is_named(block: CodeBlock) -> bool:
+    """Whether a block says in which file it is kept."""
+    return _NAMED.match(block.code) is not None
+
+
+def file_of(block: CodeBlock, folder: Path, suffix: str) -> Path:
     """Return where a block is kept: in its folder, whatever it says.
 
     Raises:
@@ -267,4 +276,4 @@ def _write(file: Path, code: str) -> None:
     file.write_text(code, encoding="utf-8", errors="replace")
 
 
-__all__ = ["LocalCommandLineCodeExecutor"]
+__all__ = ["LocalCommandLineCodeExecutor", "file_of", "is_named"]

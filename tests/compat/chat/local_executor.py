@@ -73,6 +73,38 @@ async def functions(folder: str) -> None:
     await executor.stop()
 
 
+def where(file: Path, folder: Path) -> tuple[bool, str, bool]:
+    return file.parent == folder.resolve(), file.suffix, file.exists()
+
+
+def left(folder: str) -> list[str]:
+    return sorted(path.suffix for path in Path(folder).iterdir())
+
+
+async def files() -> None:
+    print("## files")
+    for cleanup in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            executor = LocalCommandLineCodeExecutor(work_dir=folder, cleanup_temp_files=cleanup)
+            await executor.start()
+            print(executor.work_dir == Path(folder))
+            for blocks in (
+                [py("print(1)")],
+                [py("print(2)"), sh("echo 3")],
+                [py("1 / 0"), sh("echo never")],
+                [py("# filename: ../elsewhere.py\nprint(4)")],
+                [CodeBlock(code="x", language="cobol")],
+                [],
+            ):
+                result = await executor.execute_code_blocks(blocks, CancellationToken())
+                print(result.exit_code, result.code_file and where(Path(result.code_file), Path(folder)))
+            print(left(folder))
+            if not cleanup:
+                named = await executor.execute_code_blocks([py("# filename: my.py\nprint(5)")], CancellationToken())
+                print(Path(named.code_file).name, (Path(folder) / "my.py").read_text())
+            await executor.stop()
+
+
 async def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
@@ -116,6 +148,7 @@ async def main() -> None:
         await venv.stop()
 
         await functions(folder)
+    await files()
 
     async def own() -> None:
         alone = LocalCommandLineCodeExecutor(functions_module="mine", cleanup_temp_files=False)

@@ -72,6 +72,9 @@ class MessageFilterAgent(BaseChatAgent, Component[MessageFilterAgentConfig]):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         return await self._wrapped_agent.on_messages(self._apply_filter(messages), cancellation_token)
 
+    def view_answers_otherwise(self) -> bool:
+        return super().view_answers_otherwise() or self._wrapped_agent.view_answers_otherwise()
+
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[Any, None]:

@@ -116,7 +116,10 @@ class SocietyOfMindAgent(BaseChatAgent, Component[SocietyOfMindAgentConfig]):
         answer = await self._answer(said, cancellation_token) if said else None
         text = TextMessage(source=self.name, content="No response.") if answer is None else answer
         await self._team.reset()
-        yield Response(chat_message=text)
+        yield Response(chat_message=text, inner_messages=[])
+
+    def view_answers_otherwise(self) -> bool:
+        return True  # what its team says is shown to who watches
 
     async def _answer(self, said: Sequence[Any], token: CancellationToken) -> TextMessage:
         client = self._model_client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -129,6 +129,9 @@ class Hearing:
         self.view_heard_of.clear()
 
 
+Answers = Callable[[Turn, Sequence[BaseChatMessage], CancellationToken], Coroutine[Any, Any, BaseChatMessage]]
+
+
 class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
     """A base for agents: `on_messages` is given what is new and returns the answer.
 
@@ -209,16 +212,19 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         output_task_messages: bool = True,
     ) -> TaskResult:
         found: TaskResult | None = None
-        stream = self.run_stream(
-            task=task, cancellation_token=cancellation_token, output_task_messages=output_task_messages
-        )
+        if self.view_answers_otherwise():
+            stream = self._work(task, cancellation_token, output_task_messages, at_once=True)
+        else:
+            stream = self.run_stream(
+                task=task, cancellation_token=cancellation_token, output_task_messages=output_task_messages
+            )
         async for item in stream:
             if isinstance(item, TaskResult):
                 found = item
         assert found is not None  # the last item is one
         return found
 
-    async def run_stream(
+    def run_stream(
         self,
         *,
         task: Task = None,
@@ -226,11 +232,28 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         output_task_messages: bool = True,
     ) -> AsyncGenerator[Any, None]:
         """Answer a task in a run of its own, or in the run around; yield what comes, the `TaskResult` last."""
+        return self._work(task, cancellation_token, output_task_messages)
+
+    def view_answers_otherwise(self) -> bool:
+        """Whether `on_messages`, which `run` asks, is somebody's own, and not what `on_messages_stream` calls."""
+        is_ours = str(getattr(self.on_messages, "__module__", "")).startswith("quorate.")
+        return not is_ours and type(self).on_messages_stream is not BaseChatAgent.on_messages_stream
+
+    async def _work(
+        self,
+        task: Task,
+        cancellation_token: CancellationToken | None,
+        output_task_messages: bool,
+        *,
+        at_once: bool = False,
+    ) -> AsyncGenerator[Any, None]:
+        """Work on a task; `at_once` by `on_messages`, else by `on_messages_stream`."""
         given = task_messages(task)
         silent = set[str]() if output_task_messages else {message.id for message in given}
         token = cancellation_token or CancellationToken()
         with trace_invoke_agent_span(agent_name=self.name, agent_description=self.description):
-            stream = self._run_alone(given, token) if current.get() is None else self._run_inside(given, token)
+            work = self._run_alone if current.get() is None else self._run_inside
+            stream = work(given, token, Alone(self, at_once=at_once))
             async with aclosing(stream):
                 async for item in stream:
                     if isinstance(item, TaskResult):
@@ -239,15 +262,18 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
                     elif item.id not in silent:
                         yield item
 
-    async def _run_inside(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
+    async def _run_inside(
+        self, given: list[BaseChatMessage], token: CancellationToken, alone: Alone
+    ) -> AsyncGenerator[Any, None]:
         """Answer as a part of the run around: in its journal, or of the step around, which is journaled as a whole."""
         told: list[Any] = list(given)
         for message in given:
             yield message
         scope = current.get()
-        stream = (
-            self.on_messages_stream(given, token) if scope is None or scope.leaf else self._as_part(scope, given, token)
-        )
+        if scope is not None and not scope.leaf:
+            stream = self._as_part(scope, given, token, alone)
+        else:
+            stream = self._at_once(given, token) if alone.at_once else self.on_messages_stream(given, token)
         async with aclosing(stream) as items:
             async for item in items:
                 last = item.chat_message if isinstance(item, Response) else item
@@ -260,21 +286,26 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
                 raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
         yield TaskResult(messages=told)
 
+    def _at_once(self, new: Sequence[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
+        return BaseChatAgent.on_messages_stream(self, new, token)
+
     async def _as_part(
-        self, scope: Scope, given: list[BaseChatMessage], token: CancellationToken
+        self, scope: Scope, given: list[BaseChatMessage], token: CancellationToken, alone: Alone
     ) -> AsyncGenerator[Any, None]:
         held: Any = None
         with Using(token):
-            async with aclosing(talking(scope, Alone(self).cast(), given, remember=True)) as items:
+            async with aclosing(talking(scope, alone.cast(), given, remember=True)) as items:
                 async for item in items:
                     if held is not None:
                         yield held if not isinstance(item, Inside) else Response(chat_message=held)
                     held = item
 
-    async def _run_alone(self, given: list[BaseChatMessage], token: CancellationToken) -> AsyncGenerator[Any, None]:
+    async def _run_alone(
+        self, given: list[BaseChatMessage], token: CancellationToken, alone: Alone
+    ) -> AsyncGenerator[Any, None]:
         """Answer in a run of its own, a turn long, within the limits of the profile."""
         with Using(token):
-            async with Alone(self).start(given or quorate_messages.GO_ON) as run:
+            async with alone.start(given or quorate_messages.GO_ON) as run:
                 forget = token.add_callback(run.cancel)
                 try:
                     async with aclosing(run.events()) as items:
@@ -290,8 +321,15 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
 
     # -- in teams -----------------------------------------------------------------------------------------------------
 
-    async def speak(self, turn: Turn) -> BaseChatMessage:
+    def speak(self, turn: Turn) -> Coroutine[Any, Any, BaseChatMessage]:
         """Answer what others have said since it spoke last; in another process it first takes up what it knew."""
+        return self._spoken(turn, self.view_answer)
+
+    def view_speak_at_once(self, turn: Turn) -> Coroutine[Any, Any, BaseChatMessage]:
+        """Do so by `on_messages`."""
+        return self._spoken(turn, lambda turn, new, token: self._taken(turn, self._at_once(new, token)))
+
+    async def _spoken(self, turn: Turn, answers: Answers) -> BaseChatMessage:
         facts: list[Fact] = turn.memory
         place, heard = place_of(turn.run, turn.scope.path), self.view_heard_of
         if turn.took_up or place not in heard:
@@ -301,7 +339,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
         try:
-            answer = await self.view_answer(turn, new, token_of_run.get() or CancellationToken())
+            answer = await answers(turn, new, token_of_run.get() or CancellationToken())
         finally:
             turn_here.reset(here)
         self.view_has_heard(place, len(facts))
@@ -350,15 +388,26 @@ async def response_of(stream: AsyncGenerator[Any, None]) -> Response:
     raise AssertionError("The last item of the stream is a Response.")
 
 
-class Alone(Runnable):
-    """One agent of the view, for one turn."""
+class AtOnce:
+    """An agent of the view that speaks by its `on_messages`; all else is the agent's."""
 
     def __init__(self, agent: BaseChatAgent) -> None:
-        self._agent = agent
+        self._agent, self.speak = agent, agent.view_speak_at_once
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._agent, name)
+
+
+class Alone(Runnable):
+    """One agent of the view, for one turn; `at_once` by its `on_messages`."""
+
+    def __init__(self, agent: BaseChatAgent, *, at_once: bool = False) -> None:
+        self._agent, self.at_once = agent, at_once
 
     def cast(self) -> Cast:
+        speaker: Any = AtOnce(self._agent) if self.at_once else self._agent
         return Cast(
-            self._agent.name, (self._agent,), RoundRobin(), profile.Ending(None, 1), profile.LIMITS, None,
+            self._agent.name, (speaker,), RoundRobin(), profile.Ending(None, 1), profile.LIMITS, None,
             profile.PATIENCE,
         )  # fmt: skip
 

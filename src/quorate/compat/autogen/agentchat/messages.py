@@ -94,8 +94,12 @@ def user_message(text: str, source: str) -> UserMessage:
     return _user({"content": text, "source": source})
 
 
-def to_model_message(self: BaseChatMessage) -> UserMessage:
-    """Return a chat message as AutoGen's model clients take it; `message.to_model_message()` calls it."""
+def to_model_message(message: BaseChatMessage) -> UserMessage:
+    """Return a chat message as AutoGen's model clients take it, as its class says."""
+    return cast("Any", message).to_model_message()
+
+
+def _to_model_message(self: BaseChatMessage) -> UserMessage:
     text = model_text(self)
     if text is not None:
         return user_message(text, self.source)
@@ -108,7 +112,7 @@ def to_model_message(self: BaseChatMessage) -> UserMessage:
     return UserMessage(content=content, source=self.source)
 
 
-BaseChatMessage.to_model_message = to_model_message  # pyright: ignore[reportAttributeAccessIssue]: only with the view has a message a form for AutoGen's clients
+BaseChatMessage.to_model_message = _to_model_message  # pyright: ignore[reportAttributeAccessIssue]: only with the view has a message a form for AutoGen's clients
 
 
 class StructuredMessageConfig(BaseModel):

@@ -17,9 +17,10 @@ from quorate.compat.autogen.code import Function, module_of, packages_of, stub_o
 from quorate.compat.autogen.components import Component
 from quorate.compat.autogen.core.code_executor import CodeBlock, CodeExecutor, CodeResult
 from quorate.core.cancellation import CancellationToken
-from quorate.errors import ConfigError
-from quorate.executors.local import SUFFIXES, TIMED_OUT
+from quorate.errors import ConfigError, WrongState
+from quorate.executors.local import NO_LANGUAGE, SUFFIXES, TIMED_OUT, file_of, is_named
 from quorate.executors.local import LocalCommandLineCodeExecutor as QuorateExecutor
+from quorate.tools.threads import in_thread
 
 __all__ = ["CommandLineCodeResult", "LocalCommandLineCodeExecutor"]
 
@@ -51,7 +52,7 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
         functions: Functions that code may import from the module `functions_module`; its source is written into the
             working folder before the first code runs. Packages that they need have to be installed.
         functions_module: The name of that module.
-        cleanup_temp_files: Kept with the configuration; blocks lie in the working folder.
+        cleanup_temp_files: Whether the files of blocks that do not name them are removed after they have run.
         virtual_env_context: Of `venv.EnvBuilder`: its Python runs the code.
 
     Raises:
@@ -101,6 +102,18 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
     def timeout(self) -> int:
         """Seconds that a block may take."""
         return self._timeout
+
+    @property
+    def work_dir(self) -> Path:
+        """Where code works.
+
+        Raises:
+            WrongState: It has no folder yet.
+        """
+        folder = self._executor.folder
+        if folder is None:
+            raise WrongState("This executor has no folder yet: give it a work_dir, or start() it.")
+        return folder
 
     @property
     def functions_module(self) -> str:
@@ -154,11 +167,25 @@ class LocalCommandLineCodeExecutor(CodeExecutor, Component[LocalCommandLineCodeE
         except asyncio.CancelledError:
             if not token.is_cancelled():
                 raise
-            return CommandLineCodeResult(exit_code=CANCELLED, output="\nCancelled")
+            return CommandLineCodeResult(CANCELLED, "\nCancelled", await in_thread(lambda: self._file_of(blocks)))
+        if result.exit_code == NO_LANGUAGE:  # languages are known here, so it is a file elsewhere
+            return CommandLineCodeResult(exit_code=1, output="Filename is not in the workspace")
         output = None
         if result.exit_code == TIMED_OUT:
             output = f"{result.output.rpartition('[stopped')[0].rstrip()}\nTimeout"
-        return CommandLineCodeResult(result.exit_code, result.output if output is None else output)
+        file = await in_thread(lambda: self._file_of(blocks))
+        return CommandLineCodeResult(result.exit_code, result.output if output is None else output, file)
+
+    def _file_of(self, blocks: Sequence[CodeBlock]) -> str | None:
+        """Return where the first block was kept, and remove what is not to be kept."""
+        folder = self._executor.folder
+        if folder is None:
+            return None
+        files = [file_of(block, folder, SUFFIXES[block.language.lower()]) for block in blocks]
+        for block, file in zip(blocks, files, strict=True):
+            if self._cleanup and not is_named(block):
+                file.unlink(missing_ok=True)
+        return str(files[0]) if files else None
 
     async def start(self) -> None:
         await self._executor.start()

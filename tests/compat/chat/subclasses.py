@@ -1,0 +1,180 @@
+"""Agents and messages of a program's own: which method of an agent is asked when, and what models read of a message."""
+
+import asyncio
+from typing import Literal
+
+from autogen_agentchat.agents import (
+    AssistantAgent,
+    BaseChatAgent,
+    MessageFilterAgent,
+    MessageFilterConfig,
+    PerSourceFilter,
+    SocietyOfMindAgent,
+)
+from autogen_agentchat.base import Response
+from autogen_agentchat.messages import BaseChatMessage, MessageFactory, TextMessage, ThoughtEvent
+from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat
+from autogen_agentchat.tools import AgentTool
+from autogen_core import CancellationToken
+from autogen_core.models import UserMessage
+from scenes import Echo, asked, calls, model, numbers, stream, tell
+
+
+class Both(BaseChatAgent):
+    """Answers in two ways, which tell another story on the way."""
+
+    @property
+    def produced_message_types(self):
+        return [TextMessage]
+
+    async def on_messages(self, messages, cancellation_token):
+        heard = [m.to_text() for m in messages]
+        thought = ThoughtEvent(content="all at once", source=self.name)
+        return Response(chat_message=TextMessage(content=f"whole {heard}", source=self.name), inner_messages=[thought])
+
+    async def on_messages_stream(self, messages, cancellation_token):
+        for word in ("bit", "by", "bit"):
+            yield TextMessage(content=word, source=self.name)
+        yield Response(chat_message=TextMessage(content=f"pieces {len(messages)}", source=self.name))
+
+    async def on_reset(self, cancellation_token):
+        """Remember nothing."""
+
+
+class Careful(AssistantAgent):
+    """Checks what its model says, where it is asked for the whole."""
+
+    async def on_messages(self, messages, cancellation_token):
+        response = await super().on_messages(messages, cancellation_token)
+        response.chat_message.content += " (checked)"
+        return response
+
+
+class Asks(Echo):
+    """Asks another agent in its turn."""
+
+    def __init__(self, name, other):
+        super().__init__(name)
+        self.other = other
+
+    async def on_messages(self, messages, cancellation_token):
+        result = await self.other.run(task="well?", cancellation_token=cancellation_token)
+        said = " / ".join(m.to_text() for m in result.messages)
+        return Response(chat_message=TextMessage(content=said, source=self.name))
+
+
+async def result(agent, **options) -> None:
+    found = await agent.run(**options)
+    print("run", [(m.source, type(m).__name__, m.to_text()) for m in found.messages], found.stop_reason)
+
+
+async def agents() -> None:
+    print("## who is asked")
+    agent = Both("both", "Does both.")
+    await result(agent, task="t")
+    await result(agent, task="t", output_task_messages=False)
+    await result(agent, task=[TextMessage(content="a", source="u"), TextMessage(content="b", source="v")])
+    await stream(agent, "t")
+    team = RoundRobinGroupChat([agent, Asks("asks", Both("other", "Answers."))], max_turns=2)
+    await result(team, task="t")
+    await stream(team, "t")
+    only = MessageFilterConfig(per_source=[PerSourceFilter(source="user")])
+    filtered = MessageFilterAgent("both", agent, only)
+    await result(filtered, task="t")
+    await stream(filtered, "t")
+    careful = Careful("careful", model("one", "two", "three", "four"), description="d", system_message=None)
+    await result(careful, task="t")
+    await stream(careful, "t")
+    await result(RoundRobinGroupChat([careful], max_turns=1), task="t")
+    agent.on_messages = careful.on_messages
+    await result(agent, task="t")
+    print("# as a tool")
+    made = AgentTool(Both("both", "Does both."))
+    print(made.return_value_as_string(await made.run_json({"task": "t"}, CancellationToken())))
+    caller = AssistantAgent("caller", model(calls(("both", '{"task": "t"}'))), tools=[made], system_message=None)
+    await stream(caller, "go")
+
+
+def society(*said: str) -> SocietyOfMindAgent:
+    members = [Echo("ann"), Echo("bob")]
+    return SocietyOfMindAgent(
+        "som", RoundRobinGroupChat(members, max_turns=2), model(*said), instruction="i", response_prompt="r"
+    )
+
+
+async def societies() -> None:
+    print("## a society by itself")
+    som = society("first", "second")
+    await result(som, task="t")
+    await result(som, task="u")
+    await stream(society("first"), "t")
+    response = await society("first").on_messages([TextMessage(content="t", source="user")], CancellationToken())
+    print(response.chat_message.to_text(), response.inner_messages)
+    await result(RoundRobinGroupChat([society("first")], max_turns=1), task="t")
+
+
+class Vote(BaseChatMessage):
+    """A message that models read in another way than people."""
+
+    votes: int
+    type: Literal["Vote"] = "Vote"
+
+    def to_text(self) -> str:
+        return f"{self.votes} votes"
+
+    def to_model_text(self) -> str:
+        return f"votes: {self.votes}"
+
+    def to_model_message(self) -> UserMessage:
+        return UserMessage(content=f"[{self.votes}]", source=self.source)
+
+
+class Loud(TextMessage):
+    """A text that models read in capitals."""
+
+    type: Literal["Loud"] = "Loud"
+
+    def to_model_message(self) -> UserMessage:
+        return UserMessage(content=self.content.upper(), source=self.source)
+
+
+class Voter(Echo):
+    """Votes."""
+
+    @property
+    def produced_message_types(self):
+        return [Vote]
+
+    async def on_messages(self, messages, cancellation_token):
+        self.times += 1
+        return Response(chat_message=Vote(votes=self.times, source=self.name))
+
+
+async def messages() -> None:
+    print("## messages of one's own, as models read them")
+    kinds = {"custom_message_types": [Vote, Loud]}
+    client, chooser = model("yes", "no"), model("ann", "voter", "ann")
+    ann = AssistantAgent("ann", client, description="d", system_message=None)
+    task = [Loud(content="go", source="user"), Vote(votes=7, source="user")]
+    await stream(RoundRobinGroupChat([Voter("voter"), ann], max_turns=4, **kinds), task)
+    asked(client)
+    client = model("well")
+    inner = RoundRobinGroupChat([Voter("voter")], max_turns=1, **kinds)
+    await stream(SocietyOfMindAgent("som", inner, client, instruction="i", response_prompt="r"), "t")
+    asked(client)
+    other = AssistantAgent("ann", model("a", "b"), description="d", system_message=None)
+    selector = SelectorGroupChat([other, Voter("voter")], chooser, selector_prompt="{history}", max_turns=3, **kinds)
+    await stream(selector, task)
+    asked(chooser)
+    factory = MessageFactory()
+    factory.register(Vote)
+    tell(factory.create(Vote(votes=3, source="u").dump()).dump())
+
+
+async def main() -> None:
+    for part in (agents, societies, messages):
+        numbers.clear()
+        await part()
+
+
+asyncio.run(main())
