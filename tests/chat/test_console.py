@@ -104,6 +104,12 @@ async def test_plain_output_is_a_line_for_each_thing_that_is_certain(capsys: Any
     assert re.fullmatch(rf"2 turns · \d+ tokens · \$0 · \d\.\d s · run {result.run_id}", lines[7])
 
 
+async def test_empty_message_is_no_word_that_somebody_passes_on(capsys: Any) -> None:
+    await Console(pair([""], ["Yes."]).run_stream(task="Go."))
+
+    assert "passes this on" not in capsys.readouterr().out
+
+
 async def test_tool_errors_unknown_tools_and_several_calls_are_told(capsys: Any) -> None:
     calls = [
         ToolCall("c1", "stats", '{"column": "z"}'),

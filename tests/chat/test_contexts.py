@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from quorate import AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, open_store, replay, tool
+from quorate import (
+    AssistantAgent,
+    MaxMessageTermination,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+    SocietyOfMindAgent,
+    open_store,
+    replay,
+    tool,
+)
 from quorate.chat.past.audit import Rebuilding
 from quorate.errors import ConfigError, Divergence
 from quorate.models import Blocks, Reply, Said, ToolCall
@@ -17,6 +26,7 @@ from quorate.models.context import (
     TokenLimitedChatCompletionContext,
     UnboundedChatCompletionContext,
 )
+from quorate.models.views import Chain, Summarized
 from quorate.testing import FakeClock, ScriptedModel
 
 CONTEXTS = [
@@ -132,3 +142,41 @@ async def test_any_object_with_a_view_is_a_context() -> None:
 def test_what_is_no_context_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"a: 10 is no model context: it has no view\(blocks\)"):
         AssistantAgent("a", "embedded", model_context=10)  # type: ignore[arg-type]
+
+
+class Shows:
+    def __init__(self, found: Any) -> None:
+        self.view = found
+
+
+async def later(blocks: Blocks) -> Blocks:
+    return blocks
+
+
+@pytest.mark.parametrize("view", [lambda blocks: None, lambda blocks: [1], later])
+async def test_view_that_returns_no_blocks_is_named(view: Any) -> None:
+    with pytest.raises(ConfigError, match="it must be a plain function that returns Blocks"):
+        await AssistantAgent("a", ScriptedModel(["Yes."]), model_context=Shows(view)).run(task="Go.")
+
+
+async def test_view_may_return_a_list_of_blocks() -> None:
+    model = ScriptedModel(["Yes.", "No."])
+    agent = AssistantAgent("a", model, model_context=Shows(lambda blocks: list(blocks)[-1:]))
+
+    for task in ("First?", "Second?"):
+        await agent.run(task=task)
+
+    assert [texts(r.blocks) for r in model.requests] == [["First?"], ["Second?"]]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda c: SelectorGroupChat([AssistantAgent(n, "embedded") for n in "ab"], "embedded", model_context=c),
+        lambda c: SocietyOfMindAgent("s", AssistantAgent("a", "embedded"), "embedded", model_context=c),
+        lambda c: AssistantAgent("a", "embedded", model_context=Chain([c])),
+    ],
+)
+def test_summing_up_is_refused_where_nobody_would_do_it(make: Any) -> None:
+    with pytest.raises(ConfigError, match="Summarized does nothing here"):
+        make(Summarized(100))

@@ -88,6 +88,16 @@ def test_models_read_a_text_of_an_own_class_as_that_says() -> None:
     assert TextMessage(content="Hi.", source="a").to_block("agent", "1:x").text == "Hi."
 
 
+def test_type_without_words_of_its_own_is_told_as_its_fields() -> None:
+    class Bill(BaseChatMessage):
+        cents: int
+        to: str
+
+    bill = Bill(source="clerk", cents=5, to="Ann")
+
+    assert bill.to_text() == bill.to_model_text() == '{"cents":5,"to":"Ann"}'
+
+
 def test_id_made_outside_of_runs_is_a_random_uuid() -> None:
     made = {messages.new_id() for _ in range(50)}
 

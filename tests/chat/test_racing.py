@@ -279,7 +279,9 @@ async def test_loser_whose_effect_is_unknown_keeps_the_turn_open_until_a_person_
     first = await race(payer(paying), Runner("fast", 4)).run(task="Go.", conversation=talk)
     assert first.outcome is not None
     assert first.outcome.kind == "waiting"
-    assert won(await talk.entries()) == [("fast",)]
+    entries = await talk.entries()
+    assert won(entries) == [("fast",)]
+    assert not any(e.kind == "turn" for e in entries)
     await talk.store.post("talk", Note(first.outcome.questions[0], "answer", {"happened": True, "result": "paid"}))
     slow = Runner("fast", 99)
 
@@ -327,6 +329,23 @@ async def test_loser_hears_again_what_it_had_no_word_on() -> None:
 
     await race(Listening("slow", 99), Runner("fast", 1), rounds=2).run(task="Go.")
 
+    assert heard == [["Go."], ["Go.", "fast after 1", "heard user, fast"]]
+
+
+async def test_loser_that_speaks_although_it_is_cancelled_leaves_no_word_and_hears_it_all_again() -> None:
+    heard: list[list[str]] = []
+
+    class Stubborn(Runner):
+        async def speak(self, turn: Turn) -> TextMessage:
+            heard.append([m.to_text() for m in turn.new])
+            try:
+                return await super().speak(turn)
+            except asyncio.CancelledError:
+                return TextMessage(content="All the same.", source=self.name)
+
+    result = await race(Stubborn("slow", 99), Runner("fast", 1), rounds=2).run(task="Go.")
+
+    assert "All the same." not in [m.to_text() for m in result.messages]
     assert heard == [["Go."], ["Go.", "fast after 1", "heard user, fast"]]
 
 

@@ -116,6 +116,10 @@ def test_a_summary_makes_a_conversation_shorter_and_comes_to_an_end(
         lambda: Summarized(0),
         lambda: Summarized(9, keep_last=0),
         lambda: Summarized(9, head_size=-1),
+        lambda: Chain([Summarized(9)]),
+        lambda: Chain([BufferedChatCompletionContext]),
+        lambda: Pinned(Summarized(9)),
+        lambda: Pinned(5),
     ],
 )
 def test_what_cannot_be_is_refused(make: Any) -> None:

@@ -142,7 +142,7 @@ class View(ABC):
         self.held = False
         self.words: dict[str, _Words] = {}
         self.calls: dict[tuple[str, str], tuple[FunctionCall, Line]] = {}
-        self._inner: dict[str, str] = {}  # what was said last in each team inside, by the names on the way
+        self._inner: dict[str, str | None] = {}  # what was said last in each team inside, by the names on the way
 
     @abstractmethod
     def put(self, source: str, lines: Sequence[Line]) -> None:
@@ -187,7 +187,7 @@ class View(ABC):
     def see(self, item: BaseMessage) -> None:
         """Take in the next message, event or chunk; what comes from inside a team has the names on the way to it."""
         if "within" in item.metadata:
-            self._inner[item.metadata["within"]] = item.to_text() if isinstance(item, BaseChatMessage) else ""
+            self._inner[item.metadata["within"]] = item.to_text() if isinstance(item, BaseChatMessage) else None
             item = _placed(item)
         if isinstance(item, ModelClientStreamingChunkEvent):
             id = item.full_message_id or item.source
@@ -219,7 +219,7 @@ class View(ABC):
     def _message(self, item: BaseChatMessage) -> list[Line]:
         text = item.to_text()
         lines = shown.paragraphs(text)
-        if self._inner.pop(item.source, "") == text:  # it was shown right above
+        if self._inner.pop(item.source, None) == text:  # it was shown right above
             lines = [[("passes this on", "dim")]]
         return [*lines[:-1], lines[-1] + self._note(item)]
 

@@ -16,7 +16,7 @@ from quorate.chat.facts import Choice, Fact, Thread
 from quorate.chat.ledgers import Progress, filled_in
 from quorate.chat.objects.seats import all_seated
 from quorate.chat.team import Team
-from quorate.chat.turns import Speak, Stop
+from quorate.chat.turns import Most, Speak, Stop
 from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
@@ -100,6 +100,15 @@ class MagenticOne:
         self.model_client, self.roles = client, roles
         self.max_turns, self.max_stalls, self.final_answer_prompt = max_turns, max_stalls, final_answer_prompt
         self.team = "\n".join(f"{name}: {' '.join(about.split())}" for name, about in roles.items())
+
+    @property
+    def most(self) -> Most | None:
+        """The most that a run of it takes; without a bound on its rounds only the limits say it."""
+        if self.max_turns is None:
+            return None
+        plans, answer = 1 + self.max_turns // self.max_stalls, 1
+        asked = plans * (2 + ATTEMPTS) + self.max_turns * ATTEMPTS + answer
+        return Most(self.max_turns, self.max_turns, asked)
 
     def begin(self) -> State:
         return State(Blocks())

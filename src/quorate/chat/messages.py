@@ -138,8 +138,10 @@ class BaseMessage(BaseModel):
         return field is not None and (field.is_required() or field.default == cls.__name__)
 
     def to_text(self) -> str:
-        """Return the content as a person reads it."""
-        return str(getattr(self, "content", ""))
+        """Return the content as a person reads it; of a type of somebody's own that has none, its fields as JSON."""
+        if "content" in type(self).model_fields:
+            return str(getattr(self, "content", ""))
+        return self.model_dump_json(exclude={*BaseMessage.model_fields, "type"})
 
     @property
     def text(self) -> str:

@@ -25,7 +25,7 @@ from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta
-from quorate.models.context import ModelContext
+from quorate.models.context import ModelContext, check_context, viewed
 from quorate.runs.outcome import Limits
 from quorate.runs.scope import current
 from quorate.runs.steps import step
@@ -195,8 +195,7 @@ class ByModel:
     ) -> None:
         registry.check_client(client)
         check_count("max_selector_attempts", attempts)
-        if model_context is not None and not callable(getattr(model_context, "view", None)):
-            raise ConfigError(f"{model_context!r} is no model context: it has no view(blocks).")
+        check_context(model_context)
         self.model_client, self.prompt, self.attempts = client, prompt, attempts
         self.streams, self.model_context = streams, model_context
 
@@ -243,7 +242,7 @@ class ByModel:
         if said is None or self.model_context is None:
             history = "\n".join(f"{m.source}: {m.to_model_text()}" for m in thread[-RECENT:])
         else:
-            shown = [block for block in self.model_context.view(said) if isinstance(block, Said)]
+            shown = [block for block in viewed(self.model_context, said) if isinstance(block, Said)]
             history = "\n".join(f"{b.source}: {b.text}" if b.source else b.text for b in shown)
         listed = "\n".join(f"{name}: {' '.join(roles.get(name, '').split())}" for name in candidates)
         return (

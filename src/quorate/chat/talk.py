@@ -145,6 +145,11 @@ def _inner_of(member: Any) -> list[Any]:
     return [inner for inner in found if callable(getattr(inner, "cast", None))]
 
 
+def inside(member: Any) -> list[Any]:
+    """Return the teams and agents that a member runs inside its speeches, as far as it says so."""
+    return [inner for inner in _inner_of(member) if inner is not member or inner.cast().members != (member,)]
+
+
 class Member(Struct, eq=False):
     """A member in one conversation: what it remembers of it, and how far it has seen."""
 

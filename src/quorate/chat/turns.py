@@ -46,10 +46,14 @@ class Most(Struct, frozen=True):
     Args:
         turns: Its turns.
         answers: Its answers; one that has to be of a form counts twice, since it may be asked for again.
+        asked: What the policy itself asks a model.
+        least: The fewest turns in which it can come to its end.
     """
 
     turns: int
     answers: int
+    asked: int = 0
+    least: int = 1
 
 
 class TurnPolicy(Protocol[S]):

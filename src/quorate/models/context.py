@@ -6,12 +6,13 @@ at blocks, and a reply with its tool calls and their results is one block: no cu
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from quorate.errors import ConfigError
-from quorate.models.blocks import IMAGE_TOKENS, Block, Blocks, Said
+from quorate.models.blocks import IMAGE_TOKENS, Block, Blocks, Reply, Said
 
 BYTES_PER_TOKEN, TOKENS_AROUND = 4, 4
 TOKENS_OF_IMAGE = 1_600
@@ -29,6 +30,50 @@ class ModelContext(Protocol):
         request is journaled, instead of a reference to each block.
         """
         ...
+
+
+def check_context(given: object, who: str = "", *, sums_up: bool = False) -> None:
+    """Make sure that a model context is one, where one was given.
+
+    Args:
+        given: What the user gave.
+        who: Whose it is, to begin the error with.
+        sums_up: Whether one that sums up works there: only an agent's own model can do that.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if given is None:
+        return
+    if isinstance(given, type):
+        raise ConfigError(f"{who}{given.__name__} is a class: make a model context of it.")
+    if not callable(getattr(given, "view", None)):
+        raise ConfigError(f"{who}{given!r} is no model context: it has no view(blocks).")
+    if not sums_up and callable(getattr(given, "due", None)):
+        raise ConfigError(
+            f"{who}{type(given).__name__} does nothing here: only as the model_context itself of an AssistantAgent it "
+            "sums up. Take one that leaves blocks out."
+        )
+
+
+def viewed(context: ModelContext, blocks: Blocks) -> Blocks:
+    """Return what a context shows of a conversation.
+
+    Raises:
+        ConfigError: Its view is something else than blocks.
+    """
+    found: object = context.view(blocks)
+    if type(found) is Blocks:
+        return found
+    if isinstance(found, list | tuple):
+        listed = cast("list[Block]", found)
+        if all(isinstance(block, Said | Reply) for block in listed):  # pyright: ignore[reportUnnecessaryIsInstance]: user code returned it
+            return Blocks(listed)
+    if inspect.iscoroutine(found):
+        found.close()
+    raise ConfigError(
+        f"{context!r}: view(blocks) returned {found!r}; it must be a plain function that returns Blocks(…)."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from quorate.models.client import CallDelta, Finish, Finished, ModelEvent, Model
 from quorate.models.prompt import CALL, REPLY, SAMPLING, Sampling, decides, to_wire
 
 ENVIRONMENT = "QUORATE_EMBEDDED_MODEL"
+CONTEXT_WINDOW = 8192
 JSON_BEGINS = frozenset('{["-0123456789tfn') | {""}
 
 
@@ -34,7 +35,7 @@ class EmbeddedModel:
     """
 
     def __init__(
-        self, path: str | Path | None = None, *, context_window: int = 8192, sampling: Sampling = SAMPLING
+        self, path: str | Path | None = None, *, context_window: int = CONTEXT_WINDOW, sampling: Sampling = SAMPLING
     ) -> None:
         chosen = str(path or os.environ.get(ENVIRONMENT) or weights.CHAT)
         small = chosen == weights.CHAT
@@ -74,7 +75,7 @@ class EmbeddedModel:
         return self._engine
 
 
-def info_for(path: str | Path | None, context_window: int) -> ModelInfo:
+def info_for(path: str | Path | None, context_window: int = CONTEXT_WINDOW) -> ModelInfo:
     """Return what is known about a model without opening it."""
     chosen = str(path or os.environ.get(ENVIRONMENT) or weights.CHAT)
     small = chosen == weights.CHAT

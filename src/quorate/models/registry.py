@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from quorate.errors import ConfigError
@@ -87,5 +88,9 @@ def info_of(spec: str) -> ModelInfo:
     """Return what a price can be looked up by, without opening the model."""
     if type(spec) is not str:
         return _kinds().about(spec)
-    provider, _ = check_model(spec)
-    return ModelInfo(name=spec, free=provider == "embedded")
+    provider, model = check_model(spec)
+    if provider == "embedded":
+        from quorate.models import embedded
+
+        return replace(embedded.info_for(model or None), name=spec)
+    return ModelInfo(name=spec)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks, Reply, Said
-from quorate.models.context import ModelContext, tokens_of
+from quorate.models.context import ModelContext, check_context, tokens_of, viewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,14 @@ class Pinned:
     context: ModelContext
     head_size: int = 1
 
+    def __post_init__(self) -> None:
+        check_context(self.context, "Pinned: ")
+
     def view(self, blocks: Blocks) -> Blocks:
         if len(blocks) <= self.head_size:
             return blocks
         rest = Blocks(blocks.since(self.head_size))
-        shown = self.context.view(rest)
+        shown = viewed(self.context, rest)
         return blocks if shown is rest else Blocks([*blocks[: self.head_size], *shown])
 
 
@@ -76,9 +79,13 @@ class Chain:
 
     contexts: Sequence[ModelContext]
 
+    def __post_init__(self) -> None:
+        for context in self.contexts:
+            check_context(context, "Chain: ")
+
     def view(self, blocks: Blocks) -> Blocks:
         for context in self.contexts:
-            blocks = context.view(blocks)
+            blocks = viewed(context, blocks)
         return blocks
 
 

@@ -1,25 +1,34 @@
 """A team is looked at before it runs: each rule finds its fault, and healthy teams have none."""
 
+import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from quorate import (
     Agent,
+    AgentTool,
     AssistantAgent,
+    Chat,
     Consensus,
     CostTermination,
     Debate,
     Delegate,
+    DiGraphBuilder,
     ExternalTermination,
     FunctionalTermination,
     FunctionCallTermination,
+    GraphFlow,
     HandoffTermination,
     IndependentVote,
     Limits,
+    MagenticOneGroupChat,
     MaxMessageTermination,
+    NestedChats,
     Price,
     ResultTermination,
     Review,
@@ -29,6 +38,7 @@ from quorate import (
     StopMessageTermination,
     Swarm,
     Team,
+    TeamTool,
     TextMentionTermination,
     TextMessage,
     TextMessageTermination,
@@ -41,7 +51,10 @@ from quorate.chat.checks.findings import Finding
 from quorate.chat.files.document import load_team
 from quorate.chat.talk import Cast
 from quorate.chat.turns import RoundRobin
+from quorate.errors import ConfigError, RunFailed
+from quorate.models import ModelRequest, ToolCall
 from quorate.models.context import BufferedChatCompletionContext
+from quorate.models.views import Summarized
 from quorate.testing import ScriptedModel
 
 
@@ -81,6 +94,15 @@ def robin(*members: Any, until: Any = ENDS, **options: Any) -> RoundRobinGroupCh
     return RoundRobinGroupChat(members or [agent("ann"), agent("ben")], termination_condition=until, **options)
 
 
+def chain(*members: Any, **options: Any) -> GraphFlow:
+    builder = DiGraphBuilder()
+    for member in members:
+        builder.add_node(member)
+    for one, other in itertools.pairwise(members):
+        builder.add_edge(one, other)
+    return GraphFlow(builder.get_participants(), builder.build(), **options)
+
+
 def swarm(*members: Any, until: Any = ENDS) -> Swarm:
     return Swarm(members, termination_condition=until)
 
@@ -103,6 +125,10 @@ HEALTHY: dict[str, Any] = {
     "external": lambda: robin(until=ExternalTermination()),
     "stop of a stranger": lambda: robin(Mute("a"), until=StopMessageTermination()),
     "all of two": lambda: robin(until=ENDS & TextMentionTermination("END")),
+    "chain": lambda: chain(agent("ann"), agent("ben"), agent("cy"), max_turns=3),
+    "planned": lambda: MagenticOneGroupChat([agent("ann"), agent("ben")], model()),
+    "a team inside that its limit ends": lambda: robin(robin(until=None, max_turns=2), agent("cy")),
+    "a team as a tool": lambda: robin(agent("cy", tools=[TeamTool(robin(until=None, max_turns=2), "in", "d")])),
     "priced": lambda: robin(agent("a", model=model(free=False)), until=ENDS),
 }
 
@@ -193,6 +219,52 @@ FAULTS: dict[str, tuple[Any, str, str, str]] = {
         lambda: robin(agent("ann", model=model(1000), system_message="x" * 8000)),
         "context-overflow", "error", "room for 1,000",
     ),
+    "a prompt that does not fit into a model by name": (
+        lambda: robin(agent("ann", model="embedded", system_message="x" * 90_000)),
+        "context-overflow", "error", "room for 8,192",
+    ),
+    "descriptions that do not fit into who selects": (
+        lambda: SelectorGroupChat(
+            [AssistantAgent("a", model(), description="x" * 8000), agent("b")], model(1000), termination_condition=ENDS
+        ),
+        "context-overflow", "error", "room for 1,000",
+    ),
+    "a handoff in a debate": (
+        lambda: Debate([agent("ann", handoffs=["ben"]), agent("ben")], agent("cy")),
+        "handoff-ignored", "warning", "decided by Debating",
+    ),
+    "a handoff in a graph": (
+        lambda: chain(agent("ann", handoffs=["ben"]), agent("ben")), "handoff-ignored", "warning", "decided by Graph",
+    ),
+    "a debate without a turn for the judge": (
+        lambda: Debate([agent("ann"), agent("ben")], agent("cy"), limits=Limits(turns=4)), "limit-first", "warning",
+        "takes at least 5 turns to come to its end; its limit is 4",
+    ),
+    "a chain that is longer than its turns": (
+        lambda: chain(agent("ann"), agent("ben"), agent("cy"), max_turns=2), "limit-first", "warning",
+        "takes at least 3 turns to come to its end; its limit is 2",
+    ),
+    "a review without a turn for the reviewer": (
+        lambda: Review(agent("ann"), [agent("ben")], limits=Limits(turns=1)), "limit-first", "warning",
+        "takes at least 2 turns",
+    ),
+    "a vote that may have to stop at the drafts": (
+        lambda: IndependentVote([agent("ann"), agent("ben")], limits=Limits(turns=1)), "limit-first", "note",
+        "may take 2 turns to come to its end; its limit is 1",
+    ),
+    "a fault in a team that is a tool": (
+        lambda: robin(agent("ann", tools=[TeamTool(robin(until=SourceMatchTermination(["zoe"])), "in", "d")])),
+        "no-exit", "error", "no member is named 'zoe'",
+    ),
+    "a fault in an agent that is a tool": (
+        lambda: robin(agent("ann", tools=[AgentTool(agent("ben", model=model(1000), system_message="x" * 8000))])),
+        "context-overflow", "error", "room for 1,000",
+    ),
+    "a fault in a chat inside": (
+        lambda: robin(NestedChats("cy", [Chat(agent("ann", model=model(1000), system_message="x" * 8000),
+                                             agent("ben"))])),
+        "context-overflow", "error", "room for 1,000",
+    ),
     "a talk that does not fit": (
         lambda: robin(agent("ann", model=model(8000)), until=None, max_turns=60),
         "context-overflow", "warning", "full at about message 26",
@@ -255,6 +327,66 @@ def test_patterns_end_by_themselves_and_say_when_at_the_latest(kind: str, turns:
 
     assert report.findings == ()
     assert (report.worst["turns"], report.worst["model_calls"]) == (turns, calls)
+
+
+WRONG = '{"wrong": 1}'
+
+
+class Form(BaseModel):
+    right: int
+
+
+def never_right(seen: list[str], **options: Any) -> ScriptedModel:
+    """Return a model that never gives an answer of the form that is asked for, and calls a tool where it may."""
+
+    def answer(request: ModelRequest) -> Any:
+        seen.append("asked")
+        if not request.tools:
+            return WRONG
+        argument = "task" if '"task"' in request.tools[0].parameters else "at"
+        return ToolCall(f"c{len(seen)}", "look", f'{{"{argument}": "{len(seen)}"}}')
+
+    return ScriptedModel(itertools.repeat(answer), **options)
+
+
+@pytest.mark.parametrize("kind", ["selector", "planner", "tools", "form", "summaries", "team as a tool", "task given"])
+async def test_worst_case_of_calls_holds_with_models_that_are_never_right(kind: str) -> None:
+    asked: list[str] = []
+    wrong = never_right(asked)
+    ann, ben = AssistantAgent("ann", wrong, description="Ann."), AssistantAgent("ben", wrong, description="Ben.")
+    two: Any = {"patience": None, "limits": Limits(turns=2)}
+    helper = RoundRobinGroupChat([ann, ben], **two)
+    made: dict[str, Any] = {
+        "selector": lambda: SelectorGroupChat([ann, ben, Mute("cy")], wrong, **two),
+        "planner": lambda: MagenticOneGroupChat([ann, ben], wrong, max_turns=4, max_stalls=1, patience=None),
+        "tools": lambda: RoundRobinGroupChat([AssistantAgent("ann", wrong, tools=[look])], **two),
+        "form": lambda: RoundRobinGroupChat([AssistantAgent("ann", wrong, output_content_type=Form)], max_turns=1),
+        "summaries": lambda: RoundRobinGroupChat(
+            [AssistantAgent("ann", wrong, tools=[look], model_context=Summarized(1, keep_last=1))], **two
+        ),
+        "team as a tool": lambda: RoundRobinGroupChat(
+            [AssistantAgent("ann", wrong, tools=[TeamTool(helper, "look", "Look.")])], **two
+        ),
+        "task given": lambda: RoundRobinGroupChat(
+            [AssistantAgent("ann", wrong, tools=[Delegate("ben", name="look")]), ben], **two
+        ),
+    }
+    team = made[kind]()
+    worst = team.check(task="Go.").worst["model_calls"]
+
+    with pytest.raises(RunFailed) if kind == "form" else contextlib.nullcontext():
+        await team.run(task="Go.")
+
+    assert asked
+    assert worst is not None
+    assert len(asked) <= worst
+
+
+def test_what_is_no_task_and_no_limits_is_refused() -> None:
+    with pytest.raises(ConfigError, match="task=5 must be a text"):
+        robin().check(task=5)
+    with pytest.raises(ConfigError, match="are no limits"):
+        robin().check(limits={"turns": 4})
 
 
 def test_limits_of_the_run_count_and_worst_comes_first() -> None:

@@ -21,6 +21,7 @@ from quorate.models import registry
 from quorate.models.blocks import Block, Blocks, Reply, Summary
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
+from quorate.models.context import ModelContext, check_context, viewed
 from quorate.runs.meter import check_agent
 from quorate.runs.outcome import Limits
 from quorate.runs.run import Run
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
     from quorate.chat.structured import Content, Output
     from quorate.memory.content import Memory
-    from quorate.models.context import ModelContext
     from quorate.tools import workbench as benches
     from quorate.tools.workbench import Workbench
 else:
@@ -130,7 +130,8 @@ class AssistantAgent(Runnable, Agent):
         self.reflect_on_tool_use = reflect_on_tool_use
         self.max_tool_iterations = max_tool_iterations
         self.max_tokens, self.temperature, self.seed = max_tokens, temperature, seed
-        self.model_context = _checked(name, model_context)
+        check_context(model_context, f"{name}: ", sums_up=True)
+        self.model_context = model_context
         self._compacting: Any = model_context if callable(getattr(model_context, "due", None)) else None
         self.output_content_type, self.output_content_type_format = output_content_type, output_content_type_format
         self._output = output_of(name, output_content_type, output_content_type_format)
@@ -196,7 +197,7 @@ class AssistantAgent(Runnable, Agent):
             if run.mail or run.recorded:
                 blocks = turn.hear(blocks)
             choice = "auto" if left else "none"
-            shown = blocks if context is None else context.view(blocks)
+            shown = blocks if context is None else viewed(context, blocks)
             request = ModelRequest(shown, system, specs, choice, schema, most, self.temperature, self.seed)
             step = scope.count + 1
             show = chunks(turn, step) if self.model_client_stream and turn.watched else None
@@ -276,14 +277,6 @@ def block_for(name: str, fact: Fact) -> Block | None:
     if fact.speaker == name:
         return fact.block
     return fact.said() if fact.message is not None else None
-
-
-def _checked(agent: str, context: ModelContext | None) -> ModelContext | None:
-    if isinstance(context, type):
-        raise ConfigError(f"{agent}: {context!r} is a class: make a model context of it.")
-    if context is not None and not callable(getattr(context, "view", None)):
-        raise ConfigError(f"{agent}: {context!r} is no model context: it has no view(blocks).")
-    return context
 
 
 def output_of(agent: str, content: Content | None, format: str | None) -> Output | None:

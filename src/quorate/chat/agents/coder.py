@@ -32,6 +32,7 @@ from quorate.models import registry
 from quorate.models.blocks import Blocks, Said, ToolCall
 from quorate.models.calls import ask
 from quorate.models.client import Answer, ModelClient, ModelRequest
+from quorate.models.context import ModelContext, check_context, viewed
 from quorate.runs.meter import check_agent
 from quorate.runs.outcome import Limits
 from quorate.runs.steps import Effect, step
@@ -42,7 +43,6 @@ from quorate.tools.tool import Approval, Tool
 if TYPE_CHECKING:
     from quorate.chat import messages
     from quorate.chat.messages import BaseChatMessage
-    from quorate.models.context import ModelContext
 else:
     messages = lazy("quorate.chat.messages")
 
@@ -148,6 +148,7 @@ class CodeExecutorAgent(Runnable, Agent):
         if sources is not None and (model_client is not None or isinstance(sources, str)):
             raise ConfigError(f"{name}: sources is a list of names, and only for an agent without a model_client.")
         self.limits, self.code_executor, self.model_client = limits, code_executor, model_client
+        check_context(model_context, f"{name}: ")
         self.model_context, self.model_client_stream = model_context, model_client_stream
         self.max_retries_on_error, self.system_message, self.max_tokens = (
             max_retries_on_error,
@@ -243,7 +244,7 @@ class CodeExecutorAgent(Runnable, Agent):
 
     async def _ask(self, turn: Turn, client: ModelClient, talk: Blocks, schema: str | None = None) -> Answer:
         most = client.info.max_output if self.max_tokens is None else min(self.max_tokens, client.info.max_output)
-        shown = talk if self.model_context is None else self.model_context.view(talk)
+        shown = talk if self.model_context is None else viewed(self.model_context, talk)
         request = ModelRequest(shown, self.system_message, output_schema=schema, max_tokens=most)
         n = turn.scope.count + 1
         show = chunks(turn, n) if self.model_client_stream and turn.watched and schema is None else None

@@ -14,10 +14,10 @@ from quorate.models import registry
 from quorate.models.blocks import Block, Blocks, Said
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelRequest
+from quorate.models.context import ModelContext, check_context, viewed
 
 if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
-    from quorate.models.context import ModelContext
 
 DEFAULT_INSTRUCTION = (
     "You and your colleagues were asked for something, and talked about it among yourselves. This is what was said:"
@@ -63,6 +63,7 @@ class SocietyOfMindAgent(Runnable, Agent):
             raise ConfigError(f"{name}: {team!r} cannot talk: give a team.")
         registry.check_client(model_client)
         self.team, self.model_client = team, model_client
+        check_context(model_context, f"{name}: ")
         self.instruction, self.response_prompt, self.model_context = instruction, response_prompt, model_context
         self._cast = Cast(name, (self,), Once())
 
@@ -84,7 +85,7 @@ class SocietyOfMindAgent(Runnable, Agent):
             client = await turn.run.resource(model, lambda: registry.open_model(model))
         blocks = Blocks(said)
         if self.model_context is not None:
-            blocks = self.model_context.view(blocks)
+            blocks = viewed(self.model_context, blocks)
         request = ModelRequest(
             blocks.plus(Said(self.response_prompt)), system=self.instruction, max_tokens=client.info.max_output
         )

@@ -15,18 +15,19 @@ from quorate.chat.delegate import Delegate
 from quorate.chat.handoff import Handoff
 from quorate.chat.live import Runnable, check_money
 from quorate.chat.selector import Selector
-from quorate.chat.talk import Cast
+from quorate.chat.talk import Cast, everyone, inside
 from quorate.chat.turns import Handoffs, RoundRobin
 from quorate.core.source import near
 from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.calls import prompt_bound
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import Limits, checked_limits
 from quorate.runs.prices import Price
 
 BYTES_PER_TOKEN = 4
 KEY = "missing-key"
+OURS = "quorate."
 USUAL_TOKENS = 300
 """How long a message usually is, for the estimate of when a context is full."""
 
@@ -51,12 +52,20 @@ def check(
         limits: Those of the run; they replace the team's own.
         prices: What models cost that the tables do not know.
     """
+    if not isinstance(task, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"task={task!r} must be a text.")
+    return _looked(team, task, None if limits is None else checked_limits(limits), prices, [team])
+
+
+def _looked(
+    team: Runnable, task: str, limits: Limits | None, prices: Mapping[str, Price] | None, seen: list[Any]
+) -> Report:
     cast = team.cast()
     given = limits.over(cast.limits) if limits else cast.limits
     allowed = given.complete()
     worst = _worst(cast, task, allowed, prices)
     about = _About(cast, task, given, allowed, worst, prices)
-    found = [*_found(about), *(inner for member in cast.members for inner in _inside(member, task, prices))]
+    found = [*_found(about), *(inner for member in cast.members for inner in _inside(member, about, seen))]
     return Report(cast.name, tuple(sorted(found, key=lambda one: ORDER[one.severity])), worst, allowed)
 
 
@@ -80,15 +89,20 @@ def _found(about: _About) -> Iterator[Finding]:
         yield from about.cast.turns.check(about.cast)
 
 
-def _inside(member: Any, task: str, prices: Mapping[str, Price] | None) -> Iterator[Finding]:
-    """Yield what is found in a team that is a member, or that a member has."""
-    inner = member if isinstance(member, Runnable) and len(member.cast().members) > 1 else getattr(member, "team", None)
-    if not isinstance(inner, Runnable) or inner.cast().members == (member,):
-        return
-    for one in check(inner, task=task, prices=prices).findings:
-        if one.rule == KEY:  # told of all together
+def _inside(member: Any, about: _About, seen: list[Any]) -> Iterator[Finding]:
+    """Yield what is found in teams and agents that a member runs: it is one, has one, or has one as a tool."""
+    for inner in inside(member):
+        if any(inner is other for other in seen):
             continue
-        yield Finding(one.rule, one.severity, f"{getattr(member, 'name', '')} / {one.where}", one.text, one.advice)
+        seen.append(inner)
+        own = inner is member or inner is getattr(member, "team", None)
+        where = member.name if own else f"{member.name} / {inner.cast().name}"
+        for one in _looked(inner, about.task, None, about.prices, seen).findings:
+            if one.rule == KEY:  # told of all together
+                continue
+            if one.rule == "no-exit" and one.severity == "note":  # its limit is told, and who is around goes on
+                continue
+            yield Finding(one.rule, one.severity, f"{where} / {one.where}", one.text, one.advice)
 
 
 # -- does it end, and does everybody get a turn -----------------------------------------------------------------------
@@ -188,7 +202,8 @@ def _handoffs(about: _About) -> Iterator[Finding]:
                     f"There are: {', '.join(others) or 'none'}.",
                     "Name another member; one of a team around this one is found too.",
                 )  # fmt: skip
-        if known and goes_on_forever(cast) and not isinstance(cast.turns, Handoffs):
+        ours = type(cast.turns).__module__.startswith(OURS)  # one of somebody else may look at handoffs
+        if known and len(cast.members) > 1 and ours and not isinstance(cast.turns, Handoffs):
             yield Finding(
                 "handoff-ignored", "warning", member.name,
                 f"It may hand over, but who speaks next is decided by {type(cast.turns).__name__}.",
@@ -231,7 +246,7 @@ def _worst(
     cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[str, Price] | None
 ) -> dict[str, float | None]:
     found: dict[str, float | None] = {name: r.high for name, r in bounds(cast, task, allowed, prices).items()}
-    uses = any(getattr(member, "offered", getattr(member, "tools", {})) for member in cast.members)
+    uses = any(getattr(member, "offered", getattr(member, "tools", {})) for member in everyone(cast))
     found["tool_calls"] = allowed["tool_calls"] if uses else 0
     return {name: found[name] for name in ("turns", "model_calls", "tool_calls", "tokens", "cost_usd")}
 
@@ -267,7 +282,16 @@ def _wrap_up(about: _About) -> Iterator[Finding]:
 
 
 def _limits(about: _About) -> Iterator[Finding]:
-    """Yield the limits that may end a run before its turns do."""
+    """Yield the limits that may end a run before its turns do, or before its policy is done."""
+    planned: Any = getattr(about.cast.turns, "most", None)
+    if planned is not None and about.allowed["turns"] < planned.turns:
+        never = about.allowed["turns"] < planned.least
+        takes = f"takes at least {planned.least}" if never else f"may take {planned.turns}"
+        yield Finding(
+            "limit-first", "warning" if never else "note", "limits",
+            f"It {takes} turns to come to its end; its limit is {about.allowed['turns']:,.0f}.",
+            "Allow more turns, or it ends at that limit, without a result.",
+        )  # fmt: skip
     turns = about.worst["turns"] or 0
     free = bounds(about.cast, about.task, {**about.allowed, "model_calls": math.inf}, about.prices)
     calls = free["model_calls"].high or 0
@@ -283,7 +307,8 @@ def _limits(about: _About) -> Iterator[Finding]:
 def _contexts(about: _About) -> Iterator[Finding]:
     most = most_messages(about.cast.condition)
     turns = min(about.worst["turns"] or 0, math.inf if most is None else most)
-    for member in about.cast.members:
+    policy: Any = about.cast.turns
+    for member in (*about.cast.members, policy):
         client = getattr(member, "model_client", None)
         window = None if client is None else info_of(member).context_window
         if window is None:
@@ -292,11 +317,12 @@ def _contexts(about: _About) -> Iterator[Finding]:
         first = prompt_bound(request) // BYTES_PER_TOKEN
         if first + min(request.max_tokens, USUAL_TOKENS) > window:
             yield Finding(
-                "context-overflow", "error", member.name,
+                "context-overflow", "error", getattr(member, "name", "selection and planning"),
                 f"Its first prompt has about {first:,} tokens, and its model has room for {window:,}.",
-                "Shorten system_message or tools, or take a model with a larger context.",
+                "Shorten what it is told (task, system_message, tools, descriptions), or take a model with a larger "
+                "context.",
             )  # fmt: skip
-        elif getattr(member, "model_context", None) is None:
+        elif member is not policy and getattr(member, "model_context", None) is None:
             room = (window - first) // USUAL_TOKENS
             if room < turns:
                 yield Finding(

@@ -11,12 +11,13 @@ from quorate.chat.ending.conditions import MaxMessageTermination
 from quorate.chat.ending.stopping import AllOf, AnyOf, Condition
 from quorate.chat.live import Runnable, check_money
 from quorate.chat.selector import Selector
-from quorate.chat.talk import Cast
+from quorate.chat.talk import Cast, inside
 from quorate.chat.turns import Handoffs, RoundRobin
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import prompt_bound
 from quorate.models.client import ModelInfo, ModelRequest
+from quorate.models.views import Summarized
 from quorate.runs.entries import LOCAL_OWNER
 from quorate.runs.history import RunRecord, fold
 from quorate.runs.journal import Store
@@ -132,20 +133,21 @@ def _quantile(values: Sequence[float], share: float) -> float:
 def bounds(cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[str, Price] | None) -> dict[str, Range]:
     """Return what a run needs at least, and the most that plan, prompts and limits allow."""
     asking = [m for m in cast.members if getattr(m, "model_client", None) is not None]
+    choosing = [cast.turns] if getattr(cast.turns, "model_client", None) is not None else []
     most = most_messages(cast.condition)
     planned: Any = getattr(cast.turns, "most", None)  # of a pattern, or a graph without loops
     turns = min(
         allowed["turns"], math.inf if most is None else max(1, most - 1), planned.turns if planned else math.inf
     )
     answers = planned.answers if planned else turns if isinstance(cast.turns, _ONE_BY_ONE) else math.inf
-    selector = getattr(cast.turns, "model_client", None) is not None
-    per_turn = max(
-        (1 + getattr(m, "max_tool_iterations", 0) * bool(getattr(m, "offered", {})) for m in asking), default=0
-    )
-    calls = min(allowed["model_calls"], answers * per_turn + turns * selector)
-    if any(hasattr(member, "participants") for member in cast.members):  # what a team inside uses, only limits say
+    per_turn = max(map(_calls_of, asking), default=0)
+    choices = getattr(getattr(cast.turns, "choosing", None), "attempts", 1)
+    chosen = (planned.asked if planned else turns * choices) if choosing else 0
+    calls = min(allowed["model_calls"], answers * per_turn + chosen)
+    if any(map(_works_inside, cast.members)):  # what is used there, only limits say
         used = {name: Range(1, allowed[name]) for name in ("model_calls", "tokens")}
         return {"turns": Range(1, turns), **used, "cost_usd": Range(0.0, allowed["cost_usd"])}
+    asking += choosing
     if not asking:
         nothing = Range(0, 0)
         return {"turns": Range(1, turns), "model_calls": nothing, "tokens": nothing, "cost_usd": Range(0.0, 0.0)}
@@ -163,12 +165,28 @@ def bounds(cast: Cast, task: str, allowed: Mapping[str, float], prices: Mapping[
     }
 
 
+def _calls_of(member: Any) -> int:
+    """Return how often a member asks its model for one answer at most."""
+    retries: int | None = getattr(member, "max_retries_on_error", None)
+    if retries is not None:  # it writes, decides whether to write again, and tells
+        return 2 + 2 * retries
+    calls = 1 + getattr(member, "max_tool_iterations", 0) * bool(getattr(member, "offered", {}))
+    calls += getattr(member, "output_content_type", None) is not None  # one that does not fit is asked for again
+    return calls * (2 if isinstance(getattr(member, "model_context", None), Summarized) else 1)
+
+
+def _works_inside(member: Any) -> bool:
+    """Whether others work inside the speeches of a member: teams, agents as tools, whom it may give a task."""
+    return bool(inside(member)) or any(tool.scope for tool in getattr(member, "tools", {}).values())
+
+
 def first_request(member: Any, task: str) -> ModelRequest:
-    """Return about what a member asks first."""
+    """Return about what a member, or a policy that asks a model, asks first."""
     info = info_of(member)
     most = getattr(member, "max_tokens", None)
+    roles: Mapping[str, str] = getattr(member, "roles", {})
     return ModelRequest(
-        Blocks([Said(task, "user")]), system=getattr(member, "system_message", None),
+        Blocks([Said("\n".join([task, *roles.values()]), "user")]), system=getattr(member, "system_message", None),
         tools=tuple(tool.spec for tool in getattr(member, "offered", {}).values()),
         max_tokens=info.max_output if most is None else min(most, info.max_output),
     )  # fmt: skip

@@ -138,13 +138,17 @@ class Graph:
         if self.graph.get_has_cycles():
             return None
         times = dict.fromkeys(self.graph.starts, 1)
+        depth = dict(times)  # after so many waves, where every edge fires and every join waits for all
         for name in sorted(self.graph.nodes, key=lambda name: len(self.graph.ancestors[name])):  # after its sources
             for group in self.graph.groups.values():
                 if group.target == name:
                     each = [times[way.source] for way in group.ways]
                     often = min(each) if group.need == len(each) else sum(each)
                     times[name] = times.get(name, 0) + often
-        return Most(sum(times.values()), sum(times.values()))
+                    depth[name] = 1 + max(depth[way.source] for way in group.ways)
+        edges = [road.edge for roads in self._roads.values() for road in roads]
+        certain = not any(edge.condition for edge in edges) and not self._may_lose
+        return Most(sum(times.values()), sum(times.values()), least=max(depth.values()) if certain else 1)
 
     @property
     def counts(self) -> bool:

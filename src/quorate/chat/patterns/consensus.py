@@ -61,7 +61,7 @@ class Objecting:
     @property
     def most(self) -> Most:
         """The most that a run of it takes."""
-        return Most(2 * self.rounds, self.rounds * (1 + 2 * len(self.others)))
+        return Most(2 * self.rounds, self.rounds * (1 + 2 * len(self.others)), least=2)
 
     def begin(self) -> Proposal:
         return Proposal()

@@ -48,7 +48,8 @@ class Debating:
     def most(self) -> Most:
         """The most that a run of it takes."""
         speeches = self.rounds * len(self.sides)
-        return Most((self.rounds if self.parallel else speeches) + 1, speeches + 2)
+        turns = (self.rounds if self.parallel else speeches) + 1
+        return Most(turns, speeches + 2, least=turns)
 
     def begin(self) -> Debated:
         return Debated()

@@ -154,7 +154,8 @@ class Reviewing:
     def most(self) -> Most:
         """The most that a run of it takes."""
         reviewers = sum(map(len, self.stages))
-        return Most(self.rounds * (1 + len(self.stages)), self.rounds * (1 + 2 * reviewers))
+        least = 1 + len(self.stages)
+        return Most(self.rounds * least, self.rounds * (1 + 2 * reviewers), least=least)
 
     def begin(self) -> Reviewed:
         return Reviewed()
