@@ -15,7 +15,7 @@ from quorate.chat.objects.seats import seated
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.team import Team, checked_member
-from quorate.chat.turns import Once, Speak, Stop
+from quorate.chat.turns import Most, Once, Speak, Stop
 from quorate.core.figures import check_count
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
@@ -102,6 +102,11 @@ class Alternating:
 
     def __post_init__(self) -> None:
         check_count("max_turns", self.times)
+
+    @property
+    def most(self) -> Most:
+        """The most that a run of it takes, of two."""
+        return Most(2 * self.times, 2 * self.times, least=2 * self.times)
 
     def begin(self) -> int:
         return 0  # how often somebody spoke since the task

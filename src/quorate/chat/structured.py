@@ -134,7 +134,10 @@ def _model(agent: str, content: Any) -> type[BaseModel]:
         return content
     if isinstance(content, Mapping):
         schema: Mapping[str, Any] = content  # pyright: ignore[reportUnknownVariableType]: JSON
-        return schema_to_pydantic_model(schema, str(schema.get("title", "Answer")))
+        try:
+            return schema_to_pydantic_model(schema, str(schema.get("title", "Answer")))
+        except ConfigError as error:
+            raise ConfigError(f"{agent}: the schema of its answers cannot be used. {error}") from error
     raise ConfigError(
         f"{agent}: output_content_type={content!r} is neither a pydantic model nor the JSON schema of an object."
     )

@@ -265,6 +265,10 @@ FAULTS: dict[str, tuple[Any, str, str, str]] = {
                                              agent("ben"))])),
         "context-overflow", "error", "room for 1,000",
     ),
+    "a talk that may not fit": (
+        lambda: robin(agent("ann", model=model(8000)), until=TextMentionTermination("END")),
+        "context-overflow", "note", "full at about message 26",
+    ),
     "a talk that does not fit": (
         lambda: robin(agent("ann", model=model(8000)), until=None, max_turns=60),
         "context-overflow", "warning", "full at about message 26",

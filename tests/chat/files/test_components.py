@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from quorate import (
     Agent,
     AssistantAgent,
+    Chat,
     CodeExecutorAgent,
     Condition,
     Consensus,
@@ -32,6 +33,7 @@ from quorate import (
     MagenticOneGroupChat,
     MaxMessageTermination,
     MessageFilterAgent,
+    NestedChats,
     NoProgressTermination,
     Price,
     ResultTermination,
@@ -41,6 +43,7 @@ from quorate import (
     SocietyOfMindAgent,
     SourceMatchTermination,
     StopMessageTermination,
+    Summary,
     Swarm,
     TextMentionTermination,
     TextMessage,
@@ -109,6 +112,15 @@ SAMPLES: Mapping[str, Any] = {
     "society_of_mind": lambda: SocietyOfMindAgent(
         "mind", RoundRobinGroupChat([agent()], name="inner"), "embedded", model_context=BufferedChatCompletionContext(9)
     ),
+    "nested_chats": lambda: NestedChats(
+        "course",
+        [
+            Chat(agent(), UserProxyAgent("ben"), max_turns=1, summary=Summary("embedded", max_tokens=9)),
+            Chat(agent(), RoundRobinGroupChat([agent()], name="crew"), "More.", carryover=False),
+        ],
+    ),
+    "chat": lambda: Chat(agent(), UserProxyAgent("ben"), "Go.", termination_condition=MaxMessageTermination(3)),
+    "summary": lambda: Summary("embedded", "Sum up."),
     "round_robin": lambda: RoundRobinGroupChat([agent(), UserProxyAgent("ben")], max_turns=3, emit_team_events=True),
     "selector": lambda: SelectorGroupChat(
         [agent(), UserProxyAgent("ben")], OpenAIChat("gpt-5", base_url="http://x/v1")

@@ -737,6 +737,55 @@ def test_data_needs_no_yaml_and_agents_need_no_documents() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
+# -- chats ------------------------------------------------------------------------------------------------------------
+
+CHATS = """
+type: round_robin
+participants:
+  - type: nested_chats
+    name: course
+    chats:
+      - type: chat
+        first: &teacher {type: user_proxy, name: teacher, human_input_mode: NEVER, default_auto_reply: "And 8 x 9?"}
+        other: &pupil {type: user_proxy, name: pupil, human_input_mode: NEVER, default_auto_reply: "56."}
+        max_turns: 1
+      - {type: chat, first: *teacher, other: *pupil, task: Once more., max_turns: 1}
+max_turns: 1
+"""
+
+
+async def test_chats_one_after_the_other_are_data_and_carry_over_what_came_of_them() -> None:
+    team = load_team(CHATS)
+
+    items = [item async for item in team.run_stream("What is 7 x 8?")]
+
+    heard = [f"{item.source}: {item.to_text()}" for item in items if isinstance(item, TextMessage)]
+    assert dump(team_from_document(team.document)) == team.document
+    assert heard[1:3] == ["pupil: 56.", "teacher: And 8 x 9?"]
+    assert heard[-1] == "course: And 8 x 9?"
+    assert team.check().worst["turns"] == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "        max_turns: 1\n",
+            "        summary: shortest\n",
+            "<text>:10:18: summary='shortest' is neither 'last' nor",
+        ),
+        (
+            "      - type: chat\n",
+            "      - type: chad\n",
+            "<text>:7:15: There is no chat type 'chad'. Did you mean 'chat'?",
+        ),
+        ("task: Once more., max_turns: 1", "max_turns: 0", "<text>:11:65: max_turns should be greater than 0, not 0."),
+    ],
+)
+def test_what_is_wrong_in_chats_is_told_with_its_line(old: str, new: str, told: str) -> None:
+    assert wrong(CHATS.replace(old, new))[0].startswith(told)
+
+
 # -- code, filters and delegates --------------------------------------------------------------------------------------
 
 WORKSHOP = """\

@@ -325,8 +325,9 @@ def _contexts(about: _About) -> Iterator[Finding]:
         elif member is not policy and getattr(member, "model_context", None) is None:
             room = (window - first) // USUAL_TOKENS
             if room < turns:
+                planned = most is not None or about.given.turns is not None  # else it is only what all runs may use
                 yield Finding(
-                    "context-overflow", "warning", member.name,
+                    "context-overflow", "warning" if planned else "note", member.name,
                     f"With messages of {USUAL_TOKENS} tokens its context of {window:,} is full at about message "
                     f"{room:,}; a run may have {counted(turns, 'turn')}.",
                     "Give it a model_context, such as HeadAndTailChatCompletionContext, or fewer turns.",

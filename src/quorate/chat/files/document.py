@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quorate.chat.ending.conditions import Condition
+from quorate.chat.files.chats import CHATS
 from quorate.chat.files.forms import Known, form_of
 from quorate.chat.files.vocabulary import AGENTS, CONDITIONS, CONTEXTS, MEMORIES, TEAMS, check_team
 from quorate.chat.patterns.kinds import PATTERNS
@@ -35,7 +36,9 @@ C = TypeVar("C", bound=type[Any])
 Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[..., Any] | Callable[..., Any]"]
 
 _MARK = "__quorate_type__"
-_BUILT_IN = Registry([*TEAMS, *PATTERNS, *AGENTS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES, *EXECUTORS])
+_BUILT_IN = Registry(
+    [*TEAMS, *PATTERNS, *AGENTS, *CHATS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES, *EXECUTORS]
+)
 _ROLES = {"agent": "speak", "model": "stream", "model_context": "view", "cache_store": "get", "memory": "query"}
 _ROLES["executor"] = "execute_code_blocks"
 """By which method the other roles are known."""

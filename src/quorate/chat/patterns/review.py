@@ -109,7 +109,7 @@ def as_check(given: Any, nameless: str = "check") -> Check:
         return given
     if isinstance(given, Mapping) or (inspect.isclass(given) and issubclass(given, BaseModel)):
         content: structured.Content = given  # pyright: ignore[reportUnknownVariableType]: JSON
-        form = structured.Output("Review", content).content
+        form = structured.Output(f"Review: {nameless}", content).content
 
         def fits(text: str) -> str | None:
             try:
