@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from quorate.core.plain import is_same
+
 Difference = dict[str, Any]
 
 
@@ -21,6 +23,8 @@ def difference(before: Any, after: Any) -> Difference:
     """Return what makes `after` of `before`, both plain JSON data; None for `before` stands for nothing."""
     if type(before) is not type(after):
         return {"is": after}
+    if isinstance(after, dict | list) and is_same(before, after):
+        return {}
     if isinstance(after, dict):
         return _of_mappings(before, cast("dict[str, Any]", after))
     if isinstance(after, list):
@@ -37,11 +41,10 @@ def _of_mappings(before: dict[str, Any], after: dict[str, Any]) -> Difference:
 
 
 def _of_lists(before: list[Any], after: list[Any]) -> Difference:
-    same = 0
-    for one, other in zip(before, after, strict=False):
-        if difference(one, other):
-            break
-        same += 1
+    same = len(before)
+    if not is_same(before, after[:same]):
+        pairs = enumerate(zip(before, after, strict=False))
+        same = next((i for i, (one, other) in pairs if difference(one, other)), min(same, len(after)))
     if same == len(before) == len(after):
         return {}
     if len(before) == len(after):
