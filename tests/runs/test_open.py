@@ -38,7 +38,7 @@ def test_memory_is_a_store_that_ends_with_the_process() -> None:
     assert store.url == ""
 
 
-@pytest.mark.parametrize("url", ["mysql://x", "http://x/y.db", "sqlite://x.db", "sqlite:///", ""])
+@pytest.mark.parametrize("url", ["mysql://x", "http://x/y.db", "sqlite://x.db", "sqlite:///", "sqlite:///:memory:", ""])
 def test_url_that_is_no_store_is_refused_with_one_that_is(url: str) -> None:
     with pytest.raises(ConfigError, match=r"sqlite:///work.db"):
         open_store(url)

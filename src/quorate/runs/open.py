@@ -63,8 +63,8 @@ def open_store(
         raise ConfigError(
             f"{text!r} is no store. Write sqlite:///work.db (a file here), postgresql://user@host/database or memory:."
         )
-    if not path:
-        raise ConfigError("The store's URL names no file. Write sqlite:///work.db.")
+    if path in {"", ":memory:"}:
+        raise ConfigError("The store's URL names no file. Write sqlite:///work.db, or memory: to keep nothing.")
     from quorate.runs.sqlite.store import SqliteStore
 
     return SqliteStore(path, durability=level, **options)
