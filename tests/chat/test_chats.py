@@ -110,6 +110,10 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         NestedChats("work", [])
     with pytest.raises(ConfigError, match="<AssistantAgent ann> is no chat"):
         NestedChats("work", [agent("ann")])
+    with pytest.raises(ConfigError, match="5 is no model client"):
+        Summary(5)
+    with pytest.raises(ConfigError, match="Summary: max_tokens='5' must be a whole number"):
+        Summary("embedded", max_tokens="5")
     with pytest.raises(ConfigError, match="Summary"):
         Chat(agent("ann"), agent("bob"), summary="shortest")
     with pytest.raises(ConfigError, match="at least 1"):

@@ -113,7 +113,9 @@ async def test_task_for_nobody_there_or_for_oneself_is_an_answer_that_names_the_
     assert await results(talk) == [f"{target} cannot get a task here. Those who can: ann."]
 
 
-def test_delegate_needs_a_target() -> None:
+def test_delegate_needs_a_name_as_its_target() -> None:
+    with pytest.raises(ConfigError, match="not 5"):
+        Delegate(5)
     with pytest.raises(ConfigError, match="target"):
         Delegate("")
 

@@ -221,7 +221,8 @@ def test_handoffs_that_cannot_be_are_refused(handoffs: Any, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "told"), [({"target": ""}, "needs a target"), ({"target": "b", "name": "to b"}, "must be a word")]
+    ("made", "told"),
+    [({"target": ""}, "needs a target"), ({"target": 5}, "not 5"), ({"target": "b", "name": "to b"}, "must be a word")],
 )
 def test_handoff_that_is_none_is_refused(made: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):

@@ -209,6 +209,16 @@ async def test_tool_outside_of_a_run_works_and_starts_fresh() -> None:
     assert [await helper(task="a"), await helper(task="b")] == ["user:a", "user:b"]
 
 
+async def test_teams_inside_teams_are_as_deep_as_anybody_builds_them() -> None:
+    team: Any = AssistantAgent("ann", ScriptedModel(["At the bottom."]))
+    for i in range(30):
+        team = RoundRobinGroupChat([team], max_turns=1, name=f"level {i}")
+
+    result = await team.run("Go.")
+
+    assert result.messages[-1].to_text() == "At the bottom."
+
+
 async def test_agent_that_calls_itself_without_end_is_told_so() -> None:
     tools: list[Any] = []
     eve = AssistantAgent("eve", ScriptedModel(itertools.repeat(lambda request: deeper(request))), tools=tools)

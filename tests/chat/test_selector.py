@@ -164,6 +164,14 @@ def test_selector_with_a_model_that_does_not_exist_is_refused() -> None:
         SelectorGroupChat(members(), candidate_func=["ann"])
 
 
+def test_prompt_with_a_misspelt_field_is_refused_and_other_braces_stay() -> None:
+    with pytest.raises(ConfigError, match=r"has \{role\}, which nothing fills in. Did you mean 'roles'"):
+        SelectorGroupChat(members(), "embedded", selector_prompt="{role} Who is next?")
+    with pytest.raises(ConfigError, match="must be a text"):
+        SelectorGroupChat(members(), "embedded", selector_prompt=5)
+    SelectorGroupChat(members(), "embedded", selector_prompt='{roles} Say {"speaker": name}, as {x} does.')
+
+
 async def test_prompt_of_ones_own_is_filled_in() -> None:
     model = ScriptedModel([chosen("bob")])
 

@@ -235,3 +235,9 @@ async def test_speakers_that_are_a_text_are_told_to_be_a_tuple() -> None:
 def test_what_is_no_turn_policy_is_refused_where_the_team_is_made(turns: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Team([AssistantAgent("ann", ScriptedModel([]))], turns=turns)
+
+
+@pytest.mark.parametrize("options", [{"name": 5}, {"wrap_up": 5}, {"description": 5}])
+def test_words_of_a_team_are_text(options: Any) -> None:
+    with pytest.raises(ConfigError, match="=5 must be a text"):
+        RoundRobinGroupChat([AssistantAgent("a", ScriptedModel([]))], **options)

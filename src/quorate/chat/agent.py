@@ -61,6 +61,8 @@ class Agent(Component, ABC):
     """What it may use in one run, within the run's own limits."""
 
     def __init__(self, name: str, *, description: str = "") -> None:
+        if not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{name}: description={description!r} must be a text.")
         self.name, self.description = checked_name(name), description
         self.made_at = caller()
 

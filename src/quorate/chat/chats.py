@@ -139,6 +139,10 @@ class Summary:
     prompt: str = SUMMARY_PROMPT
     max_tokens: int = 1024
 
+    def __post_init__(self) -> None:
+        registry.check_client(self.model_client)
+        check_count("Summary: max_tokens", self.max_tokens)
+
 
 @dataclass(frozen=True)
 class Chat:

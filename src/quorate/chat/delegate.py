@@ -46,8 +46,8 @@ class Delegate(Tool[..., Any]):
         remember: bool = False,
         limits: Limits | None = None,
     ) -> None:
-        if not target:
-            raise ConfigError("Delegate needs a target: the name of the member that gets the task.")
+        if not target or not isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"Delegate needs a target: the name of the member that gets the task, not {target!r}.")
         self.target, self.remember, self.limits = target, remember, limits
 
         async def delegate(task: str) -> str:

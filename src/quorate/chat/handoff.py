@@ -37,8 +37,8 @@ class Handoff:
     message: str = ""
 
     def __post_init__(self) -> None:
-        if not self.target:
-            raise ConfigError("Handoff needs a target: the name of who speaks next.")
+        if not self.target or not isinstance(self.target, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"Handoff needs a target: the name of who speaks next, not {self.target!r}.")
         for field, value in {
             "description": self.description or f"Handoff to {self.target}.",
             "name": self.name or _tool_name(self.target),

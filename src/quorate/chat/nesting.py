@@ -39,7 +39,7 @@ else:
     deriving, wrapping = lazy("quorate.chat.derived"), lazy("quorate.chat.wrapping")
     history = lazy("quorate.runs.history")
 
-MOST_DEEP = 16
+MOST_DEEP = 32
 """Conversations inside each other: more is a circle."""
 NOTHING = "(nobody said anything)"
 

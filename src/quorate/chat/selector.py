@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,7 @@ from quorate.chat.turns import Speak
 from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
+from quorate.core.source import near
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Blocks, Said
@@ -40,6 +42,7 @@ else:
 SelectorFunc = Callable[[Sequence["BaseChatMessage"]], "str | Awaitable[str | None] | None"]
 CandidateFunc = Callable[[Sequence["BaseChatMessage"]], "list[str] | Awaitable[list[str]]"]
 
+FILLED_IN = ("roles", "participants", "history")
 PROMPT = """Several roles take part in a conversation:
 {roles}
 
@@ -195,6 +198,7 @@ class ByModel:
     ) -> None:
         registry.check_client(client)
         check_count("max_selector_attempts", attempts)
+        _check_prompt(prompt)
         check_context(model_context)
         self.model_client, self.prompt, self.attempts = client, prompt, attempts
         self.streams, self.model_context = streams, model_context
@@ -250,6 +254,15 @@ class ByModel:
             .replace("{participants}", json.dumps(list(candidates), ensure_ascii=False))
             .replace("{history}", history)
         )
+
+
+def _check_prompt(prompt: str) -> None:
+    """Refuse a prompt with a misspelt field, which would stay as it is; other braces, such as of JSON, stay."""
+    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"selector_prompt={prompt!r} must be a text.")
+    for word in re.findall(r"\{(\w+)\}", prompt):
+        if word not in FILLED_IN and (meant := near(word, FILLED_IN)):
+            raise ConfigError(f"selector_prompt has {{{word}}}, which nothing fills in.{meant}")
 
 
 class _Showing:

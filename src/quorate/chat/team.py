@@ -80,6 +80,9 @@ class Team(Runnable, Component):
         given = Limits() if limits is None else checked_limits(limits)
         self.limits = given if max_turns is None else Limits(turns=max_turns).over(given)
         self.patience = _checked_patience(patience)
+        for what, said in (("wrap_up", wrap_up), ("name", name), ("description", description)):
+            if said is not None and not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+                raise ConfigError(f"{what}={said!r} must be a text.")
         self.wrap_up = wrap_up
         self.runtime = runtime
         self.share_all = share_all

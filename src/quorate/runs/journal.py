@@ -288,6 +288,8 @@ def checked_id(id: str) -> str:
     Raises:
         ConfigError: It holds white space or a slash, is too long, or looks like the id of a run.
     """
+    if not isinstance(id, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"{id!r} cannot name a conversation: it is no text.")
     if id.isalnum() and len(id) <= 200:  # as those that are drawn
         return id
     if not _ID.fullmatch(id) or id.startswith("-"):

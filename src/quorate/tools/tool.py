@@ -185,7 +185,7 @@ def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         ConfigError: There is no docstring, a parameter has no type, or an option is wrong.
     """
     if fn is not None:
-        return Tool(fn)
+        return as_tool(fn)
 
     def made(fn: Callable[..., Any]) -> Tool[..., Any]:
         return Tool(fn, **options)

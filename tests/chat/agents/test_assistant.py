@@ -202,6 +202,10 @@ async def test_conversation_is_remembered_the_same_after_it_was_read_from_the_jo
         ({"tools": ["add"]}, "'add' is no tool"),
         ({"handoffs": "bob"}, r"handoffs='bob' is no list. Write handoffs=\['bob'\]"),
         ({"system_message": 5}, "system_message=5 must be a text"),
+        ({"description": None}, "a: description=None must be a text"),
+        ({"max_tokens": "9"}, "max_tokens='9' must be a whole number"),
+        ({"max_tokens": 0}, "max_tokens=0 must be at least 1"),
+        ({"temperature": "hot"}, "temperature='hot' must be a number"),
         ({"model_context": BufferedChatCompletionContext}, "is a class: make a model context of it"),
     ],
 )

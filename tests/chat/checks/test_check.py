@@ -128,6 +128,9 @@ HEALTHY: dict[str, Any] = {
     "chain": lambda: chain(agent("ann"), agent("ben"), agent("cy"), max_turns=3),
     "planned": lambda: MagenticOneGroupChat([agent("ann"), agent("ben")], model()),
     "a team inside that its limit ends": lambda: robin(robin(until=None, max_turns=2), agent("cy")),
+    "who speaks in a team that shares all": lambda: robin(
+        robin(max_turns=2, share_all=True), agent("cy"), until=SourceMatchTermination(["ben"])
+    ),
     "a team as a tool": lambda: robin(agent("cy", tools=[TeamTool(robin(until=None, max_turns=2), "in", "d")])),
     "priced": lambda: robin(agent("a", model=model(free=False)), until=ENDS),
 }

@@ -112,6 +112,10 @@ class AssistantAgent(Runnable, Agent):
         self.limits = limits
         registry.check_client(model_client)
         check_count(f"{name}: max_tool_iterations", max_tool_iterations)
+        if max_tokens is not None:
+            check_count(f"{name}: max_tokens", max_tokens)
+        if temperature is not None and (isinstance(temperature, bool) or not isinstance(temperature, int | float)):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{name}: temperature={temperature!r} must be a number.")
         if system_message is not None and not isinstance(system_message, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{name}: system_message={system_message!r} must be a text, or None for none.")
         self.model_client = model_client

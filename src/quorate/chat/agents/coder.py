@@ -141,6 +141,8 @@ class CodeExecutorAgent(Runnable, Agent):
             check_agent(name, limits)
         if model_client is not None:
             registry.check_client(model_client)
+        if approval_func is not None and not callable(approval_func):
+            raise ConfigError(f"{name}: approval_func={approval_func!r} is no function. A person: approval=True.")
         if max_retries_on_error < 0 or (max_retries_on_error and model_client is None):
             raise ConfigError(
                 f"{name}: max_retries_on_error={max_retries_on_error} must be 0 or more, and needs a model_client."

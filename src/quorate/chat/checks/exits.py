@@ -17,7 +17,7 @@ from quorate.chat.ending.conditions import (
     TextMessageTermination,
 )
 from quorate.chat.ending.stopping import AllOf, AnyOf, Condition, Never
-from quorate.chat.talk import Cast
+from quorate.chat.talk import Cast, everyone, inside
 
 
 def can_fire(condition: Condition[Any], cast: Cast) -> bool:
@@ -40,6 +40,9 @@ def never_firing(cast: Cast) -> Iterator[tuple[Condition[Any], str]]:
 def why_never(condition: Condition[Any], cast: Cast) -> str | None:
     """Return why a condition can never end a run of a team; None where it may."""
     names = set(cast.names)
+    for member in cast.members:
+        if getattr(member, "share_all", False):  # who speaks in it is heard here
+            names |= {one.name for inner in inside(member) for one in everyone(inner.cast())}
     if isinstance(condition, TextMentionTermination | SourceMatchTermination):
         if condition.sources and not condition.sources & names:
             return f"no member is named {_named(condition.sources)}"
