@@ -77,7 +77,10 @@ async def main() -> None:
     figures: dict[str, float] = {}
     for length in LENGTHS:
         turns = length if length == LENGTHS[0] else given.scaled(length)
-        times = [await turn_s(given.variant, turns, given.size_bytes) for _ in range(3 if turns > 200 else 9)]
+        times = [
+            await turn_s(given.variant, turns, given.size_bytes)
+            for _ in range(3 if turns > 200 else given.scaled(9, at_least=1))
+        ]
         figures[f"turn_{length}_us"] = 1e6 * median(times)
     emit(**figures)
 
