@@ -113,6 +113,32 @@ def turn_postgres() -> Case:
     return Case("turn_postgres", tuple(rows))
 
 
+_MAF_GROUP_CHAT = ("MAF, group chat", "maf groupchat", 1000)
+_PRESETS = {
+    "roundrobin": (_MAF_GROUP_CHAT,),
+    "selector": (_MAF_GROUP_CHAT,),
+    "swarm": (
+        ("LangGraph, swarm", "langgraph swarm", 100),
+        ("LangGraph, swarm, no checkpoint", "langgraph bare", 1000),
+        ("MAF, handoff", "maf handoff", 1000),
+    ),
+    "graph": (
+        ("LangGraph, best", "langgraph best", 1000),
+        ("LangGraph, default", "langgraph default", 1000),
+        ("MAF, workflow", "maf graph", 1000),
+    ),
+    "magentic": (("MAF, Magentic", "maf magentic", 100),),
+}
+"""The patterns that others ship, by ours: whose, the script and its variant, the longest that takes no minutes."""
+
+
+def _preset(kind: str, longest: int) -> Script:
+    """Return what measures a peer's pattern: once where the cost of a turn grows so much that it takes long."""
+    peer, variant = kind.split()
+    rounds = 2 if variant in {"best", "default"} else 1
+    return Script(f"peers/{peer}_presets.py", PEERS, size=60, variant=f"{variant}-{longest}", rounds=rounds)
+
+
 def presets() -> Case:
     """A turn of each preset in conversations of 10, 100 and 1,000 turns."""
     rows: list[Row] = []
@@ -132,6 +158,11 @@ def presets() -> Case:
             rows.append(Row(f"{label}, {turns} turns", "us", Reading(ours, key), "AutoGen", theirs, at_most=1 / 10))
             named = f"{label}, {turns} turns, AutoGen view"
             rows.append(Row(named, "us", Reading(view, key), "AutoGen", theirs, at_most=1 / 10))
+            rows += [
+                Row(f"{label}, {turns} turns", "us", Reading(ours, key), name, Reading(_preset(kind, longest), key))
+                for name, kind, longest in _PRESETS.get(variant, ())
+                if turns <= longest
+            ]
         rows.append(Row(f"{label}, 1,000 turns to 100", "x", Reading(ours, "growth"), at_most=1.2))
     return Case("presets", tuple(rows))
 

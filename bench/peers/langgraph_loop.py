@@ -56,10 +56,15 @@ class Loop:
 
     async def ainvoke(self, saver: BaseCheckpointSaver[Any]) -> Watch:
         """Hold it with LangGraph's async API, the like of ours, and return what it took."""
-        graph = self._graph(saver, self._async_node)
+        hold = self.ready(saver)
         with Watch() as watch:
-            result = await graph.ainvoke(self._start, self._config, **self.how)
+            result = await hold()
         return self._checked(watch, result)
+
+    def ready(self, saver: BaseCheckpointSaver[Any]) -> Callable[[], Awaitable[Any]]:
+        """Return what holds it with the async API, when called, and returns the last state."""
+        graph = self._graph(saver, self._async_node)
+        return lambda: graph.ainvoke(self._start, self._config, **self.how)
 
     def _checked(self, watch: Watch, result: Any) -> Watch:
         expect(len(result["messages"]) == self.turns + 1, f"{len(result['messages'])} messages")

@@ -5,44 +5,18 @@ The cost of a turn grows with the conversation, so the figures come from a short
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
-from agent_framework import (
-    Agent,
-    AgentExecutor,
-    BaseChatClient,
-    ChatResponse,
-    FunctionInvocationLayer,
-    Message,
-    WorkflowBuilder,
-)
+from agent_framework import Agent, AgentExecutor, WorkflowBuilder
+from maf_client import InstantClient
 
 from benchkit.script import Watch, emit, expect, median, options
 from benchkit.words import texts
 
 
-class InstantClient(FunctionInvocationLayer[Any], BaseChatClient[Any]):
-    """Answers at once with the next reply."""
-
-    def __init__(self, replies: Iterable[str]) -> None:
-        super().__init__()
-        self._replies = iter(replies)
-        self.calls = 0
-
-    def _inner_get_response(
-        self, *, messages: Sequence[Message], stream: bool, options: Mapping[str, Any], **_: Any
-    ) -> Awaitable[ChatResponse]:
-        return self._answer()
-
-    async def _answer(self) -> ChatResponse:
-        self.calls += 1
-        return ChatResponse(messages=[Message(role="assistant", contents=[next(self._replies)])])
-
-
 async def converse(turns: int, size_bytes: int) -> float:
     """Hold one conversation and return its CPU seconds per turn."""
-    client = InstantClient(texts(turns, size_bytes))
+    client = InstantClient(replies=texts(turns, size_bytes))
     writer, critic = (
         AgentExecutor(Agent(client=client, name=name, instructions="You work on the text."), context_mode="last_agent")
         for name in ("writer", "critic")
