@@ -453,9 +453,10 @@ _quoted = json.encoder.encode_basestring
 def reference(block: Said | Reply) -> str:
     """Return where the journal has a block, or its text where it has none.
 
-    `1:3 turn/2 critic` is a message, `=1:3 turn/1 writer/1 model+2` a reply with the results of the two steps after it;
-    `=` alone stands for the reply to the request that is referred to. What begins with `[` is JSON: source, text and
-    what is shown with it; or null, text, calls, results and reasoning of a reply.
+    `1:3 turn/2 critic` is a message, `=1:3 turn/1 writer/1 model+2` a reply with the results of the two steps after it,
+    `=1:3 turn#0` a message that its reader has said itself; `=` alone stands for the reply to the request that is
+    referred to. What begins with `[` is JSON: source, text and what is shown with it; or null, text, calls, results and
+    reasoning of a reply.
     """
     if isinstance(block, Said):
         if block.ref or not block.parts:

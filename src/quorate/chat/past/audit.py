@@ -131,7 +131,9 @@ class Rebuilding:
         if not reference.startswith("="):
             return self._said[reference]
         ref, _, results = reference[1:].partition("+")
-        reply = self._replies[ref]
+        reply = self._replies.get(ref)
+        if reply is None:
+            return Reply(self._said[ref].text, ref=ref)
         if not results:
             return reply.unasking()
         parent, _, last = ref.rpartition("/")

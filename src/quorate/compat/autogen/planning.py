@@ -113,7 +113,7 @@ class Planning:
             told: Any = memory.told  # it only grows
             if message.source == PLANNER:
                 text = message.to_model_text()
-                self.transcript.add(told, Reply(text))
+                self.transcript.add(told, Reply(text, (), (), (), fact.ref))
                 told.append(_assistant({"content": text, "source": PLANNER}))
             else:
                 self.transcript.add(told, fact.said())
