@@ -6,7 +6,7 @@ What there is to reach is read from `signatures_chat.txt`, which has what autoge
 option are reached where a program itself makes an object with it: what the view makes on its own, when it loads a
 configuration for one, does not count, and no text that is printed does. A class to be subclassed is reached where a
 program makes an object of a subclass of its own. A message or event is reached where a program also receives one from
-a stream.
+a stream. What is given without any effect is found by `effects.py`.
 """
 
 import functools

@@ -8,14 +8,14 @@ makes the same ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import core_schema
 
 from quorate.core.lazy import lazy
@@ -235,20 +235,26 @@ class StopMessage(BaseTextChatMessage):
 class ToolCallSummaryMessage(BaseTextChatMessage):
     """The results of tool calls as an agent's answer."""
 
+    type: Literal["ToolCallSummaryMessage"] = "ToolCallSummaryMessage"
     tool_calls: list[FunctionCall] = Field(default_factory=list[FunctionCall])
     results: list[FunctionExecutionResult] = Field(default_factory=list[FunctionExecutionResult])
-    type: Literal["ToolCallSummaryMessage"] = "ToolCallSummaryMessage"
+
+
+def _as_read(context: list[Any]) -> list[Any]:
+    reads = HandoffMessage.reads
+    return context if reads is None else [reads(one) if isinstance(one, dict) else one for one in context]
 
 
 class HandoffMessage(BaseTextChatMessage):
     """Gives the next turn to `target`.
 
     `context` has what goes with it: the tool calls of the same reply and their results, as messages to a model in plain
-    data, or as models that dump as it.
+    data, or as models that dump as it: `reads` makes such of plain data, where somebody who wants them has set it.
     """
 
+    reads: ClassVar[Callable[[dict[str, Any]], Any] | None] = None
     target: str
-    context: list[Any] = Field(default_factory=list[Any])
+    context: Annotated[list[Any], AfterValidator(_as_read)] = Field(default_factory=list[Any])
     type: Literal["HandoffMessage"] = "HandoffMessage"
 
     def to_model_text(self) -> str:
@@ -304,8 +310,8 @@ class CompactionEvent(BaseAgentEvent):
 class CodeGenerationEvent(BaseAgentEvent):
     """A model has written code. `retry_attempt` counts from 0."""
 
-    content: str
     retry_attempt: int
+    content: str
     code_blocks: list[CodeBlock]
     type: Literal["CodeGenerationEvent"] = "CodeGenerationEvent"
 
@@ -324,8 +330,8 @@ class CodeExecutionEvent(BaseAgentEvent):
 class UserInputRequestedEvent(BaseAgentEvent):
     """A person is asked."""
 
-    content: Literal[""] = ""
     request_id: str
+    content: Literal[""] = ""
     type: Literal["UserInputRequestedEvent"] = "UserInputRequestedEvent"
 
 

@@ -1,6 +1,7 @@
 """Agents and messages of a program's own: which method of an agent is asked when, and what models read of a message."""
 
 import asyncio
+import json
 from typing import Literal
 
 from autogen_agentchat.agents import (
@@ -12,11 +13,27 @@ from autogen_agentchat.agents import (
     SocietyOfMindAgent,
 )
 from autogen_agentchat.base import Response
-from autogen_agentchat.messages import BaseChatMessage, MessageFactory, TextMessage, ThoughtEvent
+from autogen_agentchat.messages import (
+    BaseChatMessage,
+    CodeGenerationEvent,
+    HandoffMessage,
+    MessageFactory,
+    TextMessage,
+    ThoughtEvent,
+    ToolCallSummaryMessage,
+    UserInputRequestedEvent,
+)
 from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat
 from autogen_agentchat.tools import AgentTool
-from autogen_core import CancellationToken
-from autogen_core.models import UserMessage
+from autogen_core import CancellationToken, FunctionCall
+from autogen_core.model_context import UnboundedChatCompletionContext
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    SystemMessage,
+    UserMessage,
+)
 from scenes import Echo, asked, calls, model, numbers, stream, tell
 
 
@@ -171,8 +188,49 @@ async def messages() -> None:
     tell(factory.create(Vote(votes=3, source="u").dump()).dump())
 
 
+class Receives(Echo):
+    """Keeps what comes with a handoff, as programs copy it from AutoGen's assistant."""
+
+    async def on_messages(self, messages, cancellation_token):
+        context = UnboundedChatCompletionContext()
+        for message in messages:
+            if isinstance(message, HandoffMessage):
+                for one in message.context:
+                    await context.add_message(one)
+        kept = [
+            (type(m).__name__, m.source if isinstance(m, UserMessage) else "") for m in await context.get_messages()
+        ]
+        return Response(chat_message=TextMessage(content=str(kept), source=self.name))
+
+
+async def handoffs() -> None:
+    print("## handoffs that were kept")
+    results = [FunctionExecutionResult(content="3", name="add", call_id="c0", is_error=False)]
+    context = [
+        UserMessage(content="before", source="user"),
+        AssistantMessage(content=[FunctionCall(id="c0", name="add", arguments="{}")], source="ann", thought="hm"),
+        FunctionExecutionResultMessage(content=results),
+        SystemMessage(content="s"),
+    ]
+    message = HandoffMessage(content="over", source="user", target="ann", context=context)
+    loaded = HandoffMessage.load(message.dump())
+    print(loaded == message, [type(one).__name__ for one in loaded.context], loaded.context[2].content[0].content)
+    print(list(message.model_dump()), json.dumps(message.dump()["context"], sort_keys=True))
+    team = RoundRobinGroupChat([Echo("bob"), Receives("ann")], max_turns=1)
+    await result(team, task=message)
+    again = RoundRobinGroupChat([Echo("bob"), Receives("ann")], max_turns=1)
+    await again.load_state(json.loads(json.dumps(await team.save_state())))
+    await result(again)
+    for made in (
+        ToolCallSummaryMessage(content="c", source="s", tool_calls=[], results=results),
+        UserInputRequestedEvent(request_id="1", source="s"),
+        CodeGenerationEvent(retry_attempt=1, content="c", code_blocks=[], source="s"),
+    ):
+        print(list(made.model_dump()), list(made.dump()))
+
+
 async def main() -> None:
-    for part in (agents, societies, messages):
+    for part in (agents, societies, messages, handoffs):
         numbers.clear()
         await part()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from quorate.chat.messages import (
     BaseAgentEvent,
@@ -30,7 +30,7 @@ from quorate.chat.messages import (
 )
 from quorate.chat.structured import StructuredMessage
 from quorate.compat.autogen.components import Component, ComponentBase
-from quorate.compat.autogen.core.models import UserMessage
+from quorate.compat.autogen.core.models import LLMMessage, UserMessage
 from quorate.errors import ConfigError
 from quorate.models.json_schema import schema_to_pydantic_model
 
@@ -80,6 +80,7 @@ AgentEvent = (
 
 _TEXTS = frozenset({TextMessage, StopMessage, ToolCallSummaryMessage, HandoffMessage})
 _user = UserMessage.__pydantic_validator__.validate_python
+_llm_message: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 
 
 def model_text(message: BaseChatMessage) -> str | None:
@@ -92,6 +93,18 @@ def model_text(message: BaseChatMessage) -> str | None:
 def user_message(text: str, source: str) -> UserMessage:
     """Return what somebody said as AutoGen's model clients take it."""
     return _user({"content": text, "source": source})
+
+
+def _read(data: dict[str, Any]) -> Any:
+    """Return a message to a model as AutoGen's programs expect it in a handoff, where nothing of it is lost."""
+    try:
+        found = _llm_message.validate_python(data)
+    except ValidationError:
+        return data
+    return found if found.model_dump(mode="json") == data else data
+
+
+HandoffMessage.reads = _read
 
 
 def to_model_message(message: BaseChatMessage) -> UserMessage:
