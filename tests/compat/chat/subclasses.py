@@ -34,6 +34,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
+from autogen_core.tools import TextResultContent, ToolResult, ToolSchema, Workbench
 from scenes import Echo, asked, calls, model, numbers, stream, tell
 
 
@@ -229,8 +230,42 @@ async def handoffs() -> None:
         print(list(made.model_dump()), list(made.dump()))
 
 
+class Bench(Workbench):
+    """Notes the calls."""
+
+    component_type = "workbench"
+
+    def __init__(self) -> None:
+        self.noted = []
+
+    async def list_tools(self):
+        return [ToolSchema(name=name, description=name, parameters={"type": "object"}) for name in ("one", "two")]
+
+    async def call_tool(self, name, arguments=None, cancellation_token=None, call_id=None):
+        self.noted.append((name, arguments, call_id, cancellation_token is not None))
+        return ToolResult(name=name, result=[TextResultContent(content=f"{name} {arguments}")])
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def reset(self) -> None: ...
+
+    async def save_state(self):
+        return {}
+
+    async def load_state(self, state) -> None: ...
+
+
+async def workbenches() -> None:
+    print("## a workbench of one's own")
+    bench = Bench()
+    made = calls(("one", '{"x": 1}'), ("two", '{"x": 1}'), ("one", '{"x": 2}'), ("one", '{"x": 1}'), ("two", "no"))
+    found = await AssistantAgent("ann", model(made), workbench=bench, system_message=None).run(task="go")
+    print([(one.call_id, one.name, one.is_error) for one in found.messages[-2].content])
+    print(sorted(bench.noted, key=lambda one: one[2]))
+
+
 async def main() -> None:
-    for part in (agents, societies, messages, handoffs):
+    for part in (agents, societies, messages, handoffs, workbenches):
         numbers.clear()
         await part()
 

@@ -71,8 +71,11 @@ class Calls:
         told: asyncio.Queue[Any] | None = None
         if any(_may_stream(places.get(call.name), call.name) for call in calls):
             told = asyncio.Queue()
+        ids: dict[tuple[str, str], list[str]] = {}
+        for call in calls:
+            ids.setdefault((call.name, call.arguments), []).append(call.id)
         tools: dict[str, Tool[..., Any]] = {
-            call.name: Bound(call.name, places.get(call.name), self._handoffs.get(call.name), told, token)
+            call.name: Bound(call.name, places.get(call.name), self._handoffs.get(call.name), told, token, ids)
             for call in calls
         }
         asked = [ToolCall(call.id, call.name, call.arguments) for call in calls]
@@ -116,6 +119,16 @@ class Running:
     """Marks tools that run agents: what is done in them is journaled step by step, and they make no step themselves."""
 
 
+class Arguments(dict[str, Any]):
+    """Arguments, with the text that they were read from."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, found: Mapping[str, Any], text: str) -> None:
+        super().__init__(found)
+        self.text = text
+
+
 class Bound(Tool[..., Any]):
     """A tool in a workbench, a handoff, or what is in neither, as Quorate's calls take it."""
 
@@ -126,7 +139,9 @@ class Bound(Tool[..., Any]):
         handoff: Handoff | None,
         told: asyncio.Queue[Any] | None,
         token: CancellationToken,
+        ids: Mapping[tuple[str, str], list[str]],
     ) -> None:
+        self._ids = ids
         self.name, self.description, self.parameters = name, "", ()
         self.effect = "read" if bench is None else "unsafe"
         self.timeout_s = None  # AutoGen's tools have no limit but their run's
@@ -139,12 +154,18 @@ class Bound(Tool[..., Any]):
         if self._bench is None and self._handoff is None:
             raise ToolError(f"Error: tool '{self.name}' not found in any workbench")
         try:
-            return json.loads(text), text
+            found: Any = json.loads(text)
+            return Arguments(cast("dict[str, Any]", found), text) if isinstance(found, dict) else found, text
         except ValueError as error:
             raise ToolError(f"Error: {error}") from error
 
     def run(self, values: dict[str, Any], key: str, late: Any = None) -> Coroutine[Any, Any, Any]:
         return self._run(values)
+
+    def _id_of(self, values: dict[str, Any]) -> str | None:
+        """Return the id of a call that is about to be made; of those that are alike, of one that was not made yet."""
+        ids = self._ids.get((self.name, values.text)) if isinstance(values, Arguments) else None
+        return ids.pop(0) if ids else None
 
     async def _run(self, values: dict[str, Any]) -> str:
         if self._handoff is not None:
@@ -154,11 +175,11 @@ class Bound(Tool[..., Any]):
         result: Any = None
         if self._told is not None and _may_stream(bench, self.name):
             assert isinstance(bench, StreamWorkbench)
-            async for result in bench.call_tool_stream(self.name, values, self._token):
+            async for result in bench.call_tool_stream(self.name, values, self._token, call_id=self._id_of(values)):
                 if not isinstance(result, ToolResult):
                     self._told.put_nowait(result)
         else:
-            result = await bench.call_tool(self.name, values, self._token)
+            result = await bench.call_tool(self.name, values, self._token, call_id=self._id_of(values))
         assert isinstance(result, ToolResult)
         text = result.to_text()
         if result.is_error:
