@@ -129,6 +129,11 @@ async def societies() -> None:
     response = await society("first").on_messages([TextMessage(content="t", source="user")], CancellationToken())
     print(response.chat_message.to_text(), response.inner_messages)
     await result(RoundRobinGroupChat([society("first")], max_turns=1), task="t")
+    alone = RoundRobinGroupChat(
+        [society("first", "second", "third")], max_turns=2
+    )  # nothing is new to it the next time
+    await stream(alone, "t", None)
+    await result(RoundRobinGroupChat([society("first")], max_turns=1))
 
 
 class Vote(BaseChatMessage):
@@ -264,8 +269,15 @@ async def workbenches() -> None:
     print(sorted(bench.noted, key=lambda one: one[2]))
 
 
+async def failures() -> None:
+    print("## a team inside that fails")
+    for words in (["x", ValueError("bad")], [ValueError("bad")]):
+        inner = RoundRobinGroupChat([Echo("ann"), Echo("bob", words)], name="inner", max_turns=4)
+        await stream(RoundRobinGroupChat([inner, Echo("cid")], max_turns=2), "t")
+
+
 async def main() -> None:
-    for part in (agents, societies, messages, handoffs, workbenches):
+    for part in (agents, societies, messages, handoffs, workbenches, failures):
         numbers.clear()
         await part()
 

@@ -583,18 +583,23 @@ class TeamSeat(Hearing):
             stream = inner.view_going_on(new, token, told=False)
         else:
             stream = inner.run_stream(task=new, cancellation_token=token, output_task_messages=False)
-        async for item in stream:
-            if isinstance(item, TaskResult):
-                continue
-            if held is not None:
+        try:
+            async for item in stream:
+                if isinstance(item, TaskResult):
+                    continue
+                if held is not None:
+                    turn.pass_on(held)
+                    held = None
+                if isinstance(item, BaseChatMessage):
+                    held = item
+                elif isinstance(item, ModelClientStreamingChunkEvent):
+                    turn.show(item)
+                else:
+                    turn.emit(item)
+        except RunFailed:
+            if held is not None:  # the last that was said before somebody failed
                 turn.pass_on(held)
-                held = None
-            if isinstance(item, BaseChatMessage):
-                held = item
-            elif isinstance(item, ModelClientStreamingChunkEvent):
-                turn.show(item)
-            else:
-                turn.emit(item)
+            raise
         if held is None:
             raise ConfigError(f"The team {self.name} said nothing. Give it a condition that lets somebody speak.")
         self.view_has_heard(where, len(facts))

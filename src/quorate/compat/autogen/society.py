@@ -98,7 +98,7 @@ class SocietyOfMindAgent(BaseChatAgent, Component[SocietyOfMindAgentConfig]):
         """Let the team work, and yield what it says and does, the `Response` last."""
         task: list[BaseChatMessage] = list(messages)
         earlier = await self._model_context.get_messages()
-        if earlier and task:
+        if earlier:
             before = HandoffMessage(
                 content="Earlier messages of this conversation.", source=self.name, target="", context=list(earlier)
             )
@@ -106,7 +106,9 @@ class SocietyOfMindAgent(BaseChatAgent, Component[SocietyOfMindAgentConfig]):
         for message in messages:
             await self._model_context.add_message(to_model_message(message))
         said: list[Any] = []
-        stream = self._team.run_stream(task=task, cancellation_token=cancellation_token, output_task_messages=False)
+        stream = self._team.run_stream(
+            task=task or None, cancellation_token=cancellation_token, output_task_messages=False
+        )
         async for item in stream:
             if isinstance(item, TaskResult):
                 continue
