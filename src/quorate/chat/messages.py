@@ -241,7 +241,7 @@ class ToolCallSummaryMessage(BaseTextChatMessage):
 
 
 def _as_read(context: list[Any]) -> list[Any]:
-    reads = HandoffMessage.reads
+    reads: Any = HandoffMessage.reads
     return context if reads is None else [reads(one) if isinstance(one, dict) else one for one in context]
 
 
