@@ -8,14 +8,14 @@ makes the same ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import core_schema
 
 from quorate.core.lazy import lazy
@@ -240,21 +240,15 @@ class ToolCallSummaryMessage(BaseTextChatMessage):
     results: list[FunctionExecutionResult] = Field(default_factory=list[FunctionExecutionResult])
 
 
-def _as_read(context: list[Any]) -> list[Any]:
-    reads: Any = HandoffMessage.reads
-    return context if reads is None else [reads(one) if isinstance(one, dict) else one for one in context]
-
-
 class HandoffMessage(BaseTextChatMessage):
     """Gives the next turn to `target`.
 
     `context` has what goes with it: the tool calls of the same reply and their results, as messages to a model in plain
-    data, or as models that dump as it: `reads` makes such of plain data, where somebody who wants them has set it.
+    data, or as models that dump as it.
     """
 
-    reads: ClassVar[Callable[[dict[str, Any]], Any] | None] = None
     target: str
-    context: Annotated[list[Any], AfterValidator(_as_read)] = Field(default_factory=list[Any])
+    context: list[Any] = Field(default_factory=list[Any])
     type: Literal["HandoffMessage"] = "HandoffMessage"
 
     def to_model_text(self) -> str:

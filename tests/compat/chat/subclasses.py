@@ -219,7 +219,7 @@ async def handoffs() -> None:
         SystemMessage(content="s"),
     ]
     message = HandoffMessage(content="over", source="user", target="ann", context=context)
-    loaded = HandoffMessage.load(message.dump())
+    loaded = MessageFactory().create(message.dump())
     print(loaded == message, [type(one).__name__ for one in loaded.context], loaded.context[2].content[0].content)
     print(list(message.model_dump()), json.dumps(message.dump()["context"], sort_keys=True))
     team = RoundRobinGroupChat([Echo("bob"), Receives("ann")], max_turns=1)

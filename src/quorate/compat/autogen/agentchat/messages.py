@@ -104,9 +104,6 @@ def _read(data: dict[str, Any]) -> Any:
     return found if found.model_dump(mode="json") == data else data
 
 
-HandoffMessage.reads = _read
-
-
 def to_model_message(message: BaseChatMessage) -> UserMessage:
     """Return a chat message as AutoGen's model clients take it, as its class says."""
     return cast("Any", message).to_model_message()
@@ -229,4 +226,7 @@ class MessageFactory:
         found = self._types.get(kind)
         if found is None:
             raise ConfigError(f"Unknown message type: {kind}. Register it: custom_message_types=[…].")
-        return found.load(dict(data))
+        message = found.load(dict(data))
+        if isinstance(message, HandoffMessage) and message.context:
+            message.context = [_read(one) for one in message.context]
+        return message
