@@ -195,7 +195,7 @@ def test_an_unknown_type_says_which_file_was_used(tmp_path: Path) -> None:
     assert str(refused.value).splitlines()[0] == (
         "<text>:3:12: There is no agent or team type 'parrot'. There are: round_robin, swarm, graph_flow, "
         "magentic_one, selector, debate, independent_vote, consensus, review, code_executor, message_filter, "
-        "assistant, user_proxy, society_of_mind. "
+        "assistant, user_proxy, society_of_mind, nested_chats. "
         f'{tmp_path / "quorate.toml"} names no modules; modules = ["tools"] adds what tools.py has.'
     )
 

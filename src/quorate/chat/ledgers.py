@@ -155,7 +155,7 @@ def _object(text: str) -> dict[str, Any]:
         found = msgspec.json.decode(text)  # what a model writes that is held to a schema
         if isinstance(found, dict):
             return cast("dict[str, Any]", found)
-    except ValueError:
+    except (ValueError, msgspec.DecodeError):  # which is a ValueError in newer versions only
         pass
     return extract_objects(text)[0]
 

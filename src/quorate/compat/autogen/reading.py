@@ -36,5 +36,5 @@ def extract_json_from_str(content: str) -> list[dict[str, Any]]:
 def _read(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except ValueError:
+    except (ValueError, msgspec.DecodeError):  # which is a ValueError in newer versions only
         return json.loads(text)  # which takes a little more, and says better what is wrong
