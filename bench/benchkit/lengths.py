@@ -18,20 +18,25 @@ def variant_of(given: Options) -> tuple[str, int]:
     return preset, int(longest)
 
 
-async def emit_turn_costs(given: Options, longest: int, ready: Callable[[int], Talk]) -> None:
+async def emit_turn_costs(
+    given: Options, ready: Callable[[int], Talk], *, longest: int = LENGTHS[-1], times: tuple[int, int] = (5, 1)
+) -> None:
     """Print the CPU time of a turn for each length up to `longest`, after short conversations that warm everything up.
 
     Args:
         given: The options of the script.
-        longest: The last of `LENGTHS` that is measured.
         ready: Makes a conversation of so many turns.
+        longest: The last of `LENGTHS` that is measured.
+        times: How often short and long conversations are measured; the figure is the median.
     """
     await _turn_s(ready, LENGTHS[0])
     figures: dict[str, float] = {}
     for length in (each for each in LENGTHS if each <= longest):
         turns = length if length == LENGTHS[0] else given.scaled(length)
-        times = [await _turn_s(ready, turns) for _ in range(1 if turns > 200 else 5)]
-        figures[f"turn_{length}_us"] = 1e6 * median(times)
+        often = times[1] if turns > 200 else given.scaled(times[0], at_least=1)
+        figures[f"turn_{length}_us"] = 1e6 * median([await _turn_s(ready, turns) for _ in range(often)])
+    if longest == LENGTHS[-1]:
+        figures["growth"] = figures["turn_1000_us"] / figures["turn_100_us"]
     emit(**figures)
 
 

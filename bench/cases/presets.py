@@ -7,8 +7,9 @@ two nodes with a condition), `magentic` (a progress ledger before each turn, a s
 import asyncio
 from collections.abc import Sequence
 
+from benchkit.lengths import Talk, emit_turn_costs
 from benchkit.planning import plan
-from benchkit.script import Watch, emit, expect, median, options
+from benchkit.script import expect, options
 from benchkit.words import texts
 from pair import TASK, WIDE
 from quorate import (
@@ -28,9 +29,6 @@ from quorate.models import ToolCall
 from quorate.testing import ScriptedModel
 
 NAMES = ("writer", "critic")
-LENGTHS = (10, 100, 1000)
-WORK = 100
-"""So many turns at least are measured in one go: short conversations one after another."""
 
 
 def team(variant: str, turns: int, size_bytes: int) -> Team:
@@ -62,29 +60,22 @@ def team(variant: str, turns: int, size_bytes: int) -> Team:
     return GraphFlow(builder.get_participants(), builder.build(), termination_condition=until)
 
 
-async def turn_s(variant: str, turns: int, size_bytes: int) -> float:
-    """Hold conversations of so many turns, one after another, and return the CPU seconds per turn."""
-    working = [team(variant, turns, size_bytes) for _ in range(max(1, WORK // turns))]
-    with Watch() as watch:
-        results = [await each.run(task=TASK, conversation=conversation(), limits=WIDE) for each in working]
-    for result in results:
+def ready(variant: str, turns: int, size_bytes: int) -> Talk:
+    """Return a conversation of so many turns."""
+    working = team(variant, turns, size_bytes)
+
+    async def talk() -> int:
+        result = await working.run(task=TASK, conversation=conversation(), limits=WIDE)
         expect(result.turns == turns, f"{result.turns} turns, {result.stop_reason}")
-    return watch.cpu_s / turns / len(results)
+        return result.turns
+
+    return talk
 
 
 async def main() -> None:
-    """Measure after short conversations that warm everything up."""
+    """Measure one preset at each length."""
     given = options()
-    await turn_s(given.variant, LENGTHS[0], given.size_bytes)
-    figures: dict[str, float] = {}
-    for length in LENGTHS:
-        turns = length if length == LENGTHS[0] else given.scaled(length)
-        times = [
-            await turn_s(given.variant, turns, given.size_bytes)
-            for _ in range(3 if turns > 200 else given.scaled(9, at_least=1))
-        ]
-        figures[f"turn_{length}_us"] = 1e6 * median(times)
-    emit(**figures, growth=figures["turn_1000_us"] / figures["turn_100_us"])
+    await emit_turn_costs(given, lambda turns: ready(given.variant, turns, given.size_bytes), times=(9, 3))
 
 
 asyncio.run(main())

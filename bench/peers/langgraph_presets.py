@@ -98,7 +98,7 @@ async def main() -> None:
             return swarm(InMemorySaver() if variant == "swarm" else None, turns, given.size_bytes)
         return loop(DEFAULT if variant == "default" else Lean, turns, given.size_bytes)
 
-    await emit_turn_costs(given, longest, ready)
+    await emit_turn_costs(given, ready, longest=longest)
 
 
 asyncio.run(main())

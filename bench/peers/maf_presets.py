@@ -103,7 +103,7 @@ async def main() -> None:
     given = options()
     variant, longest = variant_of(given)
     made = {"groupchat": group_chat, "handoff": handoff, "graph": graph, "magentic": magentic}[variant]
-    await emit_turn_costs(given, longest, lambda turns: made(turns, given.size_bytes))
+    await emit_turn_costs(given, lambda turns: made(turns, given.size_bytes), longest=longest)
 
 
 asyncio.run(main())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chat.objects.counters import Counter
 
 from quorate import (
     Agent,
@@ -31,18 +32,6 @@ from quorate.chat.turns import RoundRobin, Speak
 from quorate.errors import Conflict, RunFailed
 from quorate.models import ToolCall
 from quorate.testing import ScriptedModel
-
-
-class Counter(Agent):
-    """Counts in an attribute."""
-
-    def __init__(self, name: str = "counter") -> None:
-        super().__init__(name, description="Counts.")
-        self.count = 0
-
-    async def speak(self, turn: Turn) -> TextMessage:
-        self.count += 1
-        return TextMessage(content=f"{self.name} {self.count}", source=self.name)
 
 
 class Saving(Counter):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chat.objects.counters import Counter
 
 from quorate import (
-    Agent,
     AssistantAgent,
     Limits,
     MaxMessageTermination,
@@ -30,18 +30,6 @@ from quorate.runs.entries import Entry, canonical_order
 from quorate.testing import FakeClock, ScriptedModel
 
 TASK = TextMessage(content="Go.", source="user", id="task", created_at=datetime(2026, 1, 1, tzinfo=UTC))
-
-
-class Counter(Agent):
-    """Counts in an attribute."""
-
-    def __init__(self, name: str = "counter") -> None:
-        super().__init__(name, description="Counts.")
-        self.count = 0
-
-    async def speak(self, turn: Turn) -> TextMessage:
-        self.count += 1
-        return TextMessage(content=f"{self.name} {self.count}", source=self.name)
 
 
 class Saving(Counter):

@@ -3,23 +3,13 @@
 from typing import Any
 
 import pytest
+from tests.chat.objects.counters import Counter
 
 from quorate import Agent, AssistantAgent, MessageFilterAgent, RoundRobinGroupChat, TextMessage, Turn, conversation
 from quorate.chat.agents.agent_tool import TeamTool
 from quorate.errors import ConfigError
 from quorate.models.views import MessageFilterConfig, PerSourceFilter
 from quorate.testing import ScriptedModel
-
-
-class Counter(Agent):
-    def __init__(self, name: str = "counter") -> None:
-        super().__init__(name, description="Counts.")
-        self.count = 0
-
-    async def speak(self, turn: Turn) -> TextMessage:
-        self.count += 1
-        return TextMessage(content=f"{self.name} {self.count}", source=self.name)
-
 
 SAME = Counter()
 

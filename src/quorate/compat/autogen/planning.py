@@ -12,7 +12,7 @@ from quorate.chat import ledgers
 from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.ledgers import filled_in
-from quorate.chat.magentic import PLANNER, own_word
+from quorate.chat.magentic import LAST, PLANNER, own_word
 from quorate.chat.messages import BaseChatMessage, BaseMessage
 from quorate.chat.talk import Talk
 from quorate.chat.turns import Speak, Stop, TurnPolicy
@@ -39,8 +39,6 @@ from quorate.models.blocks import Reply
 
 _user = UserMessage.__pydantic_validator__.validate_python
 _assistant = AssistantMessage.__pydantic_validator__.validate_python
-
-LAST = "the planner's last question"
 
 
 class Planned(Struct, frozen=True):
