@@ -146,6 +146,7 @@ async def test_all_of_a_request_reaches_the_client() -> None:
         request(
             Said("hi", "ann"),
             Reply("hello", reasoning=(Reasoning("hm"),)),
+            Said("look", "ann"),
             reply,
             tools=(SPEC,),
             tool_choice="find",
@@ -157,6 +158,7 @@ async def test_all_of_a_request_reaches_the_client() -> None:
     assert asked["messages"] == [
         UserMessage(content="hi", source="ann"),
         AssistantMessage(content="hello", thought="hm", source="assistant"),
+        UserMessage(content="look", source="ann"),
         AssistantMessage(content=[FunctionCall("1", "{}", "find")], thought="I look", source="assistant"),
         FunctionExecutionResultMessage(
             content=[FunctionExecutionResult(content="no", name="find", call_id="1", is_error=True)]

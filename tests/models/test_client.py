@@ -50,7 +50,7 @@ def test_pieces_of_calls_that_come_mixed_are_put_together_by_their_index() -> No
 def test_call_without_id_or_arguments_gets_both() -> None:
     answer = folded(CallDelta(2, name="now"), Finished(None))
 
-    assert answer.reply.calls == (ToolCall("call_2", "now", "{}"),)
+    assert answer.reply.calls == (ToolCall("call00002", "now", "{}"),)
 
 
 def test_thought_keeps_its_signature() -> None:

@@ -47,12 +47,13 @@ def asked(*blocks: Said | Reply, **fields: Any) -> ModelRequest:
 
 
 def test_blocks_become_messages_and_names_of_any_script_are_text():
-    wire = to_wire(asked(Said("Hello"), Said("你好", "作家", "agent"), CLOSED, system="Be brief."), "m")
+    request = asked(Said("Hello"), Said("你好", "作家", "agent"), CLOSED, system="Be brief.", tools=(STATS,))
+
+    wire = to_wire(request, "m")
 
     assert wire["messages"] == [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Hello"},
-        {"role": "user", "content": "作家: 你好"},
+        {"role": "user", "content": "Hello\n\n作家: 你好"},
         {
             "role": "assistant",
             "content": "Let me see.",

@@ -1,4 +1,4 @@
-"""Views of a conversation compose, and each is a history that every provider takes."""
+"""Views of a conversation compose, and none takes a reply apart. What providers want besides: `test_order.py`."""
 
 from typing import Any
 

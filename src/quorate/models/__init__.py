@@ -15,6 +15,7 @@ from quorate.models.client import (
     Usage,
     collect,
 )
+from quorate.models.order import in_order
 
 __all__ = [
     "Answer",
@@ -36,4 +37,5 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "collect",
+    "in_order",
 ]

@@ -248,7 +248,7 @@ class Folding(Struct, eq=False):
         calls: tuple[ToolCall, ...] = ()
         if self._calls:
             pieces = sorted(self._calls.values()) if len(self._calls) > 1 else self._calls.values()
-            calls = tuple([ToolCall(p.id or f"call_{p.index}", p.name, p.arguments or "{}") for p in pieces])
+            calls = tuple([ToolCall(p.id or f"call{p.index:05}", p.name, p.arguments or "{}") for p in pieces])
         reasoning: tuple[Reasoning, ...] = ()
         if self._thought or self._signature:
             reasoning = (Reasoning("".join(self._thought), self._signature),)

@@ -15,7 +15,8 @@ from quorate.errors import ModelError
 from quorate.models import engine, weights
 from quorate.models.blocks import Reply
 from quorate.models.client import CallDelta, Finish, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
-from quorate.models.prompt import CALL, REPLY, SAMPLING, Sampling, decides, to_wire
+from quorate.models.order import CALL
+from quorate.models.prompt import REPLY, SAMPLING, Sampling, decides, to_wire
 
 ENVIRONMENT = "QUORATE_EMBEDDED_MODEL"
 CONTEXT_WINDOW = 8192

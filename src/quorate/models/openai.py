@@ -23,6 +23,7 @@ from quorate.models.client import (
     TextDelta,
     Usage,
 )
+from quorate.models.order import ERROR, in_order, instruction, shown, words
 
 if TYPE_CHECKING:
     from openai.types import CompletionUsage
@@ -192,8 +193,9 @@ def to_wire(request: ModelRequest, model: str, *, newest: bool = True, vision: b
         newest: Name the cap as OpenAI's own models want it, not as older servers know it.
         vision: Show it images.
     """
-    messages: list[Wire] = [{"role": "system", "content": request.system}] if request.system else []
-    for block in request.blocks:
+    system = instruction(request)
+    messages: list[Wire] = [{"role": "system", "content": system}] if system else []
+    for block in in_order(request):
         messages += _messages(block, vision=vision)
     body: Wire = {
         "model": model,
@@ -237,8 +239,8 @@ def _messages(block: Block, *, vision: bool) -> list[Wire]:
 
 
 def _with_images(block: Said) -> Wire:
-    parts: list[Wire] = [] if block.source == "user" else [{"type": "text", "text": f"{block.source}:"}]
-    for part in block.parts:
+    parts: list[Wire] = []
+    for part in shown(block):
         if isinstance(part, str):
             parts.append({"type": "text", "text": part})
         else:
@@ -249,7 +251,7 @@ def _with_images(block: Said) -> Wire:
 def _rendered(block: Block) -> Iterator[Wire]:
     if isinstance(block, Said):
         # A `name` field takes only a few ASCII letters, so who speaks is said in the text.
-        yield {"role": "user", "content": block.text if block.source == "user" else f"{block.source}: {block.text}"}
+        yield {"role": "user", "content": words(block)}
         return
     message: Wire = {"role": "assistant", "content": block.text or None if block.calls else block.text}
     if block.calls:
@@ -259,7 +261,7 @@ def _rendered(block: Block) -> Iterator[Wire]:
         ]
     yield message
     for result in block.results:
-        content = f"Error: {result.content}" if result.is_error else result.content
+        content = f"{ERROR}{result.content}" if result.is_error else result.content
         yield {"role": "tool", "tool_call_id": result.call_id, "content": content}
 
 

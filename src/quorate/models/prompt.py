@@ -18,11 +18,9 @@ from typing import Any, NamedTuple
 
 from quorate.models.blocks import Block, Reply, Said
 from quorate.models.client import ModelRequest, ToolSpec
+from quorate.models.order import CALL, ERROR, RESULT, in_order, instruction, words
 
-CALL = "Call: "
 REPLY = "Reply:"
-RESULT = "Result: "
-ERROR = "Error: "
 
 LANGUAGE = "%llguidance {}\n"
 HOW_TO_CALL = "To call a tool, write: Call: NAME {ARGUMENTS AS JSON}"
@@ -100,11 +98,10 @@ def offered(request: ModelRequest) -> tuple[ToolSpec, ...]:
 
 
 def messages(request: ModelRequest, tools: Sequence[ToolSpec]) -> list[Message]:
-    """Return the chat messages, with the roles of user and assistant in turn, a user's last."""
-    said = [*_examples(request, tools), *(m for block in request.blocks for m in _rendered(block, bool(tools)))]
-    if not said or said[-1]["role"] == "assistant":
-        said.append(_user("Go on."))
-    system = _system(request.system, tools)
+    """Return the chat messages, with the roles of user and assistant in turn, a user's first and last."""
+    blocks = in_order(request, tool_role=False)
+    said = [*_examples(request, tools), *(m for block in blocks for m in _rendered(block, bool(tools)))]
+    system = _system(instruction(request), tools)
     return [*([{"role": "system", "content": system}] if system else []), *_joined(said)]
 
 
@@ -122,7 +119,7 @@ def _assistant(text: str) -> Message:
 def _rendered(block: Block, marked: bool) -> Iterator[Message]:
     """Yield a block's messages; `marked` puts `Reply:` before words, as the model has to where it may also call."""
     if isinstance(block, Said):
-        yield _user(block.text if block.source == "user" else f"{block.source}: {block.text}")
+        yield _user(words(block))
         return
     lines = [f"{REPLY} {block.text}" if marked else block.text] if block.text else []
     lines += [f"{CALL}{call.name} {call.arguments}" for call in block.calls]
@@ -140,9 +137,9 @@ def _joined(said: list[Message]) -> Iterator[Message]:
 # -- tools ------------------------------------------------------------------------------------------------------------
 
 
-def _system(system: str | None, tools: Sequence[ToolSpec]) -> str:
+def _system(system: str, tools: Sequence[ToolSpec]) -> str:
     if not tools:
-        return system or ""
+        return system
     lines = ["Tools:", *(f"- {_signature(tool)}" for tool in tools), "", HOW_TO_CALL, HOW_TO_REPLY]
     return "\n".join([system, "", *lines] if system else lines)
 

@@ -2,7 +2,7 @@
 
 What a member sees of the thread, and what is kept of a long one, is said by them: all of it (no context), its own side,
 the latest (`BufferedChatCompletionContext`), what some said, and one after the other. A reply with its tool calls and
-their results is one block, so every view is a history that every provider takes.
+their results is one block, which no view takes apart; the rest of what providers want, `in_order` sees to.
 """
 
 from __future__ import annotations

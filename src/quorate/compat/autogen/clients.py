@@ -46,6 +46,7 @@ from quorate.models.client import (
     closed,
 )
 from quorate.models.json_schema import schema_to_pydantic_model
+from quorate.models.order import in_order, instruction
 from quorate.models.registry import open_model
 
 FINISH: dict[FinishReasons, Finish] = {
@@ -231,9 +232,9 @@ async def _asked(
 
 
 def _messages(request: ModelRequest, *, vision: bool) -> Iterator[LLMMessage]:
-    if request.system:
-        yield SystemMessage(content=request.system)
-    for block in request.blocks:
+    if system := instruction(request):
+        yield SystemMessage(content=system)
+    for block in in_order(request):
         if isinstance(block, Said):
             content: Any = list(block.parts) if vision and block.parts else block.text
             yield UserMessage(content=content, source=block.source)
