@@ -432,7 +432,7 @@ class Runnable(ABC):
 
         def dumped(run_id: str, at: int) -> list[Payload]:
             given.extend(messages.as_task(task, run_id=run_id, at_us=at))
-            return [m.dump() for m in given]
+            return [m.journaled() for m in given]
 
         limits = cast.limits if limits is None else checked_limits(limits).over(cast.limits)
         check_money(cast, limits, budgets, prices)

@@ -211,7 +211,7 @@ def _said_of(
     if chosen.note is not None:
         said["note"] = chosen.note if cast.notes_plainly else plain("A turn policy's note", chosen.note)
     if say:
-        said["say"] = tuple([message.dump() for message in say])
+        said["say"] = tuple([message.journaled() for message in say])
     if isinstance(chosen, Stop):
         said["stop"] = True
     if len(used) == 1:

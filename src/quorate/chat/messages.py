@@ -18,6 +18,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import core_schema
 
+from quorate.core.classes import OURS, Known, identity
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.executors.code import CodeBlock, CodeResult
@@ -101,16 +102,25 @@ def _now() -> datetime:
     return at(_system.now_us() if scope is None else scope.at)
 
 
-OURS = "quorate."
+_classes: Known[type[BaseMessage]] = Known("message")
+_ours: dict[str, type[BaseMessage]] = {}
+"""Those whose name says which they are."""
+
+CLASS = "class"
+"""The field of a message in a journal that says where its class is defined; no attribute has that name."""
 
 
 class BaseMessage(BaseModel):
     """What messages and events have in common."""
 
     model_config = ConfigDict(extra="forbid")
-    registry: ClassVar[dict[str, type[BaseMessage]]] = {}
     kept_as: ClassVar[str | None] = None
     """The type in its data, where its `type` is not the name of its class: a class is read by its name."""
+    known_as: ClassVar[str] = ""
+    """Its module and its name there, which a journal has beside the type; empty for Quorate's own."""
+    formerly: ClassVar[tuple[str, ...]] = ()
+    """Under which other names journals have it: `("shop:Bill",)` of a class that was moved or renamed, `("Bill",)` of
+    the one that is meant where several have a name, in journals that do not say which."""
 
     id: str = Field(default_factory=new_id)
     source: str
@@ -121,14 +131,17 @@ class BaseMessage(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        known = BaseMessage.registry.get(cls.__name__)
-        if known is not None and known.__module__.startswith(OURS) and not cls.__module__.startswith(OURS):
+        where, is_ours = identity(cls), cls.__module__.startswith(OURS)
+        if not is_ours and cls.__name__ in _ours:
             raise ConfigError(
                 f"{cls.__module__}.{cls.__name__} would be read from journals in place of Quorate's own message of "
                 "that name. Give the class another one."
             )
-        BaseMessage.registry[cls.__name__] = cls
-        cls.kept_as = None if cls.__module__.startswith(OURS) or cls._says_its_name() else cls.__name__
+        _classes.add(cls, where, cls.__name__)
+        if is_ours:
+            _ours[cls.__name__] = cls
+        cls.kept_as = None if is_ours or cls._says_its_name() else cls.__name__
+        cls.known_as = "" if is_ours else where
 
     @classmethod
     def _says_its_name(cls) -> bool:
@@ -153,6 +166,13 @@ class BaseMessage(BaseModel):
         data: dict[str, Any] = self.__pydantic_serializer__.to_python(self, mode="json")
         if self.kept_as is not None:
             data["type"] = self.kept_as
+        return data
+
+    def journaled(self) -> dict[str, Any]:
+        """Return the message as a journal has it: its `dump`, and where its class is defined, for `messages.load`."""
+        data = self.dump()
+        if self.known_as:
+            data[CLASS] = self.known_as
         return data
 
     @classmethod
@@ -195,6 +215,11 @@ class TextMessage(BaseTextChatMessage):
         if type(self) is TextMessage:  # the same data at half the cost; a subclass may have what only pydantic knows
             return msgspec.to_builtins(self.__dict__)
         return super().dump()
+
+    def journaled(self) -> dict[str, Any]:
+        if type(self) is TextMessage:
+            return msgspec.to_builtins(self.__dict__)
+        return super().journaled()
 
     def to_block(self, origin: Origin, ref: str) -> Said:
         if type(self) is not TextMessage:
@@ -455,19 +480,45 @@ class TaskResult(BaseModel):
         return content if isinstance(content, BaseModel) else None
 
 
-def load(data: dict[str, Any]) -> BaseMessage:
-    """Return the message or event that plain data says.
+def class_of(data: dict[str, Any]) -> type[BaseMessage] | None:
+    """Return the class of the message or event that plain data says, None if it is not known here.
 
     Raises:
-        ConfigError: Its `type` is none that is known.
+        ConfigError: It may be one of several of that name.
+    """
+    return _classes.find(data.get("type", ""), data.get(CLASS, ""))
+
+
+def load(data: dict[str, Any]) -> BaseMessage:
+    """Return the message or event that plain data says: what `journaled` returned, or `dump`.
+
+    Raises:
+        ConfigError: Its class is not known, or it may be one of several of that name.
     """
     kind = data.get("type", "")
-    if kind.startswith("StructuredMessage"):
+    ours = _ours.get(kind)
+    if ours is not None and kind != "StructuredMessage":
+        return ours.load(data)
+    if kind.startswith("StructuredMessage") and kind[17:18] in {"", "["}:
         return structured.load(data)
-    found = BaseMessage.registry.get(kind)
+    found = class_of(data)
     if found is None:
-        raise ConfigError(f"There is no message type {kind!r}. Import the module that defines it before resuming.")
+        raise _unknown(kind, data.get(CLASS, ""))
+    if CLASS in data or kind != found.__name__:
+        data = {name: value for name, value in data.items() if name != CLASS} | {"type": found.__name__}
     return found.load(data)
+
+
+def _unknown(kind: str, where: str) -> ConfigError:
+    """Return what to raise for a message whose class is not known here."""
+    if not where:
+        return ConfigError(f"There is no message type {kind!r}. Import the module that defines it before resuming.")
+    others = " and ".join(sorted(cls.known_as for cls in _classes.called(kind)))
+    return ConfigError(
+        f"There is no message type {where!r} here. Import its module before resuming; or, if the class was moved or "
+        f"renamed, write formerly: ClassVar = ({where!r},) in it."
+        + (f" {others} may be another one." if others else "")
+    )
 
 
 def as_task(

@@ -357,7 +357,7 @@ def _wrapped_then(run: Run, path: str, ended: Entry, inside: Sequence[Entry]) ->
 
 
 def _begin(run: Run, path: str, given: Sequence[Told], *, remember: bool) -> Entry:
-    task: list[str | Payload] = [ref or message.dump() for message, ref in given]
+    task: list[str | Payload] = [ref or message.journaled() for message, ref in given]
     said: Payload = {"task": task}
     if remember:
         said["remember"] = True

@@ -181,7 +181,7 @@ async def _asked(cast: Cast, agent: Speaker, turn: Turn) -> tuple[BaseChatMessag
     if not isinstance(answer, BaseChatMessage):
         raise ConfigError(f"An intervention answered {answer!r} for {turn.name}; it must be a message.")
     id = f"{turn.run.id}/{_here(turn)}"  # as of every message: of the place where it was made
-    return said, {"changed": "answer", "message": answer.model_copy(update={"id": id}).dump()}
+    return said, {"changed": "answer", "message": answer.model_copy(update={"id": id}).journaled()}
 
 
 def _recorded(turn: Turn) -> Payload | None:

@@ -112,7 +112,7 @@ class Turn(Struct, eq=False):
     def emit(self, event: BaseAgentEvent | BaseChatMessage) -> None:
         """Tell an event on the way, or what somebody said to this agent alone; it is kept with the speech."""
         kind = "told" if isinstance(event, deriving.messages.BaseChatMessage) else "json"
-        self._keep((kind, event.dump()), Fact(event=event, speaker=self.name, at=self.scope.at))
+        self._keep((kind, event.journaled()), Fact(event=event, speaker=self.name, at=self.scope.at))
         self._emit.happens(event)
 
     def only_shown(self, kept: Collection[str]) -> None:
@@ -125,7 +125,7 @@ class Turn(Struct, eq=False):
     def pass_on(self, message: BaseChatMessage) -> None:
         """Say something before the last word: a team that speaks passes on what its members have said."""
         ref = f"{self.run.number}:{self.scope.path}"
-        self._keep(("json", message.dump()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
+        self._keep(("json", message.journaled()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
         self._emit.happens(message)
 
     def derive(self, kind: str, step: Any, *more: Any) -> Fact:
@@ -224,7 +224,9 @@ class Turn(Struct, eq=False):
         """End the speech with a message, unless it was derived already."""
         if not self.facts or self.facts[-1].message is not message:
             ref = f"{self.run.number}:{self.scope.path}"
-            self._keep(("json", message.dump()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
+            self._keep(
+                ("json", message.journaled()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref)
+            )
 
 
 async def spoken(said: BaseChatMessage | Awaitable[BaseChatMessage]) -> BaseChatMessage:

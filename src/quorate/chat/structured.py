@@ -7,18 +7,21 @@ import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from string import Formatter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, ConfigDict, ValidationError, computed_field, create_model, model_validator
 from pydantic.errors import PydanticUserError
 
-from quorate.chat.messages import BaseChatMessage, BaseMessage
+from quorate.chat.messages import CLASS, BaseChatMessage, BaseMessage
+from quorate.core.classes import OURS, Known, identity, plain
 from quorate.errors import ConfigError, ModelError
+from quorate.models import json_schema
 from quorate.models.blocks import Origin, Said
 from quorate.models.client import Answer
 from quorate.models.extract import extract_json
 from quorate.models.json_schema import schema_to_pydantic_model
+from quorate.runs.entries import ERASED
 
 T = TypeVar("T", bound=BaseModel)
 Content = type[BaseModel] | Mapping[str, Any]
@@ -26,8 +29,9 @@ Content = type[BaseModel] | Mapping[str, Any]
 
 MOST_PROBLEMS = 5
 
-_by_name: WeakValueDictionary[str, type[BaseModel]] = WeakValueDictionary()
-_by_key: WeakValueDictionary[str, type[BaseModel]] = WeakValueDictionary()
+_contents: Known[type[BaseModel]] = Known("content", WeakValueDictionary[str, type[BaseModel]])
+_outputs: Known[type[BaseModel]] = Known("content", WeakValueDictionary[str, type[BaseModel]])
+"""Contents by their schema, too: of a class that has changed, each as it was."""
 
 
 class StructuredMessage(BaseChatMessage, Generic[T]):
@@ -41,11 +45,15 @@ class StructuredMessage(BaseChatMessage, Generic[T]):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        made_of = cls.__pydantic_generic_metadata__["args"]
-        if not made_of:
+        made = cls.__pydantic_generic_metadata__
+        if made["origin"] is not StructuredMessage:
             super().__pydantic_init_subclass__(**kwargs)
-        elif isinstance(made_of[0], type) and not issubclass(made_of[0], AnyContent):
-            _by_name[made_of[0].__name__] = cast("type[BaseModel]", made_of[0])
+        elif isinstance(made["args"][0], type):
+            content = cast("type[BaseModel]", made["args"][0])
+            where = _identity(content)
+            if not issubclass(content, AnyContent):
+                _contents.add(content, where, content.__name__)
+            cls.known_as = f"StructuredMessage[{where}]" if where else ""
 
     @computed_field
     @property
@@ -75,12 +83,28 @@ class AnyContent(BaseModel):
     """What stands for a content whose class this process does not know, such as in `quorate show`."""
 
     model_config = ConfigDict(extra="allow")
+    known_as: ClassVar[str] = ""
 
 
 @lru_cache(maxsize=256)
-def _open(name: str) -> type[StructuredMessage[Any]]:
-    """Return the class of messages whose content is known by its name only."""
-    return StructuredMessage[create_model(name, __base__=AnyContent)]
+def _open(name: str, where: str = "") -> type[StructuredMessage[Any]]:
+    """Return the class of messages whose content is known by its name only, and by where its class is defined."""
+    made = create_model(name, __base__=AnyContent)
+    made.known_as = where
+    return StructuredMessage[made]
+
+
+def _identity(content: type[BaseModel]) -> str:
+    """Return what a journal says of a content's class; one that was made of a JSON schema is told by that."""
+    if issubclass(content, AnyContent):
+        return content.known_as
+    if content.__module__ == json_schema.__name__:
+        return f":{content.__name__}#{_digest(json.dumps(content.model_json_schema()))}"
+    return f"quorate:{content.__name__}" if content.__module__.startswith(OURS) else identity(content)
+
+
+def _digest(schema: str) -> str:
+    return f"{zlib.crc32(schema.encode(errors='surrogatepass')):08x}"
 
 
 class Output:
@@ -106,11 +130,14 @@ class Output:
         except PydanticUserError as error:
             raise ConfigError(f"{agent}: output_content_type={content!r} has no JSON schema: {error}.") from error
         self.schema = json.dumps(_closed(schema), ensure_ascii=False, separators=(",", ":"))
-        self.key = f"{self.content.__name__}#{zlib.crc32(self.schema.encode(errors='surrogatepass')):08x}"
+        where = f":{self.content.__name__}" if isinstance(content, Mapping) else _identity(self.content)
+        self.key = f"{where.partition('#')[0]}#{_digest(self.schema)}"
         if format is not None:
             check_format(f"{agent}: output_content_type_format", format, self.content.model_fields)
         self.more = (self.key,) if format is None else (self.key, format)
-        _by_name[self.content.__name__] = _by_key[self.key] = self.content
+        if not isinstance(content, Mapping):
+            _contents.add(self.content, where, self.content.__name__)
+        _outputs.add(self.content, self.key, f"{self.content.__name__}#{_digest(self.schema)}")
 
     def problem(self, answer: Answer) -> str | None:
         """Return what is wrong with an answer, as its model is told it; None if nothing is."""
@@ -206,15 +233,20 @@ def message(key: str, text: str, format: str | None = None, **fields: Any) -> St
     """Return the message of an answer that was found right when it was written.
 
     A class that is not known here, or has changed since, is stood in for by one that takes what is there.
+
+    Raises:
+        ConfigError: It may be one of several of that name.
     """
-    name = key.partition("#")[0]
-    content = _by_key.get(key) or _by_name.get(name)
+    name, where = plain(key).partition("#")[0], key.partition("#")[0] if ":" in key else ""
+    content = None
+    if text != ERASED:
+        content = _outputs.find(plain(key), key if where else "") or _contents.find(name, where)
     if content is not None:
         try:
             return StructuredMessage[content](content=read(content, text), format_string=format, **fields)
         except ModelError:
             pass
-    made = _open(name)
+    made = _open(name, where)
     inside = cast("type[AnyContent]", made.model_fields["content"].annotation)
     try:
         return made(content=read(inside, text), format_string=format, **fields)
@@ -223,15 +255,24 @@ def message(key: str, text: str, format: str | None = None, **fields: Any) -> St
 
 
 def load(data: dict[str, Any]) -> BaseMessage:
-    """Return the structured message that plain data says."""
-    name = data["type"].partition("[")[2].removesuffix("]")
-    content = _by_name.get(name)
+    """Return the structured message that plain data says.
+
+    Raises:
+        ConfigError: Its content may be of one of several classes of that name.
+    """
+    name, where = _inside(data["type"]), _inside(data.get(CLASS, ""))
+    data = {name: value for name, value in data.items() if name != CLASS}
+    content = _contents.find(name, where)
     if content is not None:
         try:
             return StructuredMessage[content].model_validate(data)
         except ValidationError:
             pass
-    return _open(name or "Content").model_validate(data)
+    return _open(name or "Content", where).model_validate(data)
+
+
+def _inside(name: str) -> str:
+    return name.partition("[")[2].removesuffix("]")
 
 
 REPAIR = "Your answer does not fit: {problem} Answer again, with nothing but JSON that follows this schema: {schema}"

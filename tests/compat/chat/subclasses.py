@@ -18,6 +18,7 @@ from autogen_agentchat.messages import (
     CodeGenerationEvent,
     HandoffMessage,
     MessageFactory,
+    StructuredMessage,
     TextMessage,
     ThoughtEvent,
     ToolCallSummaryMessage,
@@ -35,7 +36,8 @@ from autogen_core.models import (
     UserMessage,
 )
 from autogen_core.tools import TextResultContent, ToolResult, ToolSchema, Workbench
-from scenes import Echo, asked, calls, model, numbers, stream, tell
+from pydantic import BaseModel
+from scenes import Echo, asked, calls, model, numbers, refused, stream, tell
 
 
 class Both(BaseChatAgent):
@@ -194,6 +196,49 @@ async def messages() -> None:
     tell(factory.create(Vote(votes=3, source="u").dump()).dump())
 
 
+class Size(BaseModel):
+    """What somebody measures."""
+
+    cm: int
+
+
+class Other(BaseChatMessage):
+    """A message of another place, of the same name."""
+
+    votes: int
+    type: Literal["Vote"] = "Vote"
+
+    def to_text(self) -> str:
+        return "other"
+
+    to_model_text = to_model_message = to_text
+
+
+Other.__name__ = "Vote"
+
+
+class Measures(Echo):
+    """Says data."""
+
+    @property
+    def produced_message_types(self):
+        return [StructuredMessage[Size], TextMessage]
+
+    async def on_messages(self, messages, cancellation_token):
+        return Response(chat_message=StructuredMessage[Size](content=Size(cm=3), source=self.name))
+
+
+async def registering() -> None:
+    print("## types of messages that a team knows")
+    for kinds in ([Vote, Vote], [TextMessage], [Vote, Other], [Other], [int], [StructuredMessage[Size]]):
+        refused(lambda kinds=kinds: RoundRobinGroupChat([Echo("ann")], custom_message_types=kinds))
+    refused(lambda: RoundRobinGroupChat([Measures("ann")], custom_message_types=[StructuredMessage[Size]]))
+    await result(team := RoundRobinGroupChat([Measures("ann"), Echo("bob")], max_turns=3), task="t")
+    again = RoundRobinGroupChat([Measures("ann"), Echo("bob")], max_turns=1)
+    await again.load_state(json.loads(json.dumps(await team.save_state())))
+    await result(again)
+
+
 class Receives(Echo):
     """Keeps what comes with a handoff, as programs copy it from AutoGen's assistant."""
 
@@ -277,7 +322,7 @@ async def failures() -> None:
 
 
 async def main() -> None:
-    for part in (agents, societies, messages, handoffs, workbenches, failures):
+    for part in (agents, societies, messages, registering, handoffs, workbenches, failures):
         numbers.clear()
         await part()
 

@@ -110,7 +110,7 @@ def _tells(entry: Entry) -> bool:
 
 
 def _class_of(data: Payload) -> type[BaseMessage]:
-    return BaseMessage.registry.get(data.get("type", ""), BaseChatMessage)
+    return messages.class_of(data) or BaseChatMessage
 
 
 async def fork(
@@ -251,6 +251,6 @@ def _other(said: Said, text: Any, new: Conversation) -> Payload:
     suffix = f"#{said.place}" if said.place else ""
     made: Payload = {"id": f"{new.id}.{said.run}/{place}{suffix}", "created_at": messages.at(new.store.clock.now_us())}
     if said.data is not None and isinstance(said.data.get("content"), str):
-        return messages.load({**said.data, **made, "content": text, "models_usage": None}).dump()
+        return messages.load({**said.data, **made, "content": text, "models_usage": None}).journaled()
     source = paths.elements(said.path)[-1][1] if said.path else str((said.data or {}).get("source", "user"))
     return messages.TextMessage(content=text, source=source, **made).dump()

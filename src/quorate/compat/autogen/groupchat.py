@@ -54,11 +54,12 @@ class BaseGroupChat(Team, ABC):
         termination_condition: When to stop.
         max_turns: The most turns of a run.
         runtime: Where members speak, as actors; by default where the team runs. It has to be started.
-        custom_message_types: Types of messages besides AutoGen's. Every type that is defined is known anyway.
+        custom_message_types: Types of messages besides AutoGen's, of which a state that is loaded may have some. In
+            what is said every type may come that is defined.
         emit_team_events: Whether it is told who was chosen to speak.
 
     Raises:
-        ConfigError: Nobody takes part, or a name is there twice.
+        ConfigError: Nobody takes part, a name is there twice, or two types of messages have one.
     """
 
     component_type: ClassVar[str] = "team"
@@ -95,8 +96,11 @@ class BaseGroupChat(Team, ABC):
         self._emit_team_events = self.tells_team_events = emit_team_events
         self._message_factory = MessageFactory()
         for kind in custom_message_types or ():
-            if not self._message_factory.is_registered(kind):
-                self._message_factory.register(kind)
+            self._message_factory.register(kind)
+        for agent in participants:
+            for kind in agent.produced_message_types if isinstance(agent, ChatAgent) else ():
+                if _is_structured(kind) and not self._message_factory.is_registered(kind):
+                    self._message_factory.register(kind)
         self._is_running = self._has_run = self._was_inside = False
         self._engine: QuorateTeam | None = None
         self._talk: Talk | None = None
@@ -522,6 +526,10 @@ class BaseGroupChat(Team, ABC):
                 seat.view_hand(cast("list[BaseChatMessage]", waiting))
         if self._managing is not None:
             await (await self._managing.of(None, "")).load_state(found[self.manager_name])
+
+
+def _is_structured(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, quorate_messages.structured.StructuredMessage)
 
 
 class Engine(QuorateTeam):

@@ -208,7 +208,7 @@ class Managed:
                 "speakers": names,
                 "over": _over(outlet),
                 "state": difference(memory.state or {}, plain(f"{self._name}.save_state()", await state_of(manager))),
-                **({"say": [message.dump() for message in outlet.said]} if outlet.said else {}),
+                **({"say": [message.journaled() for message in outlet.said]} if outlet.said else {}),
                 **({"anew": outlet.anew} if outlet.anew else {}),
             }
 

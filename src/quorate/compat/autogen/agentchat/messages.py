@@ -18,7 +18,6 @@ from quorate.chat.messages import (
     MemoryQueryEvent,
     ModelClientStreamingChunkEvent,
     MultiModalMessage,
-    SelectorEvent,
     SelectSpeakerEvent,
     StopMessage,
     TextMessage,
@@ -27,6 +26,9 @@ from quorate.chat.messages import (
     ToolCallRequestEvent,
     ToolCallSummaryMessage,
     UserInputRequestedEvent,
+)
+from quorate.chat.messages import (
+    SelectorEvent as SelectorEvent,
 )
 from quorate.chat.structured import StructuredMessage
 from quorate.compat.autogen.components import Component, ComponentBase
@@ -188,7 +190,6 @@ _KNOWN: tuple[type[BaseMessage], ...] = (
     SelectSpeakerEvent,
     CodeGenerationEvent,
     CodeExecutionEvent,
-    SelectorEvent,
 )
 
 
