@@ -39,6 +39,12 @@ def test_the_same_is_no_difference(value: Any) -> None:
     assert value is None or difference(value, json.loads(json.dumps(value))) == {}
 
 
+def test_zero_and_minus_zero_are_two() -> None:
+    found = difference({"x": 0.0}, {"x": -0.0})
+
+    assert exactly(changed({"x": 0.0}, found)) == '{"x": -0.0}'
+
+
 def test_what_grows_is_written_once() -> None:
     before = {"heard": [{"n": i} for i in range(1000)], "count": 1000, "board": [[0] * 20 for _ in range(20)]}
     after = json.loads(json.dumps(before))

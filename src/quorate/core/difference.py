@@ -29,6 +29,8 @@ def difference(before: Any, after: Any) -> Difference:
         return _of_mappings(before, cast("dict[str, Any]", after))
     if isinstance(after, list):
         return _of_lists(before, cast("list[Any]", after))
+    if isinstance(after, float):  # there are two zeros
+        return {} if repr(before) == repr(after) else {"is": after}
     return {} if before == after else {"is": after}
 
 
