@@ -336,6 +336,13 @@ def test_tokens_are_estimated() -> None:
     assert client.remaining_tokens(asked) == 100_000 - client.count_tokens(asked)
 
 
+def test_what_is_left_of_a_model_that_the_tables_know_is_counted_from_its_window(monkeypatch: Any) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    client, asked = QuorateChatCompletionClient("openai:gpt-4o"), [UserMessage(content="x" * 400, source="u")]
+
+    assert client.remaining_tokens(asked) == 128_000 - client.count_tokens(asked)
+
+
 @pytest.mark.parametrize(
     ("messages", "extra", "match"),
     [

@@ -108,7 +108,8 @@ class ModelInfo:
 
     Args:
         name: Provider and model, such as `openai:gpt-5` or `embedded:smollm2-135m`; prices are looked up by it.
-        context_window: Tokens of prompt and reply together, None if unknown.
+        context_window: Tokens of prompt and reply together, None if the client does not know; `window_of` in
+            `quorate.runs.prices` then looks it up by the name.
         max_output: The most tokens of one reply.
         free: Runs on the user's own machine: its calls cost nothing.
         timeout_s: How long one call may take before it counts as failed.

@@ -50,7 +50,9 @@ class OpenAIFields(Fields):
     api_key: SecretName | None = Field(
         default_factory=lambda: SecretFields(env=KEY_ENVIRONMENT), description="Where the key is kept; null for none."
     )
-    context_window: Count | None = Field(None, description="Tokens of prompt and reply together, if known.")
+    context_window: Count | None = Field(
+        None, description="Tokens of prompt and reply together; by default what tables have of the model."
+    )
     max_output: Count = Field(4096, description="The most tokens of one reply where a request does not say.")
     vision: bool | None = Field(
         None, description="Whether it is shown images; OpenAI's own models are, if nothing else is said."

@@ -62,7 +62,7 @@ class OpenAIChat:
         base_url: Another server than OpenAI's; None takes `OPENAI_BASE_URL`, else OpenAI's.
         api_key: None takes what `key_environment` names. It is never shown, dumped or journaled.
         key_environment: The environment variable that holds the key.
-        context_window: Tokens of prompt and reply together, if known.
+        context_window: Tokens of prompt and reply together; by default what the tables of prices have of the model.
         max_output: The most tokens of one reply where a request does not say.
         vision: Whether it is shown images; by default OpenAI's own models are, and those of other servers are not.
 

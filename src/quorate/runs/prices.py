@@ -1,13 +1,19 @@
-"""What a model call costs: by a price that the user gave, else by the maintained tables of `genai-prices`."""
+"""What a model call costs: by a price that the user gave, else by the maintained tables of `genai-prices`.
+
+The same tables know how much fits into many models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from quorate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
 
 
 class Priced(Protocol):
@@ -17,6 +23,13 @@ class Priced(Protocol):
     def name(self) -> str: ...
     @property
     def free(self) -> bool: ...
+
+
+class Sized(Priced, Protocol):
+    """What a window is looked up by: as a price, and the window that its client knows itself."""
+
+    @property
+    def context_window(self) -> int | None: ...
 
 
 class Rate(Protocol):
@@ -112,6 +125,17 @@ def price_of(info: Priced, prices: Mapping[str, Price] | None = None) -> Rate:
     return FREE if info.free else _looked_up(info.name)
 
 
+def window_of(info: Sized) -> int | None:
+    """Return how many tokens of prompt and reply together a model takes, None if nobody knows.
+
+    What its client says counts, else what the tables have of its name. They know nothing of models on the user's own
+    machine.
+    """
+    if info.context_window is not None or info.free:
+        return info.context_window
+    return _tabled_window(info.name)
+
+
 FREE = Tabled("", "", known=True, free=True)
 
 
@@ -122,11 +146,24 @@ def _looked_up(name: str) -> Tabled:
     return Tabled(provider, model, known, free=False)
 
 
+@lru_cache(maxsize=256)
+def _tabled_window(name: str) -> int | None:
+    provider, _, model = name.partition(":")
+    found = _entry(provider, model, 1, 1, 0) if model else None
+    return None if found is None else found.model.context_window
+
+
 def _calculated(provider: str, model: str, prompt: int, completion: int, cached: int) -> float | None:
+    found = _entry(provider, model, prompt, completion, cached)
+    return None if found is None else float(found.total_price)
+
+
+def _entry(provider: str, model: str, prompt: int, completion: int, cached: int) -> PriceCalculation | None:
+    """Return what the tables have of a model, with the price of a call; None if they do not have it."""
     import genai_prices  # its tables and its HTTP client are loaded only where a model has a price
 
     usage = genai_prices.Usage(input_tokens=prompt, output_tokens=completion, cache_read_tokens=cached)
     try:
-        return float(genai_prices.calc_price(usage, model, provider_id=provider).total_price)
+        return genai_prices.calc_price(usage, model, provider_id=provider)
     except LookupError:
         return None

@@ -54,6 +54,7 @@ from quorate.chat.turns import RoundRobin
 from quorate.errors import ConfigError, RunFailed
 from quorate.models import ModelRequest, ToolCall
 from quorate.models.context import BufferedChatCompletionContext
+from quorate.models.openai import OpenAIChat
 from quorate.models.views import Summarized
 from quorate.testing import ScriptedModel
 
@@ -226,6 +227,10 @@ FAULTS: dict[str, tuple[Any, str, str, str]] = {
         lambda: robin(agent("ann", model="embedded", system_message="x" * 90_000)),
         "context-overflow", "error", "room for 8,192",
     ),
+    "a prompt that does not fit into a provider's model": (
+        lambda: robin(agent("ann", model="openai:gpt-4", system_message="x" * 90_000)),
+        "context-overflow", "error", "room for 8,192",
+    ),
     "descriptions that do not fit into who selects": (
         lambda: SelectorGroupChat(
             [AssistantAgent("a", model(), description="x" * 8000), agent("b")], model(1000), termination_condition=ENDS
@@ -290,6 +295,21 @@ def test_each_fault_is_found_with_its_rule(name: str) -> None:
     assert any(words in f.text for f in found)
     assert report.ok == (severity != "error")
     assert all(f.advice and f.text.endswith(".") and f.advice.endswith(".") for f in report.findings)
+
+
+def test_a_window_that_was_given_counts_before_the_tables() -> None:
+    def overflows(window: int | None) -> list[str]:
+        client = OpenAIChat("gpt-4", api_key="k", context_window=window)
+        found = robin(agent("ann", model=client, system_message="x" * 90_000), max_turns=3).check().findings
+        return [f"{one.text} {one.advice}" for one in found if one.rule == "context-overflow"]
+
+    (by_tables,), (smaller,) = overflows(None), overflows(9000)
+
+    assert overflows(100_000) == []
+    assert "room for 8,192" in by_tables
+    assert "say so: context_window" in by_tables
+    assert "room for 9,000" in smaller
+    assert "say so" not in smaller
 
 
 def test_context_that_is_cut_never_overflows() -> None:

@@ -23,7 +23,7 @@ from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.calls import prompt_bound
 from quorate.runs.outcome import Limits, checked_limits
-from quorate.runs.prices import Price
+from quorate.runs.prices import Price, window_of
 
 BYTES_PER_TOKEN = 4
 KEY = "missing-key"
@@ -310,9 +310,11 @@ def _contexts(about: _About) -> Iterator[Finding]:
     policy: Any = about.cast.turns
     for member in (*about.cast.members, policy):
         client = getattr(member, "model_client", None)
-        window = None if client is None else info_of(member).context_window
-        if window is None:
+        info = None if client is None else info_of(member)
+        window = None if info is None else window_of(info)
+        if info is None or window is None:
             continue
+        unless = "" if info.context_window else " If there is more room where it runs, say so: context_window."
         request = first_request(member, about.task)
         first = prompt_bound(request) // BYTES_PER_TOKEN
         if first + min(request.max_tokens, USUAL_TOKENS) > window:
@@ -320,7 +322,7 @@ def _contexts(about: _About) -> Iterator[Finding]:
                 "context-overflow", "error", getattr(member, "name", "selection and planning"),
                 f"Its first prompt has about {first:,} tokens, and its model has room for {window:,}.",
                 "Shorten what it is told (task, system_message, tools, descriptions), or take a model with a larger "
-                "context.",
+                f"context.{unless}",
             )  # fmt: skip
         elif member is not policy and getattr(member, "model_context", None) is None:
             room = (window - first) // USUAL_TOKENS
@@ -330,7 +332,7 @@ def _contexts(about: _About) -> Iterator[Finding]:
                     "context-overflow", "warning" if planned else "note", member.name,
                     f"With messages of {USUAL_TOKENS} tokens its context of {window:,} is full at about message "
                     f"{room:,}; a run may have {counted(turns, 'turn')}.",
-                    "Give it a model_context, such as HeadAndTailChatCompletionContext, or fewer turns.",
+                    f"Give it a model_context, such as HeadAndTailChatCompletionContext, or fewer turns.{unless}",
                 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ from quorate.models.client import (
 from quorate.models.json_schema import schema_to_pydantic_model
 from quorate.models.order import in_order, instruction
 from quorate.models.registry import open_model
+from quorate.runs.prices import window_of
 
 FINISH: dict[FinishReasons, Finish] = {
     "stop": "stop",
@@ -165,7 +166,7 @@ class QuorateChatCompletionClient(ChatCompletionClient):
         return (request.blocks.size_bytes + len((request.system or "").encode()) + specs) // 4
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
-        window = self._client.info.context_window
+        window = window_of(self._client.info)
         return (_WINDOW if window is None else window) - self.count_tokens(messages, tools=tools)
 
     @property
