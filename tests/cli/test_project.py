@@ -145,7 +145,7 @@ def test_team_files_may_name_what_the_modules_hold(tmp_path: Path, name: str, en
     assert [m.name for m in team.participants] == ["Ara", "writer"]
     assert project.team(team.document or {}).document == team.document
     assert sorted(project.vocabulary().tools) == ["column_stats"]
-    assert project.schema()["$defs"]["tool"]["enum"] == ["column_stats"]
+    assert project.schema()["$defs"]["tool_name"]["enum"] == ["column_stats"]
     assert "parrot" in project.schema()["$defs"]
 
 

@@ -48,12 +48,28 @@ class Form(ABC):
 
 
 @dataclass(frozen=True)
+class ByName:
+    """How a name may stand for a part that there is already.
+
+    Args:
+        schema: Of such names, as `schema_of` is given it.
+        find: Returns the object of a name, given what the document may use as `known`.
+        name: Returns the name by which a document has an object, None for one that it has in full.
+    """
+
+    schema: str
+    find: Callable[..., Any]
+    name: Callable[[Any], str | None]
+
+
+@dataclass(frozen=True)
 class Part:
     """Marks a field that holds another envelope.
 
     Args:
         role: What is expected there, such as `agent`, or `agent or team`.
         name: Where a text may stand instead: checks it and returns what the object is given.
+        by_name: Where a text may stand instead that names an object that there is.
         held: Where the object is given a definition, and what it defines is made later: makes that of the envelope,
             which was checked, and the registry.
     """
@@ -61,9 +77,12 @@ class Part:
     role: str
     name: Callable[[str], str] | None = None
     held: Callable[[Document, Registry], Any] | None = None
+    by_name: ByName | None = None
 
     def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         part = {"part": self.role}  # `schema_of` puts a reference there
+        if self.by_name is not None:
+            return {"anyOf": [{"part": self.by_name.schema}, part]}
         return part if self.name is None else {"anyOf": [{"type": "string"}, part]}
 
 
@@ -240,6 +259,9 @@ class Registry:
     def _part(self, part: Part, thing: Any) -> Any:
         if part.name is not None and type(thing) is str:
             return thing
+        name = None if part.by_name is None else part.by_name.name(thing)
+        if name is not None:
+            return name
         return self.dump(thing, part.role)
 
 

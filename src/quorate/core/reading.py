@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -142,11 +143,15 @@ class _Reading:
         return [made for made, _ in found], [written for _, written in found]
 
     def one(self, mark: Part, data: Any, where: Where, make: bool) -> tuple[Any, Any] | None:
-        if mark.name is not None and isinstance(data, str):
+        by_name = mark.name if mark.by_name is None else partial(mark.by_name.find, known=self.context)
+        if by_name is not None and isinstance(data, str):
             try:
-                return mark.name(data), data
+                return by_name(data), data
             except ConfigError as error:
                 return self.wrong(where, str(error))
+        if by_name is not None and not isinstance(data, dict):
+            full = "or one in full: fields that begin with `type:`"
+            return self.wrong(where, f"Here goes the name of {_a(mark.role)}, {full}; not {cut(data)}.")
         if mark.held is None:
             return self.part(mark.role, data, where, make=make)
         found = self.part(mark.role, data, where, make=False)

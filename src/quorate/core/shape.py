@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, Field, TypeAdapter, create_model
 from pydantic.errors import PydanticUserError
@@ -85,13 +85,16 @@ def schema_of(registry: Registry, role: str, *, title: str, values: dict[str, An
         title: Of the schema.
         values: Schemas of values that forms refer to by `{"part": name}`.
     """
-    definitions: dict[str, Any] = dict(values or {})
+    definitions: dict[str, Any] = {}
     for kind in registry.kinds.values():
         definitions[kind.id] = _schema(kind, definitions)
     several = {part.role for kind in registry.kinds.values() for part, _ in kind.parts.values() if " or " in part.role}
-    for used in {kind.role for kind in registry.kinds.values()} | several:
-        definitions[used.replace(" ", "_")] = _choice(registry, used)
-    return {"$schema": DIALECT, "title": title, "$ref": f"#/$defs/{role}", "$defs": dict(sorted(definitions.items()))}
+    roles = {kind.role for kind in registry.kinds.values()} | several
+    place = {used: f"any_{used}" if used in registry.kinds else used.replace(" ", "_") for used in roles}
+    for used in roles:
+        definitions[place[used]] = _choice(registry, used)
+    found = _referring(definitions, place) | dict(values or {})
+    return {"$schema": DIALECT, "title": title, "$ref": f"#/$defs/{place[role]}", "$defs": dict(sorted(found.items()))}
 
 
 def _choice(registry: Registry, role: str) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def _choice(registry: Registry, role: str) -> dict[str, Any]:
 
 
 def _schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
-    found = _resolved(kind.fields.model_json_schema())
+    found = _untitled(kind.fields.model_json_schema())
     definitions.update(found.pop("$defs", {}))
     envelope: dict[str, Any] = {
         "type": {"const": kind.id, "description": kind.summary},
@@ -123,15 +126,25 @@ def _schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _resolved(schema: Any) -> Any:
-    """Put references where parts go, and leave out the titles that pydantic makes of names."""
+def _untitled(schema: Any) -> Any:
+    """Leave out the titles that pydantic makes of names."""
     if isinstance(schema, list):
-        items: list[Any] = schema  # pyright: ignore[reportUnknownVariableType]: it is JSON
-        return [_resolved(item) for item in items]
+        return [_untitled(item) for item in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
-    found: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType]: it is JSON
-    if "part" in found and isinstance(found["part"], str):
-        rest = {name: value for name, value in found.items() if name != "part"}
-        return {"$ref": f"#/$defs/{found['part'].replace(' ', '_')}", **_resolved(rest)}
-    return {name: _resolved(value) for name, value in found.items() if name != "title" or not isinstance(value, str)}
+    found = cast("dict[str, Any]", schema)
+    return {name: _untitled(value) for name, value in found.items() if name != "title" or not isinstance(value, str)}
+
+
+def _referring(schema: Any, place: dict[str, str]) -> Any:
+    """Put references where parts go: to what has a role where that is, to other values under their own names."""
+    if isinstance(schema, list):
+        return [_referring(item, place) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    found = cast("dict[str, Any]", schema)
+    part = found.get("part")
+    if not isinstance(part, str):
+        return {name: _referring(value, place) for name, value in found.items()}
+    rest = {name: _referring(value, place) for name, value in found.items() if name != "part"}
+    return {"$ref": f"#/$defs/{place.get(part, part.replace(' ', '_'))}", **rest}

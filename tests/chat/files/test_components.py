@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from quorate import (
     Agent,
+    AgentTool,
     AssistantAgent,
     Chat,
     CodeExecutorAgent,
@@ -45,6 +46,7 @@ from quorate import (
     StopMessageTermination,
     Summary,
     Swarm,
+    TeamTool,
     TextMentionTermination,
     TextMessage,
     TextMessageTermination,
@@ -94,7 +96,7 @@ class Weather(BaseModel):
 
 
 def agent(**options: Any) -> AssistantAgent:
-    return AssistantAgent("ann", "embedded", tools=[count], **options)
+    return AssistantAgent("ann", "embedded", **{"tools": [count], **options})
 
 
 SAMPLES: Mapping[str, Any] = {
@@ -176,6 +178,15 @@ SAMPLES: Mapping[str, Any] = {
     "redis_cache": lambda: RedisStore("redis://localhost:6379/1", prefix="p:"),
     "tool": lambda: count,
     "delegate": lambda: Delegate("ben", "For hard ones.", "ask_ben", remember=True, limits=Limits(tokens=9)),
+    "agent_tool": lambda: AgentTool(agent(), True, remember=True, limits=Limits(tokens=9)),
+    "team_tool": lambda: TeamTool(
+        RoundRobinGroupChat([agent(tools=[count, Delegate("x"), AgentTool(UserProxyAgent("ben"))])], name="crew"),
+        "ask",
+        "Ask them.",
+        return_value_as_last_message=True,
+        remember=True,
+        limits=Limits(turns=2),
+    ),
     "code_executor": lambda: CodeExecutorAgent(
         "runner",
         LocalCommandLineCodeExecutor(),

@@ -386,7 +386,19 @@ def agents(name: str) -> st.SearchStrategy[dict[str, Any]]:
         {"name": st.just(name), "model_client": model},
         {
             "tools": st.lists(st.sampled_from([t.name for t in TOOLS]), unique=True)
-            | st.just([{"type": "delegate", "target": "x", "limits": {"tokens": 5}}]),
+            | st.just([{"type": "delegate", "target": "x", "limits": {"tokens": 5}}])
+            | st.builds(
+                lambda last, kept: [
+                    {
+                        "type": "agent_tool",
+                        "agent": {"type": "parrot", "name": "inside"},
+                        "return_value_as_last_message": last,
+                        "remember": kept,
+                    }
+                ],
+                st.booleans(),
+                st.booleans(),
+            ),
             "description": st.text(),
             "system_message": st.none() | st.text(),
             "model_client_stream": st.booleans(),
@@ -764,6 +776,9 @@ async def test_chats_one_after_the_other_are_data_and_carry_over_what_came_of_th
     assert heard[1:3] == ["pupil: 56.", "teacher: And 8 x 9?"]
     assert heard[-1] == "course: And 8 x 9?"
     assert team.check().worst["turns"] == 1
+    assert Draft202012Validator(team_schema()).is_valid(team.document)
+    wrong_chat = json.loads(json.dumps(team.document).replace('"type": "chat"', '"type": "chad"'))
+    assert not Draft202012Validator(team_schema()).is_valid(wrong_chat)
 
 
 @pytest.mark.parametrize(
@@ -831,7 +846,7 @@ def test_code_filters_and_delegates_are_data() -> None:
         (("min_isolation: process", "min_isolation: none"), "process", "'none' is less than 'process'"),
         (("timeout_s: 5", "python: /tmp/x"), "process", "'python' is no field of local_command_line"),
         (("timeout_s: 5", "env: {A: b}"), "process", "'env' is no field of local_command_line"),
-        (("target: runner", "targt: runner"), "process", "'targt' is no field of tools[0]. Did you mean 'target'?"),
+        (("target: runner", "targt: runner"), "process", "'targt' is no field of delegate. Did you mean 'target'?"),
         (("deadline_s: 3600", "deadline_s: 0"), "process", "approval.deadline_s should be greater than 0, not 0"),
         (("position: last, count: 1", "position: last"), "process", "position='first' or 'last' together with a count"),
     ],

@@ -10,46 +10,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from quorate.chat.delegate import Delegate
 from quorate.chat.files.document import MORE, Tools, built_in, by_name, extended, source_of
-from quorate.chat.files.forms import DelegateFields, Known, ToolName, values_of_delegate
+from quorate.chat.files.forms import Known
 from quorate.chat.team import Team
-from quorate.core.config import Document, Fields, Kind, Registry
+from quorate.core.config import Document, Registry
 from quorate.core.reading import read
 from quorate.core.secrets import check_no_secret
 from quorate.errors import ConfigError
 from quorate.executors.code import Isolation
-from quorate.tools.tool import Tool
 
 T = TypeVar("T")
 
 
-class ToolFields(Fields):
-    """A tool, by its name."""
-
-    name: ToolName
-
-
-def _itself(name: Tool[..., Any]) -> Tool[..., Any]:
-    return name
-
-
-def _of_tool(tool: Tool[..., Any]) -> Mapping[str, Any]:
-    return {"name": tool.name}
-
-
-TOOL = Kind("tool", "tool", Tool, ToolFields, make=_itself, values=_of_tool)
-DELEGATE = Kind("delegate", "tool", Delegate, DelegateFields, values=values_of_delegate)
-
-
 def component_registry(registry: Registry | None = None, *, plugins: Iterable[str] = ()) -> Registry:
-    """Return all types that `load_component` knows: those of team files, and tools by name.
+    """Return all types that `load_component` knows: those of team files.
 
     Args:
         registry: The types of team files; by default the built-in ones. `team_registry(Parrot)` adds your own.
         plugins: Installed packages that add more, by the names of their entry points.
     """
-    return extended(registry or built_in(), plugins)[0].plus([TOOL, DELEGATE])
+    return extended(registry or built_in(), plugins)[0]
 
 
 def dump_component(
@@ -136,7 +116,7 @@ def load_component(
     """
     known, more_tools = extended(registry or built_in(), plugins)
     context = Known(by_name([*by_name(tools).values(), *more_tools]), MORE, frozenset(secrets), isolation)
-    made, document = read(known.plus([TOOL, DELEGATE]), source_of(source), "", context, more=MORE)
+    made, document = read(known, source_of(source), "", context, more=MORE)
     if not isinstance(made, expected):
         raise ConfigError(f"This document describes {document['type']}, which is no {expected.__name__}.")
     if isinstance(made, Team):

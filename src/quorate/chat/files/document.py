@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from quorate.chat.ending.conditions import Condition
 from quorate.chat.files.chats import CHATS
 from quorate.chat.files.forms import Known, form_of
+from quorate.chat.files.tools import TOOLS
 from quorate.chat.files.vocabulary import AGENTS, CONDITIONS, CONTEXTS, MEMORIES, TEAMS, check_team
 from quorate.chat.patterns.kinds import PATTERNS
 from quorate.chat.team import Team
@@ -37,7 +38,7 @@ Tools = Mapping[str, "Tool[..., Any] | Callable[..., Any]"] | Sequence["Tool[...
 
 _MARK = "__quorate_type__"
 _BUILT_IN = Registry(
-    [*TEAMS, *PATTERNS, *AGENTS, *CHATS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES, *EXECUTORS]
+    [*TEAMS, *PATTERNS, *AGENTS, *CHATS, *CONDITIONS, *CONTEXTS, *MEMORIES, *MODELS, *CACHES, *EXECUTORS, *TOOLS]
 )
 _ROLES = {"agent": "speak", "model": "stream", "model_context": "view", "cache_store": "get", "memory": "query"}
 _ROLES["executor"] = "execute_code_blocks"
@@ -111,7 +112,7 @@ def team_schema(registry: Registry | None = None, *, tools: Tools = ()) -> dict[
     tool: dict[str, Any] = {"description": "The name of a tool.", "type": "string"}
     if tools:
         tool["enum"] = sorted(by_name(tools))
-    return schema_of(registry or _BUILT_IN, "team", title="A team of Quorate", values={"tool": tool})
+    return schema_of(registry or _BUILT_IN, "team", title="A team of Quorate", values={"tool_name": tool})
 
 
 # -- types of your own ------------------------------------------------------------------------------------------------

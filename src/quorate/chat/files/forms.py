@@ -18,7 +18,6 @@ from pydantic import (
 )
 
 from quorate.chat.agent import Agent, Speaker, checked_name
-from quorate.chat.delegate import Delegate
 from quorate.chat.ending.conditions import Condition
 from quorate.chat.handoff import Handoff
 from quorate.core.config import Fields, Form, Part, short_or_full
@@ -52,7 +51,7 @@ class Known:
 
 class _ToolForm(Form):
     def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"part": "tool"}  # `team_schema` says which there are
+        return {"part": "tool name"}  # `team_schema` says which there are
 
     def build(self, value: str, context: Known) -> Tool[..., Any]:
         return context.tools[value]
@@ -69,11 +68,20 @@ class _LimitsForm(Form):
         return value.given()
 
 
-def _known_tool(name: str, info: ValidationInfo) -> str:
-    known: Known | None = info.context
-    if known is not None and name not in known.tools:
+def known_tool(name: str, known: Known) -> None:
+    """Make sure that a document may use a tool of this name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in known.tools:
         have = f" There are: {', '.join(sorted(known.tools))}." if known.tools else ""
         raise ConfigError(f"There is no tool {name!r}.{near(name, known.tools)}{have} {known.more}".rstrip())
+
+
+def _known_tool(name: str, info: ValidationInfo) -> str:
+    if info.context is not None:
+        known_tool(name, info.context)
     return name
 
 
@@ -151,49 +159,6 @@ class _SchemaForm(Form):
 
 SchemaPart = Annotated[dict[str, Any], _SchemaForm()]
 HandoffPart = Annotated[short_or_full(str, HandoffFields), _HandoffForm()]
-
-
-class DelegateFields(Fields):
-    """Gives a task to another member, and gets back what became of it."""
-
-    target: str = Field(min_length=1, description="Who gets the task.")
-    description: str = Field("", description="When to do it, as the model reads it.")
-    name: str = Field("", description="Of the tool; delegate_to_<target> if left out.")
-    remember: bool = Field(False, description="Whether the member goes on from call to call where it stopped.")
-    limits: LimitsPart | None = Field(None, description="What one call may use, within what is left around it.")
-
-
-class DelegateAsTool(DelegateFields):
-    """A tool by which a task is given to another member."""
-
-    type: Literal["delegate"] = Field(description="The only type of tool that a document can say in full.")
-
-
-def values_of_delegate(tool: Delegate) -> dict[str, Any]:
-    """Return the fields of a delegate; what it would make itself is empty."""
-    plain = Delegate(tool.target, tool.description, remember=tool.remember)
-    return {
-        "target": tool.target, "remember": tool.remember, "limits": tool.limits,
-        "description": "" if tool.description == Delegate(tool.target).description else tool.description,
-        "name": "" if tool.name == plain.name else tool.name,
-    }  # fmt: skip
-
-
-class _OfferedForm(Form):
-    def build(self, value: str | DelegateAsTool, context: Known) -> Tool[..., Any]:
-        if isinstance(value, str):
-            return context.tools[value]
-        given = value.model_dump(exclude={"type", "limits"})
-        return Delegate(**given, limits=value.limits and _LimitsForm().build(value.limits, context))
-
-    def dump(self, value: Tool[..., Any]) -> str | dict[str, Any]:
-        if type(value) is not Delegate:
-            return value.name
-        said = {"type": "delegate", **values_of_delegate(value)}
-        return {**said, "limits": value.limits and value.limits.given()}
-
-
-OfferedTool = Annotated[short_or_full(ToolName, DelegateAsTool), _OfferedForm()]
 
 
 class ApprovalFields(Fields):

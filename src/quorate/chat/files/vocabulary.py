@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from quorate.chat import ledgers, magentic, selector
 from quorate.chat.agents import society
-from quorate.chat.agents.agent_tool import tool_name
 from quorate.chat.agents.assistant import DEFAULT_DESCRIPTION, DEFAULT_SYSTEM, AssistantAgent
 from quorate.chat.agents.coder import CodeExecutorAgent
 from quorate.chat.agents.filtering import MessageFilterAgent
@@ -53,11 +52,11 @@ from quorate.chat.files.forms import (
     MemoryPart,
     Name,
     Names,
-    OfferedTool,
     SchemaPart,
     TeamPart,
     ToolName,
 )
+from quorate.chat.files.tools import OfferedTool, name_of
 from quorate.chat.graph import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow
 from quorate.chat.team import RoundRobinGroupChat, Swarm, Team
 from quorate.core.config import Document, Fields, Form, Kind
@@ -166,7 +165,7 @@ class AssistantFields(Fields):
     model_client: ModelPart = Field(description="The model that it answers with, by name or in full.")
     tools: list[OfferedTool] = Field(
         default_factory=list[Any],
-        description="The tools that it may call: names, from the operator's own modules, and delegates in full.",
+        description="The tools that it may call: names, from the operator's own modules, or agents and teams in full.",
     )
     description: str = Field(DEFAULT_DESCRIPTION, description="What it is for, as others are told.")
     system_message: str | None = Field(DEFAULT_SYSTEM, description="Its standing instruction; null for none.")
@@ -640,7 +639,7 @@ def check_team(document: Document) -> Iterator[Problem]:
         if "name" in member and member["name"] in [other.get("name") for other in members[:i]]:
             text = f"Two participants are named {member['name']!r}. Each needs a name of its own."
             yield Problem(("participants", i, "name"), text)
-    tools = {_name_of(tool) for member in members if member["type"] == "assistant" for tool in member["tools"]}
+    tools = {name_of(tool) for member in members if member["type"] == "assistant" for tool in member["tools"]}
     shares = any(member.get("share_all") for member in members)  # others hear who speaks inside
     others = {member["type"] for member in members} - {"assistant", "user_proxy"}  # we cannot know their tools
     for way, condition in _conditions(document.get("termination_condition"), ("termination_condition",)):
@@ -652,10 +651,6 @@ def check_team(document: Document) -> Iterator[Problem]:
         if field and not others and condition[field] not in tools:
             name = condition[field]
             yield Problem((*way, field), f"No participant has a tool {name!r}.{_known(name, sorted(tools))}")
-
-
-def _name_of(tool: str | Document) -> str:
-    return tool if isinstance(tool, str) else tool["name"] or tool_name(f"delegate_to_{tool['target']}")
 
 
 def _known(word: str, known: list[str]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -427,7 +427,7 @@ class _Again:
         """Make sure that the team's document is the one that the journal has."""
         document = self.cast.document
         recorded = self.attempt.definition.get("document")
-        if document is None or recorded is None or document == recorded:
+        if document is None or recorded is None or document == recorded or document == _with_versions(recorded):
             return
         before = (*self.attempt.before.entries, self.attempt.first)
         entry = [e for e in before if e.kind in {"run", "definition"} and "document" in e.payload][-1]
@@ -478,6 +478,16 @@ def _divergence(error: BaseException) -> Divergence | None:
         return error
     inside: tuple[BaseException, ...] = getattr(error, "exceptions", ())
     return next((found for inner in inside if (found := _divergence(inner)) is not None), None)
+
+
+def _with_versions(document: Any) -> Any:
+    """Return a document with the version of each delegate in it, which older ones do not say."""
+    if isinstance(document, list):
+        return [_with_versions(part) for part in cast("list[Any]", document)]
+    if not isinstance(document, dict):
+        return document
+    found = {name: _with_versions(part) for name, part in cast("dict[str, Any]", document).items()}
+    return {"version": 1, **found} if found.get("type") == "delegate" else found
 
 
 def _keyed(attempt: Attempt, rebuilt: dict[int, audit.Asking]) -> Iterator[tuple[str, str]]:
