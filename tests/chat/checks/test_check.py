@@ -204,6 +204,12 @@ FAULTS: dict[str, tuple[Any, str, str, str]] = {
         lambda: robin(agent("ann", tools=[look]), agent("ben", tools=[another_look])),
         "tool-clash", "warning", "'look' is another than ann's",
     ),
+    "two delegates of one name": (
+        lambda: robin(
+            agent("ann", tools=[Delegate("cy")]), agent("ben", tools=[Delegate("cy", remember=True)]), agent("cy")
+        ),
+        "tool-clash", "warning", "'delegate_to_cy' is another than ann's",
+    ),
     "nothing to tell them apart by": (
         lambda: SelectorGroupChat([AssistantAgent(n, model()) for n in "ab"], termination_condition=ENDS),
         "same-description", "warning", "same description as a",
@@ -435,6 +441,12 @@ def test_policy_may_look_at_its_team_itself() -> None:
 
     assert [f.rule for f in report.errors] == ["too-few"]
     assert str(report) == "error too-few (Team): There are too few. Add some."
+
+
+def test_members_may_give_the_same_member_a_task() -> None:
+    team = robin(*[agent(name, tools=[Delegate("cy")]) for name in ("ann", "ben")], agent("cy"))
+
+    assert team.check().findings == ()
 
 
 def test_nothing_is_asked_and_nothing_runs() -> None:

@@ -216,12 +216,19 @@ def _tools(about: _About) -> Iterator[Finding]:
     for member in about.cast.members:
         for name, tool in getattr(member, "tools", {}).items():
             first, other = owners.setdefault(name, (member.name, tool))
-            if getattr(other, "fn", other) is not getattr(tool, "fn", tool):
+            if not _is_same(tool, other):
                 yield Finding(
                     "tool-clash", "warning", member.name,
                     f"Its tool {name!r} is another than {first}'s, and conditions, limits and logs go by the name.",
                     "Give one another name: @tool(name=…).",
                 )  # fmt: skip
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two tools do the same: each delegate is one of its own, also where it says what another says."""
+    if type(one) is Delegate and type(other) is Delegate:
+        return all(getattr(one, n) == getattr(other, n) for n in ("target", "description", "remember", "limits"))
+    return getattr(other, "fn", other) is getattr(one, "fn", one)
 
 
 def _roles(about: _About) -> Iterator[Finding]:
