@@ -226,7 +226,7 @@ def _signed(message: BaseChatMessage, id: str, at: int) -> BaseChatMessage:
     """Return what a policy says; what it gave no id or time gets it from the turn."""
     if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise ConfigError(f"The turn policy says {message!r}; what it says are messages, such as TextMessage(…).")
-    given = message.model_fields_set
+    given = message.__pydantic_fields_set__
     if "id" in given and "created_at" in given:
         return message
     made = {"id": id, "created_at": messages.at(at)}

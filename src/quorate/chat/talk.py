@@ -532,10 +532,11 @@ def facts_said(choice: Entry, say: tuple[BaseChatMessage, ...] | None = None) ->
     """Yield as facts what a policy said itself with a choice, made of the entry where it is not given."""
     for i, data in enumerate(choice.payload.get("say", ())):
         message: Any = messages.load(data) if say is None else say[i]
-        used = message.models_usage
+        said = message.__dict__  # pydantic's way to a field is a detour
+        used = said["models_usage"]
         usage = used and Usage(used.prompt_tokens, used.completion_tokens)
         ref = f"{choice.run}:{choice.path}#{i}"
-        yield Fact(message, None, None, "", message.source, choice.at, usage, 0.0, None, ref)
+        yield Fact(message, None, None, "", said["source"], choice.at, usage, 0.0, None, ref)
 
 
 def _inside(item: str | Payload, known: Mapping[str, Fact], task: Entry, i: int) -> Fact:

@@ -170,7 +170,7 @@ def _latest(cast: Cast, writer: Any, facts: Sequence[Fact], kept: Reserve) -> li
         if fact.message is None:
             continue
         said = fact.said()
-        room -= said.size_bytes + OVERHEAD_TOKENS
+        room -= said.size() + OVERHEAD_TOKENS
         if room < 0:
             break
         found.append(said)

@@ -78,8 +78,8 @@ class Said(_Block, gc=False, eq=False):
     ref: str = ""
     parts: tuple[str | Image, ...] = ()
 
-    @property
-    def size_bytes(self) -> int:
+    def size(self) -> int:
+        """Return its bytes: an upper bound of its tokens."""
         text, source = self.text, self.source
         size = len(text) + len(source) if text.isascii() and source.isascii() else bytes_of(text + source)
         return size if not self.parts else size + IMAGE_TOKENS * len(self.images)
@@ -116,8 +116,8 @@ class Reply(_Block, gc=False, eq=False):
         """Return this reply without its calls, for where nobody makes them."""
         return Reply(self.text, (), self.reasoning, self.results, self.ref) if self.calls else self
 
-    @property
-    def size_bytes(self) -> int:
+    def size(self) -> int:
+        """Return its bytes: an upper bound of its tokens."""
         text = self.text
         size = len(text) if text.isascii() else bytes_of(text)
         if not (self.calls or self.results or self.reasoning):
@@ -168,7 +168,7 @@ class Blocks(Sequence[Block]):
         self._count = len(self._items)
         self.size_bytes = 0
         for block in self._items:
-            self.size_bytes += block.size_bytes
+            self.size_bytes += block.size()
 
     def plus(self, *blocks: Block) -> Blocks:
         """Return this sequence with `blocks` behind it."""
@@ -177,7 +177,7 @@ class Blocks(Sequence[Block]):
             items, links = items[:count], links[:count]
         items.extend(blocks)
         for block in blocks:
-            size += block.size_bytes
+            size += block.size()
         grown = Blocks.__new__(Blocks)
         grown._items, grown._links, grown._count, grown.size_bytes = items, links, len(items), size
         return grown
@@ -198,7 +198,7 @@ class Blocks(Sequence[Block]):
         items.append(block)
         grown = Blocks.__new__(Blocks)
         grown._items, grown._links, grown._count = items, self._links, count + 1
-        grown.size_bytes = self.size_bytes + block.size_bytes
+        grown.size_bytes = self.size_bytes + block.size()
         return grown
 
     def digest(self, fingerprint: Callable[[bytes], str]) -> str:

@@ -29,7 +29,7 @@ from quorate.models.client import (
     collect,
 )  # fmt: skip
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload
+from quorate.runs.entries import MAX_ENTRY_BYTES, Entry, Payload
 from quorate.runs.meter import FLOOR_TOKENS, Halt, Meter, Spent
 from quorate.runs.pause import backoff_s, pause
 from quorate.runs.run import Run, blame
@@ -163,7 +163,8 @@ async def _live(
 ) -> tuple[Answer, Asked]:
     """Make a model step: as often as it may be tried, each attempt declared before and recorded after."""
     run, info = scope.run, client.info
-    durable, price = run.journal.durable, pricing.price_of(info, run.prices)
+    journal, price = run.journal, pricing.price_of(info, run.prices)
+    durable, later = journal.durable, journal.append_later
     meter = run.meter if run.agents is None else run.meter_at(path)
     parts, size = standing(request)
     bound = _bound(request, size)
@@ -172,33 +173,45 @@ async def _live(
         if run.shared is None:
             capped, worst = _capped(run, meter, price, bound, request)
             start_by = run.clock.running_s() + FRESH_S if durable else 0.0
-            run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
+            declared = _declared(info.name, capped, after, parts, bound, worst, attempt)
+            if later is None:
+                run.append(path, "call", _with_digest(declared, capped, run))
+            else:
+                later(run.number, path, "call", declared)
             meter.hold(bound + capped.max_tokens, worst)
             if durable:
-                await run.journal.commit()
+                await journal.commit()
         else:
             capped, worst, start_by = await _reserved(
                 run.shared, run, path, client, request, after, parts, bound, attempt
             )
         held = bound + capped.max_tokens
-        folding = Folding()
+        folding: Folding | None = None
         try:
             if durable and run.clock.running_s() > start_by:  # stopped meanwhile: see who holds the run now
                 raise ModelError(f"Not asked within {FRESH_S:g} s.", retryable=True, retry_after_s=0.0)
             stream = client.stream(capped)
             plain = on_event is None and telemetry.spans is None
-            if plain and isinstance(stream, AtOnce) and (events := stream.now()) is not None:
-                folding.take_in(events)
+            found = stream.now() if plain and isinstance(stream, AtOnce) else None
+            if type(found) is Answer:
+                answer = found
+                answer.reply.ref = ref
+            elif found is not None:
+                folding = Folding()
+                folding.take_in(found)
+                answer = folding.answer(ref)
             else:
+                folding = Folding()
                 taken = folding.take(stream) if on_event is None else _shown(stream, folding, attempt, on_event)
                 taking = within(info.timeout_s, taken)
                 if telemetry.spans is not None:
                     taking = seeing.seen_taking(telemetry.spans, taking, info.name, capped, folding)
                 await taking
-            answer = folding.answer(ref)
+                answer = folding.answer(ref)
         except (ModelError, TimeoutError) as raised:
             error = raised if isinstance(raised, ModelError) else _too_slow(client)
-            refused = folding.empty and isinstance(raised, ModelError)  # nothing came, and nobody works on it
+            came = folding is not None and not folding.empty
+            refused = not came and isinstance(raised, ModelError)  # nothing came, and nobody works on it
             again = error.retryable and attempt < last
             until = run.clock.now_us() + round(_wait_s(error, attempt, path) * 1e6) if again else 0
             await _record_failure(scope, meter, path, error, held, worst, refused=refused, until=until)
@@ -215,19 +228,22 @@ async def _live(
             if isinstance(raised, asyncio.CancelledError) and not is_cancelled():
                 raise stray(info.name) from raised
             raise
-        used = answer.usage or Usage(bound, answer.reply.size_bytes)
+        used = answer.usage or Usage(bound, answer.reply.size())
         prompt, completion, cached = used.prompt_tokens, used.completion_tokens, used.cached_tokens
         usd = 0.0 if price.free else price.usd(prompt, completion, cached)
         meter.settle(held, worst, prompt, completion, cached, usd)
-        said = _reply_payload(answer, used, usd)
-        entry = run.append(path, "reply", said)
-        scope.at = entry.at
         if scope.spent is not None:
-            _spend(scope, said)
-        if entry.payload is not said and "redacted" in entry.payload:  # what is not kept is not used
+            scope.spend(Spent(prompt, completion, usd))
+        replied = _Replied(answer, used, usd)
+        if later is None or len(answer.reply.text) > MAX_ENTRY_BYTES:  # that is refused
+            entry = run.append(path, "reply", replied())
+        else:
+            entry = later(run.number, path, "reply", replied)
+        scope.at = entry.at
+        if type(entry.payload) is dict and "redacted" in entry.payload:  # what is not kept is not used
             answer = answer_of(entry, ref)
         if durable:
-            await run.journal.commit()
+            await journal.commit()
         return answer, Asked(request.blocks, ref, parts, usd)
 
 
@@ -254,7 +270,7 @@ async def _reserved(
         nonlocal found
         capped, worst = _capped(run, meter, price, bound, request)
         found = capped, worst, run.clock.running_s() + FRESH_S
-        said = _call_payload(run, client.info.name, capped, after, parts, bound, worst, attempt)
+        said = _with_digest(_declared(client.info.name, capped, after, parts, bound, worst, attempt), capped, run)
         said["ledgers"] = ledgers
         if near := shared.near():
             said["near"] = near
@@ -285,7 +301,8 @@ async def _again(
                 raise
             capped, worst = request.capped(cap), 0.0
         run.compare_request(path, capped)
-        declared = run.append(path, "call", _call_payload(run, info.name, capped, after, parts, bound, worst, attempt))
+        said = _with_digest(_declared(info.name, capped, after, parts, bound, worst, attempt), capped, run)
+        declared = run.append(path, "call", said)
         held, worst = bound + declared.payload["cap"], declared.payload.get("worst_usd", 0.0)
         meter.hold(held, worst)
         try:
@@ -307,26 +324,49 @@ async def _again(
         attempt += 1
 
 
-def _call_payload(
-    run: Run, model: str, request: ModelRequest, after: Asked | None, parts: str, bound: int, worst: float, attempt: int
-) -> Payload:
+class _Declared(Struct, frozen=True, gc=False):
+    """What the journal has of a call, until somebody reads it."""
+
+    model: str
+    bound: int
+    cap: int
+    blocks: tuple[Said | Reply, ...]
+    base: str
+    parts: str | None
+    worst: float
+    attempt: int
+
+    def __call__(self) -> Payload:
+        said: Payload = {"model": self.model, "bound": self.bound, "cap": self.cap}
+        if self.base:
+            own = "=" + self.base
+            said["blocks"] = tuple(["=" if (at := reference(block)) == own else at for block in self.blocks])
+            said["base"] = self.base
+        else:
+            said["blocks"] = tuple([reference(block) for block in self.blocks])
+        if self.parts is not None:
+            said["parts"] = self.parts
+        if self.worst:
+            said["worst_usd"] = self.worst
+        if self.attempt > 1:
+            said["attempt"] = self.attempt
+        return said
+
+
+def _declared(
+    model: str, request: ModelRequest, after: Asked | None, parts: str, bound: int, worst: float, attempt: int
+) -> _Declared:
+    """Declare a call: by what is new since the request `after` which it comes."""
     blocks = request.blocks
-    after = after or _NOTHING
-    before, base = after.blocks, after.ref
-    said: Payload = {"model": model, "bound": bound, "cap": request.max_tokens}
-    if base and blocks.continues(before):
-        own = "=" + base
-        said["blocks"] = tuple(["=" if (at := reference(block)) == own else at for block in blocks.since(len(before))])
-        said["base"] = base
-        if parts != after.parts:
-            said["parts"] = parts
-    else:
-        said["blocks"] = tuple([reference(block) for block in blocks.since(0)])
-        said["parts"] = parts
-    if worst:
-        said["worst_usd"] = worst
-    if attempt > 1:
-        said["attempt"] = attempt
+    if after is None or not after.ref or not blocks.continues(after.blocks):
+        return _Declared(model, bound, request.max_tokens, tuple(blocks.since(0)), "", parts, worst, attempt)
+    new, changed = tuple(blocks.since(len(after.blocks))), None if parts == after.parts else parts
+    return _Declared(model, bound, request.max_tokens, new, after.ref, changed, worst, attempt)
+
+
+def _with_digest(declared: _Declared, request: ModelRequest, run: Run) -> Payload:
+    """Return what the journal has of a call; one that is kept has a digest of the request."""
+    said = declared()
     if run.journal.durable:
         said["digest"] = request_digest(request, run.journal.fingerprint)
     return said
@@ -474,24 +514,31 @@ def reference(block: Said | Reply) -> str:
 # -- a reply in the journal -------------------------------------------------------------------------------------------
 
 
-def _reply_payload(answer: Answer, used: Usage, usd: float | None) -> Payload:
-    reply = answer.reply
-    said: Payload = {"text": reply.text, "in": used.prompt_tokens, "out": used.completion_tokens}
-    if reply.calls:
-        said["calls"] = tuple(map(astuple, reply.calls))
-    if reply.reasoning:
-        said["thought"] = tuple(map(astuple, reply.reasoning))
-    if used.cached_tokens:
-        said["cached"] = used.cached_tokens
-    if used.reasoning_tokens:
-        said["reasoned"] = used.reasoning_tokens
-    if usd != 0.0:
-        said["cost"] = usd
-    if answer.finish != "stop":
-        said["finish"] = answer.finish
-    if answer.model:
-        said["by"] = answer.model
-    return said
+class _Replied(Struct, frozen=True, gc=False):
+    """What the journal has of a reply, until somebody reads it."""
+
+    answer: Answer
+    used: Usage
+    usd: float | None
+
+    def __call__(self) -> Payload:
+        answer, used, reply = self.answer, self.used, self.answer.reply
+        said: Payload = {"text": reply.text, "in": used.prompt_tokens, "out": used.completion_tokens}
+        if reply.calls:
+            said["calls"] = tuple(map(astuple, reply.calls))
+        if reply.reasoning:
+            said["thought"] = tuple(map(astuple, reply.reasoning))
+        if used.cached_tokens:
+            said["cached"] = used.cached_tokens
+        if used.reasoning_tokens:
+            said["reasoned"] = used.reasoning_tokens
+        if self.usd != 0.0:
+            said["cost"] = self.usd
+        if answer.finish != "stop":
+            said["finish"] = answer.finish
+        if answer.model:
+            said["by"] = answer.model
+        return said
 
 
 def answer_of(entry: Entry, ref: str) -> Answer:

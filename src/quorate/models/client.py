@@ -159,8 +159,11 @@ class AtOnce(Struct, kw_only=True, eq=False):
 
     _left: Iterator[ModelEvent] | None = None
 
-    def now(self) -> Sequence[ModelEvent] | None:
-        """Ask, and return all events; None where they have to be waited for: `events` goes on with what was begun."""
+    def now(self) -> Answer | Sequence[ModelEvent] | None:
+        """Ask, and return the answer or all its events; None where these have to be waited for, by `events`.
+
+        An answer is made for who asks: nobody else has its reply.
+        """
         return None
 
     async def events(self) -> Sequence[ModelEvent]:

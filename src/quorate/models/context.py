@@ -137,8 +137,8 @@ def tokens_of(block: Block) -> int:
     """Return about how many tokens a block has: a token for every four bytes, and four for what goes around it."""
     if isinstance(block, Said) and block.parts:
         images = len(block.images)
-        return -(-(block.size_bytes - images * IMAGE_TOKENS) // BYTES_PER_TOKEN) + TOKENS_OF_IMAGE * images
-    return -(-block.size_bytes // BYTES_PER_TOKEN) + TOKENS_AROUND
+        return -(-(block.size() - images * IMAGE_TOKENS) // BYTES_PER_TOKEN) + TOKENS_OF_IMAGE * images
+    return -(-block.size() // BYTES_PER_TOKEN) + TOKENS_AROUND
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,17 @@ from typing import cast
 
 from quorate.errors import QuorateError
 from quorate.models.blocks import Reply, Said, ToolCall
-from quorate.models.client import AtOnce, CallDelta, Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta, Usage
+from quorate.models.client import (
+    Answer,
+    AtOnce,
+    CallDelta,
+    Finished,
+    ModelEvent,
+    ModelInfo,
+    ModelRequest,
+    TextDelta,
+    Usage,
+)
 
 
 class Unscripted(QuorateError, AssertionError):
@@ -97,8 +107,13 @@ class _Events(AtOnce, eq=False):
     answer: Callable[[ModelRequest], Sequence[ModelEvent]]
     request: ModelRequest
 
-    def now(self) -> Sequence[ModelEvent]:
-        return self.answer(self.request)
+    def now(self) -> Answer | Sequence[ModelEvent]:
+        events = self.answer(self.request)
+        if len(events) == 2:
+            text, end = events
+            if isinstance(text, TextDelta) and isinstance(end, Finished):
+                return Answer(Reply(text.text), end.usage, end.finish, end.model)
+        return events
 
     async def events(self) -> Sequence[ModelEvent]:
         return self.answer(self.request)

@@ -42,6 +42,7 @@ class ChainedJournal(ABC, Generic[S]):
     """
 
     durable = True
+    append_later = None
     follows_living = False
 
     def __init__(self, store: S, id: str, owner: str, *, secret: bytes, count: int, last: bytes) -> None:

@@ -96,6 +96,9 @@ def tombstone(kind: str) -> Payload:
 
 LOCAL_OWNER = "local/me"
 
+Later = Callable[[], Payload]
+"""Makes a payload, always the same, once somebody reads it."""
+
 Redact = Callable[[str, str, Payload], Payload]
 """Is given path, kind and payload of every entry before it is kept, and returns the payload to keep instead."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from quorate.errors import ConfigError, Conflict, StoreError
-from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload
+from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Later, Payload
 from quorate.runs.ledger import Ledgers
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ class Journal(Ledgers, Protocol):
 
         Raises:
             StoreError: The entry is larger than the format allows.
+        """
+        ...
+
+    @property
+    def append_later(self) -> Callable[[int, str, str, Later], Entry] | None:
+        """Adds an entry whose payload is made once somebody reads it; the one it returns may have none yet.
+
+        None where a payload is needed at once.
         """
         ...
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import chain
 from quorate.runs.clock import Clock, SystemClock
-from quorate.runs.entries import FORMAT, LOCAL_OWNER, Draft, Entry, Payload, Redact, check_size, redacted
+from quorate.runs.entries import LOCAL_OWNER, Draft, Entry, Later, Payload, Redact, check_size, redacted
 from quorate.runs.erasing import erased
 from quorate.runs.inbox import Deliver, Note, OpenQuestion, Watcher, about, open_questions, ready
 from quorate.runs.journal import (
@@ -68,6 +68,7 @@ class MemoryJournal:
         self._now = None if type(clock) is SystemClock else clock.now_us
         self._redact = redact
         self._entries: list[Entry] = []
+        self._made_upto: list[int] = [0]  # behind it payloads may be that nobody has read yet; shared by its holders
         self._inbox: dict[str, Note] = {}
         self._spent: dict[str, Note] = {}
         self._links: list[Link] = []
@@ -82,14 +83,23 @@ class MemoryJournal:
         if self._redact is not None:
             payload = redacted(self._redact, path, kind, payload)
         entries, now = self._entries, self._now
-        at = time.time_ns() // 1000 if now is None else now()  # a call less: five entries are written each turn
-        entry = Entry(len(entries) + 1, run, path, kind, at, payload, FORMAT)
+        at = time_ns() // 1000 if now is None else now()  # a call less: five entries are written each turn
+        entry = Entry(len(entries) + 1, run, path, kind, at, payload)
+        entries.append(entry)
+        return entry
+
+    def append_later(self, run: int, path: str, kind: str, make: Later) -> Entry:
+        if self._redact is not None:
+            return self.append(run, path, kind, make())
+        entries, now = self._entries, self._now
+        at = time_ns() // 1000 if now is None else now()
+        entry = Entry(len(entries) + 1, run, path, kind, at, make)  # pyright: ignore[reportArgumentType]: until it is read
         entries.append(entry)
         return entry
 
     def load(self, entries: Sequence[Entry]) -> None:
         """Take in entries that were recorded elsewhere."""
-        self._entries = list(entries)
+        self._entries, self._made_upto = list(entries), [len(entries)]
 
     def opened(self) -> MemoryJournal:
         """Return the same journal for its next holder, whom the release of an earlier one does not concern."""
@@ -106,7 +116,7 @@ class MemoryJournal:
 
     def all(self) -> list[Entry]:
         """Return all entries."""
-        return list(self._entries)
+        return list(self._made())
 
     def kept_for(self, of: Any) -> Kept | None:
         """Return the fold that was kept for `of`, None where there is none or entries came after it."""
@@ -115,12 +125,23 @@ class MemoryJournal:
 
     def last_run(self) -> list[Entry]:
         """Return the entries of the last run."""
-        number = self._entries[-1].run
-        return list(takewhile(lambda entry: entry.run == number, reversed(self._entries)))
+        entries = self._made()
+        number = entries[-1].run
+        return list(takewhile(lambda entry: entry.run == number, reversed(entries)))
 
     def last(self) -> Entry | None:
         """Return the last entry, None if there is none."""
-        return self._entries[-1] if self._entries else None
+        return self._made()[-1] if self._entries else None
+
+    def _made(self) -> list[Entry]:
+        """Return the entries with all their payloads made."""
+        entries = self._entries
+        for at in range(self._made_upto[0], len(entries)):
+            payload: Any = entries[at].payload
+            if callable(payload):
+                entries[at] = replace(entries[at], payload=payload())
+        self._made_upto[0] = len(entries)
+        return entries
 
     def charge(self, ledger: str, kind: str, said: Payload) -> None:
         book = self._ledger(ledger)
@@ -178,7 +199,7 @@ class MemoryJournal:
         return linked(self.conversation, self._own(), self._links)
 
     def _own(self) -> list[Entry]:
-        return self._entries
+        return self._made()
 
     def parts(self) -> list[MemoryJournal]:
         """Return the journals that its entries are in."""
@@ -194,7 +215,7 @@ class MemoryJournal:
 
     def erase(self, gone: Collection[int]) -> None:
         """Put in the place of payloads what is left of them; whatever was folded of them is forgotten."""
-        for at, entry in enumerate(self._entries):
+        for at, entry in enumerate(self._made()):
             if id(entry.payload) in gone:
                 self._entries[at] = replace(entry, payload=erased(entry.kind, entry.payload))
         self.kept = None
@@ -218,6 +239,9 @@ class ForkedJournal(MemoryJournal):
         entry = self._entries[-1] = replace(entry, seq=self._upto + len(self._entries))
         return entry
 
+    def append_later(self, run: int, path: str, kind: str, make: Later) -> Entry:
+        return self.append(run, path, kind, make())
+
     def refer(self, source: Entry) -> None:
         """Keep a further entry of the parent, whose payload is read where it is."""
         seq = self._upto + len(self._entries) + 1
@@ -230,10 +254,10 @@ class ForkedJournal(MemoryJournal):
 
     def _resolved(self, before: list[Entry]) -> list[Entry]:
         same = self._same
-        return [replace(e, payload=before[same[e.seq] - 1].payload) if e.seq in same else e for e in self._entries]
+        return [replace(e, payload=before[same[e.seq] - 1].payload) if e.seq in same else e for e in self._made()]
 
     def _own(self) -> list[Entry]:
-        return self._resolved(self._parent.all()) if self._same else self._entries
+        return self._resolved(self._parent.all()) if self._same else self._made()
 
     def stored(self) -> tuple[list[Stored], list[Artifact]]:
         before, artifacts = self._parent.stored()

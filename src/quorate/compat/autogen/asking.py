@@ -63,6 +63,7 @@ class Asking(AtOnce, eq=False):
         tool_choice: `none` keeps it from calling any.
         show: Is told the pieces of the reply; None asks for the whole at once.
         result: What the client returned, None where it was not asked.
+        made: The answer that was made of it, where it is text and nothing else.
     """
 
     client: ChatCompletionClient
@@ -74,6 +75,7 @@ class Asking(AtOnce, eq=False):
     tool_choice: str
     show: Show | None
     result: CreateResult | None = None
+    made: Answer | None = None
     _rest: Awaitable[CreateResult] | None = None
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
@@ -81,7 +83,7 @@ class Asking(AtOnce, eq=False):
         self._left = self._rest = None
         return self
 
-    def now(self) -> list[ModelEvent] | None:
+    def now(self) -> Answer | list[ModelEvent] | None:
         try:
             asking = self._asking()
             found: Any = begun(asking) if iscoroutine(asking) else asking
@@ -90,7 +92,7 @@ class Asking(AtOnce, eq=False):
         except Exception as error:
             raise self._failed(error) from error
         if found is not asking and type(found) is not Rest:
-            return self._seen(found)
+            return self._answer(found)
         self._rest = found
         return None
 
@@ -115,6 +117,18 @@ class Asking(AtOnce, eq=False):
     def _failed(self, error: Exception) -> ModelError:
         may_pass = isinstance(error, TimeoutError | ConnectionError)
         return ModelError(f"{type(self.client).__name__} failed: {error}", retryable=may_pass)
+
+    def _answer(self, result: CreateResult) -> Answer | list[ModelEvent]:
+        if type(result) is not CreateResult:
+            return self._seen(result)
+        said = result.__dict__  # pydantic's way to a field is a detour
+        content, used = said["content"], said["usage"]
+        if type(content) is not str or said["thought"] is not None:
+            return self._seen(result)
+        usage = Usage(used.prompt_tokens, used.completion_tokens)
+        self.result = result
+        self.made = made = Answer(Reply(content), usage, FINISH[said["finish_reason"]], "")
+        return made
 
     def _seen(self, result: CreateResult) -> list[ModelEvent]:
         self.result = result
@@ -287,7 +301,10 @@ async def asked(
         turn.asked = here
     elif scope is not None:
         scope.run.resources[kept] = here
-    return asking.result or result_of(answer), answer
+    result = asking.result
+    if result is None or (answer is not asking.made and not _is_kept(result, answer)):
+        result = result_of(answer)
+    return result, answer
 
 
 async def answered(client: ChatCompletionClient, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
@@ -295,6 +312,14 @@ async def answered(client: ChatCompletionClient, messages: Sequence[LLMMessage],
     told = [_user({"content": m.content, "source": "user"}) if isinstance(m, SystemMessage) else m for m in messages]
     result, _ = await asked(client, messages, blocks=Blocks(blocks_of(told)), **options)
     return result
+
+
+def _is_kept(result: CreateResult, answer: Answer) -> bool:
+    """Whether what a client returned is what the journal has of it: what is not kept is not used."""
+    content, reply = result.content, answer.reply
+    if isinstance(content, str):
+        return content == reply.text
+    return all((call.arguments or "{}") == kept.arguments for call, kept in zip(content, reply.calls, strict=True))
 
 
 def _system(messages: Sequence[LLMMessage]) -> str | None:

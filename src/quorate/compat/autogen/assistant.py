@@ -31,7 +31,7 @@ from quorate.compat.autogen.agentchat.base import Handoff, Response
 from quorate.compat.autogen.agentchat.messages import (
     MemoryQueryEvent,
     StructuredMessageFactory,
-    model_text,
+    text_in,
     to_model_message,
     user_message,
 )
@@ -233,8 +233,9 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         if turn is not None and (turn.scope is not scope or turn.name != self._name):
             turn = None  # it is called in another way
         self._transcript.enter("" if scope is None else scope.run.journal.conversation)
+        kept = kept_by(self._model_context)
         for message in messages:
-            if not self._hear_text(message):
+            if kept is None or not self._hear_text(message, kept):
                 await self._hear(message)
         for memory in self._memory or ():
             found = (await memory.update_context(self._model_context)).memories.results
@@ -296,6 +297,9 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             show=show,
             turn=turn,
         )
+        reply = answer.reply
+        if not (reply.calls or reply.reasoning):  # pydantic's way to a field is a detour
+            return _Said(self, turn, step, result, answer, reply.text, None)
         return _Said(self, turn, step, result, answer, result.content, result.thought)
 
     async def _stream(self, turn: Turn | None, token: CancellationToken, tell: Tell, reflecting: bool) -> _Said:
@@ -318,13 +322,13 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
 
     # -- what its model is shown ---------------------------------------------------------------------------------------
 
-    def _hear_text(self, message: BaseChatMessage) -> bool:
-        """Hear a message that is a text; False where it is something else, or its context is to be asked."""
-        kept, text = kept_by(self._model_context), model_text(message)
-        if text is None or kept is None:
+    def _hear_text(self, message: BaseChatMessage, kept: list[LLMMessage]) -> bool:
+        """Hear a message that is a text, into the list that the context keeps; False where it is something else."""
+        said = message.__dict__
+        text = text_in(type(message), said)
+        if text is None:
             return False
-        said = message.__dict__  # pydantic's way to a field is a detour
-        fact, source = self._said_by.get(said["id"]), said["source"]
+        fact, source = self._said_by.get(id(message)), said["source"]
         self._transcript.add(kept, Said(text, source) if fact is None else fact.said())
         kept.append(user_message(text, source))
         return True
@@ -334,7 +338,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         if isinstance(message, HandoffMessage):
             for one in message.context:
                 await context.add_message(_llm_message.validate_python(one))
-        fact = self._said_by.get(message.id) if isinstance(message, MultiModalMessage) else None
+        fact = self._said_by.get(id(message)) if isinstance(message, MultiModalMessage) else None
         kept = kept_by(context)
         if fact is not None and kept is not None:
             transcript.heard(kept, fact.said())  # the journal has its images already
@@ -426,11 +430,12 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         if await self._model_context.get_messages():
             return False
         thought: str | None = None
+        kept = kept_by(self._model_context)
         for fact in facts:
             item = fact.message or fact.event
             if fact.speaker != self._name:
                 message = cast("BaseChatMessage", item)
-                if not self._hear_text(message):
+                if kept is None or not self._hear_text(message, kept):
                     await self._hear(message)
             elif item is None or item.source != self._name:
                 continue  # what a tool of its own was told

@@ -13,12 +13,12 @@ from quorate.chat.ending.stopping import Condition
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.ledgers import filled_in
 from quorate.chat.magentic import LAST, PLANNER, own_word
-from quorate.chat.messages import BaseChatMessage, BaseMessage
+from quorate.chat.messages import BaseChatMessage, BaseMessage, TextMessage
 from quorate.chat.talk import Talk
 from quorate.chat.turns import Speak, Stop, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCondition
-from quorate.compat.autogen.agentchat.messages import to_model_message
+from quorate.compat.autogen.agentchat.messages import to_model_message, user_message
 from quorate.compat.autogen.agentchat.state import MagenticOneOrchestratorState
 from quorate.compat.autogen.agentchat.utils import remove_images
 from quorate.compat.autogen.asking import Transcript, asked
@@ -109,13 +109,15 @@ class Planning:
         if isinstance(memory.said, list):
             memory.said.append(message)
             told: Any = memory.told  # it only grows
-            if message.source == PLANNER:
-                text = message.to_model_text()
+            said = message.__dict__  # pydantic's way to a field is a detour
+            text = said["content"] if type(message) is TextMessage else None
+            if said["source"] == PLANNER:
+                text = message.to_model_text() if text is None else text
                 self.transcript.add(told, Reply(text, (), (), (), fact.ref))
                 told.append(_assistant({"content": text, "source": PLANNER}))
             else:
                 self.transcript.add(told, fact.said())
-                told.append(to_model_message(message))
+                told.append(to_model_message(message) if text is None else user_message(text, said["source"]))
         return memory
 
     async def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Speak | Stop:
@@ -205,7 +207,7 @@ class _Round:
         told, owner = self._told, self._told if isinstance(self._told, list) else None
         messages = [*told, *more]
         blocks = self._policy.transcript.of(told, owner)
-        result, _ = await asked(
+        _, answer = await asked(
             self._client,
             messages if self._info["vision"] else remove_images(messages),
             blocks=blocks if standing is not None else blocks.plus(*blocks_of(more)),
@@ -214,9 +216,9 @@ class _Round:
             standing=standing,
             kept=LAST,
         )
-        if not isinstance(result.content, str):
+        if answer.reply.calls:
             raise ModelError("The planner's model asked for tools, and it has none.")
-        return result.content
+        return answer.reply.text
 
 
 def _prompt(text: str) -> UserMessage:

@@ -74,8 +74,8 @@ class Hearing:
     _name: str
     _waiting: Sequence[BaseChatMessage] = ()
     """What it was handed with a state, and hears with its next turn."""
-    _said_by: Mapping[str, Fact] = MappingProxyType({})
-    """What is new to it in the turn that it has, by the ids of the messages."""
+    _said_by: Mapping[int, Fact] = MappingProxyType({})
+    """What is new to it in the turn that it has, by the identities of the messages: a copy may say something else."""
     _heard: dict[str, int] | None = None
 
     def begin(self) -> list[Fact]:
@@ -92,13 +92,13 @@ class Hearing:
         """Return what is new to it: what it was handed with a state, then what others have said since."""
         name = self._name
         said: list[BaseChatMessage] = []
-        said_by: dict[str, Fact] = {}
+        said_by: dict[int, Fact] = {}
         heard = self._heard
         for fact in facts[heard.get(place, 0) if heard else 0 :]:
             message = fact.message
             if message is not None and fact.speaker != name:
                 said.append(message)
-                said_by[message.id] = fact
+                said_by[id(message)] = fact
         self._said_by = said_by
         return [*self._waiting, *said] if self._waiting else said
 

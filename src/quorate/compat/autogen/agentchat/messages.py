@@ -85,11 +85,14 @@ _user = UserMessage.__pydantic_validator__.validate_python
 _llm_message: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 
 
-def model_text(message: BaseChatMessage) -> str | None:
-    """Return what a model reads of a message, where that is the text in it and nothing more."""
-    if type(message) in _TEXTS and not message.__dict__.get("context"):
-        return str(message.__dict__["content"])
-    return None
+def text_in(type: type[BaseChatMessage], said: Mapping[str, Any]) -> str | None:
+    """Return what a model reads of a message, where that is the text in it and nothing more.
+
+    Args:
+        type: Of the message.
+        said: Its fields, from its `__dict__`: pydantic's own way to a field is a detour.
+    """
+    return said["content"] if type in _TEXTS and not said.get("context") else None
 
 
 def user_message(text: str, source: str) -> UserMessage:
@@ -112,9 +115,10 @@ def to_model_message(message: BaseChatMessage) -> UserMessage:
 
 
 def _to_model_message(self: BaseChatMessage) -> UserMessage:
-    text = model_text(self)
+    said = self.__dict__
+    text = text_in(type(self), said)
     if text is not None:
-        return user_message(text, self.source)
+        return user_message(text, said["source"])
     if isinstance(self, StructuredMessage):
         content: Any = cast("BaseModel", self.content).model_dump_json()
     else:
