@@ -193,7 +193,7 @@ async def _live(
             stream = client.stream(capped)
             plain = on_event is None and telemetry.spans is None
             found = stream.now() if plain and isinstance(stream, AtOnce) else None
-            if type(found) is Answer:
+            if isinstance(found, Answer):
                 answer = found
                 answer.reply.ref = ref
             elif found is not None:
