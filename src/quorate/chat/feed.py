@@ -47,8 +47,9 @@ class Feed:
 
     def says(self, message: BaseMessage) -> None:
         """Show a message that comes at the beginning of a turn, once even if the turn is begun again."""
-        if message.id not in self._told:
-            self._told.add(message.id)
+        id = message.__dict__["id"]  # pydantic's way to a field is a detour
+        if id not in self._told:
+            self._told.add(id)
             self.tell(message)
 
     def happens(self, event: BaseMessage) -> None:

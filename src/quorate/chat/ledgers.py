@@ -169,9 +169,19 @@ def _named(text: str, members: Sequence[str]) -> str | None:
 
 def filled_in(template: str, **words: str) -> str:
     """Return a template with words in their places; braces in the words stay as they are."""
-    parts = template.split("{")
-    found = [parts[0]]
-    for part in parts[1:]:
-        name, brace, rest = part.partition("}")
-        found.append(f"{words[name]}{rest}" if brace and name in words else f"{{{part}")
+    first, parts = _places(template)
+    found = [first]
+    for name, rest in parts:
+        found.append(f"{words[name]}{rest}" if name in words else f"{{{name}}}{rest}" if name is not None else rest)
     return "".join(found)
+
+
+@lru_cache(maxsize=64)
+def _places(template: str) -> tuple[str, list[tuple[str | None, str]]]:
+    """Return what a template begins with, and each place in it with what follows; a brace that is no place has None."""
+    first, *parts = template.split("{")
+    found: list[tuple[str | None, str]] = []
+    for part in parts:
+        name, brace, rest = part.partition("}")
+        found.append((name, rest) if brace else (None, f"{{{part}"))
+    return first, found

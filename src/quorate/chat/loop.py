@@ -224,7 +224,7 @@ def _said_of(
 
 def _signed(message: BaseChatMessage, id: str, at: int) -> BaseChatMessage:
     """Return what a policy says; what it gave no id or time gets it from the turn."""
-    if not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+    if type(message) is not messages.TextMessage and not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise ConfigError(f"The turn policy says {message!r}; what it says are messages, such as TextMessage(…).")
     given = message.__pydantic_fields_set__
     if "id" in given and "created_at" in given:
@@ -355,7 +355,7 @@ async def _speech(
             f"{', '.join(talk.cast.names)}. "
             f"{RESUME_ADVICE}"
         )
-    scope = Scope(run, path, turn_scope.at, task=task)
+    scope, cast = Scope(run, path, turn_scope.at, task=task), talk.cast
     memory = talk.remembered(member)
     thread, since = talk.news(member)
     state = deepcopy(member.state) if member.state else {}
@@ -367,24 +367,24 @@ async def _speech(
         memory,
         state,
         feed,
-        talk.cast.polls,
+        cast.polls,
         member.asked,
-        talk.cast.patience,
+        cast.patience,
     )
-    if talk.cast.wants is not None:
-        turn.form = talk.cast.wants(talk.policy, name)
+    if cast.wants is not None:
+        turn.form = cast.wants(talk.policy, name)
     token = current.set(scope)
     cut = False
     try:
         if run.gate is Interrupted:
             speaking = _cut_short(member.agent, turn)
         else:
-            if talk.cast.runtime is None and member.own is None and not run.recorded and not run.is_replay:
+            if cast.runtime is None and member.own is None and not run.recorded and not run.is_replay:
                 speaking = member.agent.speak(turn)
                 if not isinstance(speaking, CoroutineType):
                     speaking = spoken(speaking)
             else:
-                speaking = placing.speak(talk.cast, member.agent, turn)
+                speaking = placing.speak(cast, member.agent, turn)
             if telemetry.spans is not None:
                 about = getattr(member.agent, "description", "")
                 speaking = telemetry.spans.speech(

@@ -227,7 +227,7 @@ def _prompt(text: str) -> UserMessage:
 
 async def begin_anew(participant: Any) -> None:
     """Let a member forget what was said."""
-    if isinstance(participant, ChatAgent):
+    if isinstance(participant, BaseChatAgent | ChatAgent):  # the protocol last: to ask it takes long
         await participant.on_reset(CancellationToken())
     if isinstance(participant, BaseChatAgent):
         participant.view_forget()
@@ -241,7 +241,7 @@ class Instructed(Wrapped):
         self._ledgers = ledgers
 
     def see(self, memory: Any, fact: Fact) -> Any:
-        if fact.speaker == PLANNER and fact.message is not None and fact.message.id in self._ledgers:
+        if fact.speaker == PLANNER and fact.message is not None and fact.message.__dict__["id"] in self._ledgers:
             memory = self.begin()
         return self._participant.see(memory, fact) if self._folds else None
 
