@@ -32,8 +32,6 @@ _text = messages.TextMessage.__pydantic_validator__.validate_python
 _requested = messages.ToolCallRequestEvent.__pydantic_validator__.validate_python
 _handed = messages.HandoffMessage.__pydantic_validator__.validate_python
 _executed = messages.ToolCallExecutionEvent.__pydantic_validator__.validate_python
-_result, _blank = FunctionExecutionResult.__pydantic_validator__.validate_python, object.__new__
-
 
 SUMMED_UP = "What was said before, summed up:"
 
@@ -305,13 +303,7 @@ def _calls(reply: Reply) -> list[FunctionCall]:
 
 
 def _said(atom: Reply) -> list[FunctionExecutionResult]:
-    return [
-        _result(
-            {"content": r.content, "name": r.name, "call_id": r.call_id, "is_error": r.is_error},
-            self_instance=_blank(FunctionExecutionResult),
-        )
-        for r in atom.results
-    ]
+    return [FunctionExecutionResult.of(result) for result in atom.results]
 
 
 def _tokens(usage: Usage) -> RequestUsage:

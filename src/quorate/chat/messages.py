@@ -23,7 +23,7 @@ from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.executors.code import CodeBlock, CodeResult
 from quorate.memory.content import MemoryContent
-from quorate.models.blocks import Origin, Said
+from quorate.models.blocks import Origin, Said, ToolResult
 from quorate.models.image import Image
 from quorate.runs.clock import SystemClock
 from quorate.runs.outcome import Outcome
@@ -74,6 +74,12 @@ class FunctionExecutionResult(BaseModel):
 
     def __init__(self, content: str, name: str, call_id: str, is_error: bool | None = None) -> None:
         super().__init__(content=content, name=name, call_id=call_id, is_error=is_error)
+
+    @classmethod
+    def of(cls, result: ToolResult) -> Self:
+        """Return what a call came to, as a model is told of it, without the detour of the constructors."""
+        said = {"content": result.content, "name": result.name, "call_id": result.call_id, "is_error": result.is_error}
+        return cls.__pydantic_validator__.validate_python(said, self_instance=cls.__new__(cls))
 
 
 def at(microseconds: int) -> datetime:

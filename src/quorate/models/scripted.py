@@ -111,7 +111,7 @@ class _Events(AtOnce, eq=False):
         events = self.answer(self.request)
         if len(events) == 2:
             text, end = events
-            if isinstance(text, TextDelta) and isinstance(end, Finished):
+            if isinstance(text, TextDelta) and isinstance(end, Finished) and type(text.text) is str:
                 return Answer(Reply(text.text), end.usage, end.finish, end.model)
         return events
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import lru_cache
 from types import CoroutineType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel
 
@@ -86,7 +86,7 @@ class Asking(AtOnce, eq=False):
     def now(self) -> Answer | list[ModelEvent] | None:
         try:
             asking = self._asking()
-            found: Any = begun(asking) if isinstance(asking, CoroutineType) else asking
+            found: Any = begun(cast("Any", asking)) if isinstance(asking, CoroutineType) else asking
         except ModelError:
             raise
         except Exception as error:

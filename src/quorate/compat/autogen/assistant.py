@@ -68,6 +68,11 @@ from quorate.runs.scope import current
 _llm_message: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 _text = TextMessage.__pydantic_validator__.validate_python
 _assistant = AssistantMessage.__pydantic_validator__.validate_python
+# As above, for what is made in each turn that hands over.
+_requested = ToolCallRequestEvent.__pydantic_validator__.validate_python
+_executed = ToolCallExecutionEvent.__pydantic_validator__.validate_python
+_answered = FunctionExecutionResultMessage.__pydantic_validator__.validate_python
+_handed = HandoffMessage.__pydantic_validator__.validate_python
 
 
 class AssistantAgentConfig(BaseModel):
@@ -259,7 +264,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             inner.append(said.request(content))
             await tell(inner[-1])
             results = await self.view_calls.make(content, token, partial(_noted, inner, tell))
-            inner.append(ToolCallExecutionEvent(content=results, source=self._name))
+            inner.append(_executed({"content": results, "source": self._name}))
             await self._keep_results(results)
             await tell(inner[-1])
             handed = self._handed_over(said.result, results)
@@ -366,7 +371,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         kept = kept_by(context)
         if kept is not None:
             self._transcript.answers(kept, results)
-        await context.add_message(FunctionExecutionResultMessage(content=results))
+        await context.add_message(_answered({"content": results}))
 
     def _shown(self, messages: list[LLMMessage], owner: list[LLMMessage] | None) -> tuple[list[LLMMessage], Blocks]:
         """Return what the model is shown, and the same as blocks; `owner` is the list that its context keeps."""
@@ -398,7 +403,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         elif result.thought:
             context.append(AssistantMessage(content=result.thought, source=self._name))
         handoff = self._handoffs[first.name]
-        return HandoffMessage(content=done.content, target=handoff.target, source=self._name, context=context)
+        return _handed({"content": done.content, "target": handoff.target, "source": self._name, "context": context})
 
     def _summary(
         self, calls: Sequence[FunctionCall], results: Sequence[FunctionExecutionResult]
@@ -548,7 +553,7 @@ class _Said(Struct, eq=False):
 
     def request(self, calls: list[FunctionCall]) -> ToolCallRequestEvent:
         """Return the event of the calls that it asks for."""
-        return ToolCallRequestEvent(content=calls, source=self.agent.name, models_usage=self.result.usage)
+        return _requested({"content": calls, "source": self.agent.name, "models_usage": self.result.usage})
 
     def message(self, text: str) -> BaseChatMessage:
         """Return the answer."""

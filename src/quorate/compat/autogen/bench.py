@@ -88,10 +88,7 @@ class Calls:
                     await tell(item)
         else:
             done = await call_tools(tools, asked)
-        return [
-            FunctionExecutionResult(content=r.content, name=r.name, call_id=r.call_id, is_error=r.is_error)
-            for r in cast("Sequence[NativeResult]", done)
-        ]
+        return [FunctionExecutionResult.of(result) for result in cast("Sequence[NativeResult]", done)]
 
 
 async def _lent(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCall]) -> Any:
