@@ -104,7 +104,10 @@ def as_json(facts: dict[str, Any], results: Results) -> str:
 def report(chosen: list[Case], results: Results, *, quick: bool, rounds: int) -> None:
     """Print the table and what went wrong."""
     print(table(chosen, results))
-    print(f"\nMedians of {rounds} rounds or as many as a long script allows. CPU time unless a row says wall.")
+    print(
+        f"\nMedians of {rounds} rounds or as many as a long script allows; of presets the least. "
+        "CPU time unless a row says wall."
+    )
     if quick:
         print("QUICK: one round of a tenth of the work. These are not the figures.")
     for script, why in results.failures.items():

@@ -21,9 +21,11 @@ class Results:
     failures: dict[Script, str] = field(default_factory=dict)
 
     def figure(self, reading: Reading) -> float | None:
-        """Return the median of a figure over the rounds, or nothing when its script failed."""
+        """Return the median of a figure over the rounds, or the least, or nothing when its script failed."""
         taken = [sample[reading.key] for sample in self.samples.get(reading.script, []) if reading.key in sample]
-        return median(taken) if taken else None
+        if not taken:
+            return None
+        return min(taken) if reading.least else median(taken)
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,11 @@ class Script:
 
 @dataclass(frozen=True)
 class Reading:
-    """One figure of one script."""
+    """One figure of one script: the median of its rounds or, of what takes long to come to its least, that."""
 
     script: Script
     key: str
+    least: bool = False
 
 
 @dataclass(frozen=True)

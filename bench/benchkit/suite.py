@@ -150,16 +150,17 @@ def presets() -> Case:
         ("Magentic-One, with its ledger", "magentic"),
     ):
         ours = Script("cases/presets.py", OURS, size=60, variant=variant, rounds=3)
-        view = Script("cases/presets_view.py", OURS, size=60, variant=variant, rounds=2)
-        autogen = Script("peers/autogen_presets.py", PEERS, size=60, variant=variant, rounds=2)
+        view = Script("cases/presets_view.py", OURS, size=60, variant=variant, rounds=3)
+        autogen = Script("peers/autogen_presets.py", PEERS, size=60, variant=variant, rounds=3)
         for turns in (10, 100, 1000):
             key = f"turn_{turns}_us"
-            theirs = Reading(autogen, key)
-            rows.append(Row(f"{label}, {turns} turns", "us", Reading(ours, key), "AutoGen", theirs, at_most=1 / 10))
+            theirs = Reading(autogen, key, least=True)
+            own = Reading(ours, key, least=True)
+            rows.append(Row(f"{label}, {turns} turns", "us", own, "AutoGen", theirs, at_most=1 / 10))
             named = f"{label}, {turns} turns, AutoGen view"
-            rows.append(Row(named, "us", Reading(view, key), "AutoGen", theirs, at_most=1 / 10))
+            rows.append(Row(named, "us", Reading(view, key, least=True), "AutoGen", theirs, at_most=1 / 10))
             rows += [
-                Row(f"{label}, {turns} turns", "us", Reading(ours, key), name, Reading(_preset(kind, longest), key))
+                Row(f"{label}, {turns} turns", "us", own, name, Reading(_preset(kind, longest), key, least=True))
                 for name, kind, longest in _PRESETS.get(variant, ())
                 if turns <= longest
             ]

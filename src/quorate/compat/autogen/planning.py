@@ -97,7 +97,7 @@ class Planning:
         message = fact.message
         if message is None:
             return memory
-        if fact.is_task:
+        if not fact.speaker and fact.is_task:
             text = message.to_model_text()
             more = memory.task and not memory.begun and not fact.ref.endswith(":#0")
             return replace(memory, task=f"{memory.task} {text}" if more else text, begun=False)
