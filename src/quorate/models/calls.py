@@ -62,9 +62,6 @@ class Asked(Struct, frozen=True, gc=False):
     cost_usd: float | None = 0.0
 
 
-_NOTHING = Asked(Blocks(), "")
-
-
 async def ask(
     client: ModelClient, request: ModelRequest, *, after: Asked | None = None, on_event: OnEvent | None = None
 ) -> tuple[Answer, Asked]:

@@ -28,6 +28,23 @@ async def redaction_sees_every_entry_before_it_is_kept(open: Open) -> None:
     same(seen, [("1 turn/1 pay", "result"), ("1 turn", "value")])
 
 
+async def payload_that_is_made_later_is_read_like_any(open: Open) -> None:
+    """A journal may leave a payload unmade until somebody reads it: what is read, and its order, do not tell."""
+    store = await open()
+    journal = await store.open("talk")
+    later = journal.append_later
+
+    await write(journal, "before")
+    if later is None:  # it keeps at once what it is given
+        journal.append(1, "2 turn", "value", {"value": "late"})
+    else:
+        later(1, "2 turn", "value", lambda: {"value": "late"})
+    await write(journal, "after")
+
+    same(values(await store.read("talk")), ["before", "late", "after"], "What was written")
+    same([e.seq for e in await store.read("talk")], [1, 2, 3], "Its order")
+
+
 async def redaction_comes_before_the_hash(open: Open) -> None:
     """ENGINE 22, 24: the chain is over what is kept, so it verifies where nobody redacts."""
     store = await open(redact=starred)
