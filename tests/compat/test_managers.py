@@ -16,7 +16,7 @@ from quorate.compat.autogen import QuorateChatCompletionClient, quorate_team
 from quorate.compat.autogen.agentchat.agents import AssistantAgent, BaseChatAgent
 from quorate.compat.autogen.agentchat.base import Response
 from quorate.compat.autogen.agentchat.conditions import SourceMatchTermination
-from quorate.compat.autogen.agentchat.messages import StopMessage, TextMessage
+from quorate.compat.autogen.agentchat.messages import BaseChatMessage, StopMessage, TextMessage
 from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState
 from quorate.compat.autogen.agentchat.teams import (
     BaseGroupChat,
@@ -101,9 +101,15 @@ class Managed(BaseGroupChat):
     """A team with such a manager."""
 
     def __init__(
-        self, *, manager: Any = Manager, name: str = "Managed", max_turns: int | None = 4, **options: Any
+        self,
+        *,
+        manager: Any = Manager,
+        name: str = "Managed",
+        max_turns: int | None = 4,
+        members: Sequence[Says] = (),
+        **options: Any,
     ) -> None:
-        members = [Says(n) for n in "abc"]
+        members = [*members] or [Says(n) for n in "abc"]
         super().__init__(name, "Managed.", members, "Manager", manager, max_turns=max_turns, **options)
 
     def _create_group_chat_manager_factory(self, **given: Any) -> Callable[[], Any]:  # pyright: ignore[reportIncompatibleMethodOverride]: called with names
@@ -513,3 +519,115 @@ async def test_a_planner_sends_nothing_that_nobody_would_receive_and_plans_for_a
             await PlannedTeam(planner).run(task="go")
     with pytest.raises(ConfigError, match="plans for a task"):
         await PlannedTeam().run()
+
+
+def reports() -> list[Any]:
+    """Return two classes of a name that have the same fields, of two modules."""
+    return [
+        type(BaseChatMessage)(
+            "Tally",
+            (BaseChatMessage,),
+            {"__module__": module, "__qualname__": "Tally", "__annotations__": {"sales": int}},
+        )
+        for module in ("shop.sales", "shop.stock")
+    ]
+
+
+SALES, STOCK = reports()
+
+
+class Tallies(Planner):
+    """Says messages of two classes of one name by turns; counts those of the first, also in what it is loaded with."""
+
+    sales = 0
+
+    async def _reenter_outer_loop(self, cancellation_token: CancellationToken) -> None:
+        self._message_thread.clear()
+        await self._orchestrate_step(cancellation_token)
+
+    async def _orchestrate_step(self, cancellation_token: CancellationToken) -> None:
+        ASKED.append(len(self._message_thread))
+        self._n_rounds += 1
+        if self._n_rounds > 4:
+            await self._prepare_final_answer("All is told.", cancellation_token)
+            return
+        kind = (SALES, STOCK)[self._n_rounds % 2]
+        said = kind(source=self._name, sales=self.sales)
+        await self.update_message_thread([said])
+        await self._output_message_queue.put(said)
+        self._desk.called.append("ab"[self._n_rounds % 2])
+
+    async def update_message_thread(self, messages: Sequence[Any]) -> None:
+        await super().update_message_thread(messages)
+        self.sales += sum(isinstance(message, SALES) for message in messages)
+
+    async def load_state(self, state: Any) -> None:
+        await super().load_state(state)
+        self.sales = sum(isinstance(message, SALES) for message in self._message_thread)
+
+
+@pytest.mark.parametrize("known", [[], [STOCK]], ids=["none is registered", "one is registered"])
+async def test_what_a_planner_says_in_two_classes_of_one_name_is_read_as_what_it_was(known: list[Any]) -> None:
+    # ENGINE 1, 2 and 4
+    def made() -> Any:
+        return PlannedTeam(Tallies, custom_message_types=known)
+
+    said, entries, _ = await played(made)
+    asked = len(ASKED)
+    told = [(type(m), m.sales) for m in said if isinstance(m, SALES | STOCK)]
+
+    assert told == [(STOCK, 0), (SALES, 0), (STOCK, 1), (SALES, 1)]
+    for at in range(2, len(entries)):
+        chosen = sum(e.path.endswith("select_speaker") and e.kind == "value" for e in entries[:at])
+        found, after, _ = await played(made, entries[:at])
+        assert [(type(m), m.to_text()) for m in found] == [(type(m), m.to_text()) for m in said], at
+        assert len(ASKED) == asked - chosen, at
+        assert states(after) == states(entries), at
+    talk = conversation("talk")
+    await quorate_team(made()).run("go", conversation=talk)
+    assert (await replay("talk", team=quorate_team(made()), store=talk.store)).identical
+
+
+class Tells(Says):
+    """Says a message of a class."""
+
+    def __init__(self, name: str, kind: Any) -> None:
+        super().__init__(name)
+        self.kind = kind
+
+    async def on_messages(self, messages: Any, cancellation_token: CancellationToken) -> Response:
+        return Response(chat_message=self.kind(source=self.name, sales=0))
+
+
+async def test_what_members_say_in_two_classes_of_one_name_a_manager_is_told_as_what_it_was() -> None:
+    # ENGINE 1
+    class Hears(Manager):
+        def heard(self) -> list[str]:
+            return [type(message).__module__ for message in self._message_thread[1:]]
+
+        async def select_speaker(self, thread: Sequence[Any]) -> list[str] | str:
+            ASKED.append(len(thread))
+            assert self._message_factory.create(thread[0].dump()) is not thread[0]
+            self.chosen.append(" ".join(self.heard()))
+            self.noted = thread[0].model_copy(update={"content": "noted"})  # with the id of what is there
+            return "ab"[len(thread) % 2]
+
+        async def save_state(self) -> dict[str, Any]:
+            return {**await super().save_state(), "noted": self.noted.dump()}
+
+        async def load_state(self, state: Any) -> None:
+            await super().load_state(state)
+            expected = self.chosen[-1].split()
+            assert self.heard()[: len(expected)] == expected
+            assert self._message_factory.create(state["noted"]).to_text() == "noted"
+
+    def made() -> Any:
+        return Managed(manager=Hears, members=[Tells("a", SALES), Tells("b", STOCK)])
+
+    said, entries, _ = await played(made)
+
+    assert [type(m) for m in said[1:]] == [STOCK, SALES, STOCK, SALES]
+    for at in range(2, len(entries)):
+        found, after, _ = await played(made, entries[:at])
+        assert [type(m) for m in found] == [type(m) for m in said], at
+        assert states(after) == states(entries), at

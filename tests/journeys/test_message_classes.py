@@ -48,6 +48,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / f"{name}.py").write_text(MODULE)
     code = Path(__file__).with_name("reporting.py").read_text()
     (tmp_path / "app.py").write_text(code + MAIN)
+    (tmp_path / "planned.py").write_text(Path(__file__).with_name("tallying.py").read_text())
     return tmp_path
 
 
@@ -75,3 +76,14 @@ def test_class_that_is_not_there_any_more_is_named_and_no_other_is_taken_for_it(
     assert "no message type 'sales:Report' here" in error
     assert "formerly: ClassVar = ('sales:Report',)" in error
     assert "stock:Report" in error
+
+
+def test_what_a_planner_of_the_autogen_view_says_is_read_as_what_it_was_by_another_process(folder: Path) -> None:
+    # ENGINE 1
+    told(folder, "run", "planned.py:team", "Go.", "--conversation", "talk", code=9, STOP_AT="3")
+    resumed = told(folder, "resume", "talk", "--app", "planned.py:team", MODULES="stock sales")
+    [report] = told(folder, "replay", "talk", "--app", "planned.py:team", MODULES="stock sales")
+
+    words = [item["content"] for item in resumed if item.get("type") == "TextMessage"]
+    assert words[-3:-1] == ["sales stock sales stock"] * 2, "of the clerk, and of the planner itself"
+    assert report["identical"]

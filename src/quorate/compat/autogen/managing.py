@@ -6,7 +6,7 @@ was said. So a manager is brought up to date in any process, and nobody is chose
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from quorate.chat.facts import SHOWN, Choice, Fact, Thread
 from quorate.chat.messages import load
 from quorate.chat.turns import Speak, Stop
+from quorate.compat.autogen.agentchat.messages import MessageFactory
 from quorate.compat.autogen.agents import BaseAgent
 from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet
 from quorate.compat.autogen.profile import STOPPED
@@ -26,7 +27,7 @@ from quorate.runs.scope import current
 from quorate.runs.steps import step
 
 if TYPE_CHECKING:
-    from quorate.chat.messages import BaseChatMessage
+    from quorate.chat.messages import BaseChatMessage, BaseMessage
     from quorate.chat.talk import Talk
 
 THREAD = "message_thread"
@@ -303,10 +304,28 @@ async def restore(live: Live, state: State) -> None:
     live.state = state
     if not state:
         return
-    thread = manager._message_thread
-    told = {THREAD: [item.dump() for item in thread]} if state.get(THREAD) == [] else {}
-    await manager.load_state({**deepcopy(dict(state)), **told})  # it may go on with what it is given
+    thread, told = manager._message_thread, dict[str, Any]()
+    factory = manager._message_factory
+    if state.get(THREAD) == []:
+        told[THREAD] = [item.dump() for item in thread]
+        manager._message_factory = _Knowing(factory, zip(thread, told[THREAD], strict=True))
+    try:
+        await manager.load_state({**deepcopy(dict(state)), **told})  # it may go on with what it is given
+    finally:
+        manager._message_factory = factory
     manager._message_thread = thread
+
+
+class _Knowing(MessageFactory):
+    """Makes the messages that are there what they are: their data has a name, and several classes may have that."""
+
+    def __init__(self, factory: MessageFactory, known: Iterable[tuple[BaseMessage, dict[str, Any]]]) -> None:
+        self._types = factory._types
+        self._known = {message.id: (message, data) for message, data in known}
+
+    def create(self, data: Mapping[str, Any]) -> BaseMessage:
+        found = self._known.get(data.get("id", ""))
+        return found[0] if found is not None and found[1] == data else super().create(data)
 
 
 def made_by(factory: Any, wanted: type[Any]) -> BaseGroupChatManager:
