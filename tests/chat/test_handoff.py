@@ -12,7 +12,9 @@ from quorate import (
     Handoff,
     HandoffMessage,
     HandoffTermination,
+    Limits,
     MaxMessageTermination,
+    SocietyOfMindAgent,
     Swarm,
     TextMentionTermination,
     TextMessageTermination,
@@ -23,6 +25,7 @@ from quorate import (
     replay,
     tool,
 )
+from quorate.chat.messages import BaseChatMessage
 from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, Said, ToolCall
 from quorate.testing import ScriptedModel
@@ -128,6 +131,76 @@ async def test_handoff_to_who_is_outside_ends_the_run_and_the_next_task_goes_on(
 
     assert first.stop_reason == "triage handed over to customer"
     assert [m.source for m in second.messages] == ["customer", "refunds"]
+
+
+async def test_any_text_from_outside_goes_to_who_had_the_conversation_last() -> None:
+    talk = conversation()
+    triage = ScriptedModel([call("transfer_to_refunds")])
+    refunds = AssistantAgent("refunds", ScriptedModel([call("transfer_to_customer"), "DONE"]), handoffs=["customer"])
+    team = Swarm(
+        [AssistantAgent("triage", triage, handoffs=["refunds"]), refunds],
+        termination_condition=TextMentionTermination("DONE") | HandoffTermination("customer"),
+    )
+
+    await team.run("Hello.", conversation=talk)
+    second = await team.run("Ann Smith.", conversation=talk)
+
+    assert [m.source for m in second.messages] == ["user", "refunds"]
+    assert second.stop_reason == "refunds said 'DONE'"
+
+
+def handing_over_inside(lines: list[Any], **options: Any) -> Swarm:
+    """Return a swarm named office, in which ann begins, who hands over to bob, who hands over to boss, outside."""
+    return Swarm(
+        [
+            AssistantAgent("ann", ScriptedModel([call("transfer_to_bob")]), handoffs=["bob"]),
+            AssistantAgent("bob", ScriptedModel(lines), handoffs=["boss"]),
+        ],
+        termination_condition=HandoffTermination("boss") | TextMentionTermination("enough"),
+        name="office",
+        **options,
+    )
+
+
+def desk_and_boss(office: Swarm, *said: Any) -> Swarm:
+    desk = AssistantAgent("desk", ScriptedModel([call("transfer_to_office")]), handoffs=["office"])
+    boss = AssistantAgent("boss", ScriptedModel(said), handoffs=["office"])
+    return Swarm([desk, office, boss], termination_condition=TextMentionTermination("DONE"), max_turns=6)
+
+
+async def test_swarm_inside_a_swarm_is_handed_the_conversation_and_hands_it_on(tmp_path: Path) -> None:
+    def made() -> Swarm:
+        office = handing_over_inside([call("transfer_to_boss"), call("transfer_to_boss")])
+        return desk_and_boss(office, call("transfer_to_office"), "DONE")
+
+    async with open_store(f"sqlite:///{tmp_path}/work.db") as store:
+        result = await made().run("Hello.", conversation=store.conversation("c"))
+        report = await replay("c.1", team=made(), store=store)
+
+    spoke = [m.source for m in result.messages if isinstance(m, BaseChatMessage)]
+    assert spoke == ["user", "desk", "office", "boss", "office", "boss"]
+    assert result.stop_reason == "boss said 'DONE'"
+    assert report.identical
+
+
+@pytest.mark.parametrize("share_all", [False, True])
+async def test_handoff_between_those_inside_is_none_to_those_around(share_all: bool) -> None:
+    office = handing_over_inside(["Still at it.", "That is enough."], max_turns=1, share_all=share_all)
+
+    result = await desk_and_boss(office).run("Hello.", limits=Limits(turns=4))
+
+    assert result.messages[-1].to_text() == "That is enough."
+
+
+async def test_swarm_in_a_society_begins_whoever_the_society_was_handed_over_by() -> None:
+    inner = Swarm([AssistantAgent("ann", ScriptedModel(["Five."]))], max_turns=1)
+    desk = AssistantAgent("desk", ScriptedModel([call("transfer_to_office")]), handoffs=["office"])
+
+    result = await Swarm([desk, SocietyOfMindAgent("office", inner, ScriptedModel(["It is five."]))], max_turns=2).run(
+        "Hello."
+    )
+
+    assert result.messages[-1].to_text() == "It is five."
 
 
 async def test_handoff_to_nobody_fails_and_says_what_to_do() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.chat import messages
 from quorate.chat.agents.coding import RUN_CODE, ran_block, read_decision, result_of, told_in
 from quorate.chat.agents.summary import RESULT_ONLY, by_format
-from quorate.chat.facts import SHOWN, Fact
+from quorate.chat.facts import SHOWN, Fact, PassedOn
 from quorate.chat.hearing import fact_of
 from quorate.chat.messages import FunctionCall, FunctionExecutionResult, RequestUsage
 from quorate.chat.speech import Item, Made
@@ -249,14 +249,14 @@ def _inner(steps: dict[Any, Made], place: str, id: str, name: str, ref: str, own
     fact, figures = steps[place].value
     message: messages.BaseChatMessage = fact.message
     if not own:
-        return Fact(message=message, speaker=name, at=fact.at, ref=fact.ref)
+        return PassedOn(message=message, speaker=name, at=fact.at, ref=fact.ref)
     usage = Usage(figures.get("prompt_tokens", 0), figures.get("completion_tokens", 0))
     cost_usd = figures.get("cost_usd", 0.0)
     told = {
         "source": name, "id": id.removesuffix(f"/{place} model"), "created_at": messages.at(fact.at),
         "models_usage": _tokens(usage), "metadata": _priced(cost_usd) if cost_usd else {},
     }  # fmt: skip
-    return Fact(
+    return PassedOn(
         message=message.model_copy(update=told), speaker=name, at=fact.at, usage=usage, cost_usd=cost_usd, ref=ref
     )
 

@@ -92,6 +92,10 @@ class Given(Fact, eq=False, gc=False):
         return True
 
 
+class PassedOn(Fact, eq=False, gc=False):
+    """What a team that is a member says to those around it: it was said inside, and whom it names may be there."""
+
+
 class Thread(Sequence["BaseChatMessage"]):
     """The messages so far, oldest first; a view that does not grow while it is looked at."""
 

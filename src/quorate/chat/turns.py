@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
-from quorate.chat.facts import Fact, Thread
+from quorate.chat.facts import Fact, Given, PassedOn, Thread
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -111,31 +111,54 @@ def target_of(message: BaseChatMessage) -> str | None:
     return target if isinstance(target, str) else None
 
 
+class Holder(NamedTuple):
+    """Who has a conversation that is handed over."""
+
+    by: str | None = None
+    """Who had the last turn."""
+    to: str | None = None
+    """To whom it was handed since."""
+    must: bool = False
+    """Whether that has to be a member; else, where it is none, who had it last goes on."""
+
+
 class Handoffs:
-    """Who was handed the conversation speaks, until they hand it on; the first member begins."""
+    """Who was handed the conversation speaks, until they hand it on; the first member begins.
 
-    def begin(self) -> str | None:
-        return None  # who has it
+    What is told from around this conversation, or passed on by a team that is a member, may hand over to somebody
+    there: that is theirs. A new task, or a word of a person, answers for whoever outside was handed it.
+    """
 
-    def see(self, memory: str | None, fact: Fact) -> str | None:
+    def begin(self) -> Holder:
+        return Holder()
+
+    def see(self, memory: Holder, fact: Fact) -> Holder:
         if fact.choice is not None:
-            return fact.choice.speakers[-1]
-        target = None if fact.message is None else target_of(fact.message)
-        return memory if target is None else target
+            who = fact.choice.speakers[-1]
+            return memory if memory.by == who and memory.to is None else Holder(who)
+        message = fact.message
+        if message is None:
+            return memory
+        target = target_of(message)
+        if target is not None:
+            return Holder(memory.by, target, not isinstance(fact, Given | PassedOn))
+        return memory if fact.speaker or not memory.must else Holder(memory.by, memory.to)
 
-    def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak:
-        if memory is None:
-            return Speak((members[0],), "it begins")
-        if memory not in members:
+    def next(self, memory: Holder, thread: Thread, members: Sequence[str]) -> Speak:
+        target = memory.to
+        if target is not None and target in members:
+            last = thread[-1] if len(thread) else None
+            handed = last is not None and target_of(last) == target
+            return Speak((target,), f"{last.source} handed over" if last and handed else "nobody else was named")
+        if memory.must:
             raise ConfigError(
-                f"The conversation was handed to {memory!r}, who is no member: {', '.join(members)}. To end there, "
-                f"and let the caller take it up, stop at HandoffTermination({memory!r}); the next task is then a "
-                "HandoffMessage to a member."
+                f"The conversation was handed to {target!r}, who is no member: {', '.join(members)}. To end there, "
+                f"and let the caller take it up, stop at HandoffTermination({target!r}); the next task is then a "
+                "HandoffMessage to a member, or any text to who had it last."
             )
-        last = thread[-1] if len(thread) else None
-        if last is not None and target_of(last) == memory:
-            return Speak((memory,), f"{last.source} handed over")
-        return Speak((memory,), "nobody else was named")
+        if memory.by is not None and memory.by in members:
+            return Speak((memory.by,), "nobody else was named")
+        return Speak((members[0],), "it begins")
 
 
 class Once:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel
 
 from quorate.chat.messages import BaseChatMessage, BaseMessage, HandoffMessage
-from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
+from quorate.chat.turns import Handoffs, Holder, RoundRobin, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCondition
 from quorate.compat.autogen.agentchat.state import RoundRobinManagerState, SwarmManagerState
@@ -133,8 +133,8 @@ class Handing(Handoffs):
     def __init__(self, first: str | None) -> None:
         self._first = first
 
-    def begin(self) -> str | None:
-        return self._first
+    def begin(self) -> Holder:
+        return Holder(to=self._first, must=self._first is not None)
 
 
 class SwarmConfig(TeamConfig):
@@ -202,7 +202,8 @@ class Swarm(BaseGroupChat, Component[SwarmConfig]):
                         f"The target {message.target} is not one of the participants {names}. Hand over to one of them."
                     )
                 return
-        holder = self._holder if self._talk is None else self._talk.policy
+        had: Holder = Holder(to=self._holder) if self._talk is None else self._talk.policy
+        holder = had.by if had.to is None else had.to
         if holder is not None and holder not in names:
             raise ConfigError(
                 f"The existing handoff target {holder} is not one of the participants {names}. To go on with a new "
