@@ -138,6 +138,8 @@ def everyone(cast: Cast) -> Iterator[Speaker]:
 
 def _inner_of(member: Any) -> list[Any]:
     """Return what a member runs inside its speeches."""
+    if (wrapped := getattr(member, "wrapped_agent", None)) is not None:
+        return _inner_of(wrapped)
     tools: Mapping[str, Any] = getattr(member, "tools", None) or {}
     own = None if hasattr(member, "model_client") else member  # else its cast is it alone
     found = [own, getattr(member, "team", None), *getattr(member, "teams", ())]

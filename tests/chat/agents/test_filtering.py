@@ -17,7 +17,7 @@ from quorate import (
 )
 from quorate.chat.agents.filtering import MessageFilterConfig
 from quorate.errors import ConfigError
-from quorate.models.views import PerSourceFilter
+from quorate.models.views import PerSourceFilter, Summarized
 from quorate.testing import ScriptedModel
 
 
@@ -54,6 +54,42 @@ async def test_assistant_keeps_its_own_side_and_is_shown_some_of_the_others() ->
 
     assert [[b.text for b in r.blocks] for r in model.requests] == [["Go.", "a0"], ["Go.", "One.", "a1"]]
     assert [m.source for m in result.messages if m.to_text() in {"One.", "Two."}] == ["f", "f"]
+
+
+async def test_filter_behind_a_filter_says_each_thing_once() -> None:
+    inner = MessageFilterAgent("g", AssistantAgent("inner", ScriptedModel(["One."])), LAST_OF_A)
+
+    result = await team(MessageFilterAgent("f", inner, LAST_OF_A), most=4).run("Go.")
+
+    assert [m.source for m in result.messages] == ["user", "a", "b", "f"]
+
+
+async def test_team_behind_a_filter_has_limits_of_its_own_and_hears_what_is_seen() -> None:
+    model = ScriptedModel(["One."])
+    inner = RoundRobinGroupChat([AssistantAgent("inner", model)], max_turns=1)
+    filtered = MessageFilterAgent("f", inner, LAST_OF_A)
+
+    result = await team(filtered, most=4).run("Go.")
+
+    assert [m.to_text() for m in result.messages if m.source == "f"][-1] == "One."
+    assert [block.text for block in model.requests[0].blocks] == ["Go.", "a0"]
+
+
+def test_context_that_sums_up_is_refused_behind_a_filter() -> None:
+    inner = AssistantAgent("inner", ScriptedModel([]), model_context=Summarized(max_tokens=100))
+
+    with pytest.raises(ConfigError, match="f: the model_context of inner sums up"):
+        MessageFilterAgent("f", inner, LAST_OF_A)
+
+
+def test_check_looks_into_a_team_behind_a_filter() -> None:
+    inner = RoundRobinGroupChat([AssistantAgent("inner", "embedded", handoffs=["zoe"]), Counting("c")], max_turns=2)
+
+    report = team(MessageFilterAgent("f", inner, LAST_OF_A)).check()
+
+    assert ("unknown-handoff", "f / RoundRobinGroupChat / inner") in [
+        (found.rule, found.where) for found in report.findings
+    ]
 
 
 def test_what_is_no_filter_is_refused() -> None:

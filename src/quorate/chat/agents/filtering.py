@@ -27,7 +27,7 @@ class MessageFilterAgent(Agent):
         filter: What it sees.
 
     Raises:
-        ConfigError: The filter is none.
+        ConfigError: The filter is none, or who is behind it cannot speak, or sums up its conversation.
     """
 
     def __init__(self, name: str, wrapped_agent: Speaker, filter: MessageFilterConfig) -> None:
@@ -40,7 +40,12 @@ class MessageFilterAgent(Agent):
         if not isinstance(filter, MessageFilterConfig):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{name}: filter={filter!r} must be a MessageFilterConfig.")
         self.wrapped_agent, self.filter = wrapped_agent, filter
-        self.limits = getattr(wrapped_agent, "limits", None)
+        if callable(getattr(getattr(wrapped_agent, "model_context", None), "due", None)):
+            raise ConfigError(
+                f"{name}: the model_context of {wrapped_agent.name} sums up, and behind a filter it would count what is "
+                "left out. Take one that leaves blocks out."
+            )
+        self.limits = wrapped_agent.limits if isinstance(wrapped_agent, Agent) else None  # a team's are of its own talk
         self.tools: Any = getattr(wrapped_agent, "tools", {})
         self.model_client: Any = getattr(wrapped_agent, "model_client", None)
         self.origin: Any = getattr(wrapped_agent, "origin", "agent")
@@ -59,7 +64,7 @@ class MessageFilterAgent(Agent):
         if isinstance(turn.memory, Blocks):
             turn.memory = self.filter.view(turn.memory)
         said = await spoken(self.wrapped_agent.speak(turn))
-        return said if said.source == self.name else said.model_copy(update={"source": self.name})
+        return said if said.source == turn.name else said.model_copy(update={"source": turn.name})
 
 
 __all__ = ["MessageFilterAgent", "MessageFilterConfig"]
