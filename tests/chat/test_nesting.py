@@ -23,6 +23,7 @@ from quorate import (
     TextMentionTermination,
     TextMessage,
     Turn,
+    UserProxyAgent,
     ask,
     compare,
     conversation,
@@ -35,7 +36,7 @@ from quorate import (
 from quorate.chat.past import audit
 from quorate.chat.turns import Speak, Stop
 from quorate.errors import ConfigError, RunFailed
-from quorate.models import ModelRequest, ToolCall
+from quorate.models import ModelRequest, Reply, ToolCall
 from quorate.runs.inbox import Note
 from quorate.testing import FakeClock, ScriptedModel
 
@@ -632,3 +633,15 @@ async def test_race_with_a_team_in_it_leaves_no_word_of_the_loser_in_what_it_rem
     last = [m.to_text() for m in result.messages if m.source == "lab" and isinstance(m, TextMessage)]
     assert last == ["user:Go. boss:First. ann:Hm."]
     assert (await replay("talk", team=team, store=talk.store)).identical
+
+
+async def test_what_a_member_named_user_says_comes_back_from_a_tool_too() -> None:
+    person = UserProxyAgent("user", input_func=lambda prompt: "At noon.")
+    asking = TeamTool(RoundRobinGroupChat([person], max_turns=1), "ask", "Asks.", return_value_as_last_message=True)
+    model = ScriptedModel([ToolCall("1", "ask", '{"task": "When?"}'), "Noon."])
+
+    await AssistantAgent("ann", model, tools=[asking]).run("When do we meet?")
+
+    answered = model.requests[1].blocks[-1]
+    assert isinstance(answered, Reply)
+    assert answered.results[0].content.startswith("At noon.")

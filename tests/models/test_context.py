@@ -165,7 +165,7 @@ def test_a_view_of_a_long_conversation_costs_what_is_shown() -> None:
         (lambda: HeadAndTailChatCompletionContext(0, 1), "head_size=0 must be"),
         (lambda: HeadAndTailChatCompletionContext(1, -1), "tail_size=-1 must be"),
         (lambda: TokenLimitedChatCompletionContext(0), "token_limit=0 must be"),
-        (lambda: TokenLimitedChatCompletionContext(1, -1), "head_size=-1 must be 0 or more"),
+        (lambda: TokenLimitedChatCompletionContext(1, -1), "head_size=-1 must be at least 0"),
     ],
 )
 def test_a_size_that_shows_nothing_is_refused(make: Any, words: str) -> None:

@@ -16,7 +16,7 @@ from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.team import Team, checked_member
 from quorate.chat.turns import Most, Once, Speak, Stop
-from quorate.core.figures import check_count
+from quorate.core.figures import check_count, check_list, check_text
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models import registry
@@ -141,6 +141,7 @@ class Summary:
 
     def __post_init__(self) -> None:
         registry.check_client(self.model_client)
+        check_text("Summary: prompt", self.prompt)
         check_count("Summary: max_tokens", self.max_tokens)
 
 
@@ -167,6 +168,7 @@ class Chat:
     carryover: bool = True
 
     def __post_init__(self) -> None:
+        check_text("Chat: task", self.task)
         if not isinstance(self.summary, Summary) and self.summary != "last":
             raise ConfigError(f"summary={self.summary!r} is neither 'last' nor a Summary(model).")
 
@@ -188,6 +190,9 @@ class NestedChats(Runnable, Agent):
 
     def __init__(self, name: str, chats: Sequence[Chat], *, description: str = "Thinks by talking.") -> None:
         super().__init__(name, description=description)
+        if isinstance(chats, Chat):
+            raise ConfigError(f"{name}: {chats!r} is one chat and no list. Write chats=[…].")
+        check_list(f"{name}: chats", chats)
         if not chats:
             raise ConfigError(f"{name}: give at least one Chat(…).")
         self.chats = tuple(chats)

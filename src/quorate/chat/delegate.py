@@ -11,9 +11,10 @@ from quorate.chat.agents.agent_tool import said_in, tool_name
 from quorate.chat.facts import Fact, Thread
 from quorate.chat.talk import Cast, Talk
 from quorate.chat.turns import Speak, Stop, target_of
+from quorate.core.figures import check_text
 from quorate.errors import ConfigError, ToolError
 from quorate.runs import paths
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import Limits, checked_limits
 from quorate.runs.run import Run
 from quorate.runs.scope import current
 from quorate.tools.tool import Tool
@@ -48,6 +49,10 @@ class Delegate(Tool[..., Any]):
     ) -> None:
         if not target or not isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"Delegate needs a target: the name of the member that gets the task, not {target!r}.")
+        check_text(f"Delegate to {target}: description", description)
+        check_text(f"Delegate to {target}: name", name)
+        if limits is not None:
+            checked_limits(limits)
         self.target, self.remember, self.limits = target, remember, limits
 
         async def delegate(task: str) -> str:

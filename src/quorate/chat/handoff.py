@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from quorate.core.figures import check_list, check_text
 from quorate.errors import ConfigError, ToolError
 from quorate.models.blocks import Block, Reply, ToolCall
 from quorate.tools.tool import Tool
@@ -39,6 +40,8 @@ class Handoff:
     def __post_init__(self) -> None:
         if not self.target or not isinstance(self.target, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"Handoff needs a target: the name of who speaks next, not {self.target!r}.")
+        for field in ("description", "name", "message"):
+            check_text(f"Handoff to {self.target}: {field}", getattr(self, field))
         for field, value in {
             "description": self.description or f"Handoff to {self.target}.",
             "name": self.name or _tool_name(self.target),
@@ -92,6 +95,7 @@ def handoffs_of(agent: str, given: Sequence[Handoff | str], tools: Mapping[str, 
     found: dict[str, Handoff] = {}
     if isinstance(given, str | Handoff):
         raise ConfigError(f"{agent}: handoffs={given!r} is no list. Write handoffs=[{given!r}].")
+    check_list(f"{agent}: handoffs", given)
     for one in given:
         made = Handoff(one) if isinstance(one, str) else one
         if not isinstance(made, Handoff):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything

@@ -17,7 +17,7 @@ from quorate.chat.ledgers import Progress, filled_in
 from quorate.chat.objects.seats import all_seated
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
-from quorate.core.figures import check_count
+from quorate.core.figures import check_count, check_text
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
 from quorate.errors import ModelError
@@ -97,6 +97,7 @@ class MagenticOne:
         for name, value in (("max_turns", max_turns), ("max_stalls", max_stalls)):
             if value is not None:
                 check_count(name, value)
+        check_text("final_answer_prompt", final_answer_prompt)
         self.model_client, self.roles = client, roles
         self.max_turns, self.max_stalls, self.final_answer_prompt = max_turns, max_stalls, final_answer_prompt
         self.team = "\n".join(f"{name}: {' '.join(about.split())}" for name, about in roles.items())

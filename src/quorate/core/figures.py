@@ -1,8 +1,9 @@
-"""Figures that users give, made sure of before anything is done with them."""
+"""Figures, texts and lists that users give, made sure of before anything is done with them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 from quorate.errors import ConfigError
 
@@ -32,3 +33,27 @@ def check_amount(what: str, given: object) -> None:
     """
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given <= 0:
         raise ConfigError(f"{what}={given!r} must be a number above 0.")
+
+
+def check_text(what: str, given: object) -> None:
+    """Make sure that a text is one; it may be empty.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not isinstance(given, str):
+        raise ConfigError(f"{what}={given!r} must be a text.")
+
+
+def check_list(what: str, given: object) -> None:
+    """Make sure that what can be gone through is that, and no text or mapping, whose parts nobody means.
+
+    Args:
+        what: Its name, as the user wrote it, behind whose it is: `ann: tools`.
+        given: What the user gave.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise ConfigError(f"{what}={given!r} is no list. Write {what.rpartition(' ')[2]}=[…], or leave it out.")

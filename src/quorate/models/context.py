@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
+from quorate.core.figures import check_count
 from quorate.errors import ConfigError
 from quorate.models.blocks import IMAGE_TOKENS, Block, Blocks, Reply, Said
 
@@ -99,7 +100,7 @@ class BufferedChatCompletionContext:
     buffer_size: int
 
     def __post_init__(self) -> None:
-        _check_above_0("buffer_size", self.buffer_size)
+        check_count("buffer_size", self.buffer_size)
 
     def view(self, blocks: Blocks) -> Blocks:
         if len(blocks) <= self.buffer_size:
@@ -123,8 +124,8 @@ class HeadAndTailChatCompletionContext:
     tail_size: int
 
     def __post_init__(self) -> None:
-        _check_above_0("head_size", self.head_size)
-        _check_above_0("tail_size", self.tail_size)
+        check_count("head_size", self.head_size)
+        check_count("tail_size", self.tail_size)
 
     def view(self, blocks: Blocks) -> Blocks:
         skipped = len(blocks) - self.head_size - self.tail_size
@@ -162,9 +163,10 @@ class TokenLimitedChatCompletionContext:
     count: Callable[[Block], int] = tokens_of
 
     def __post_init__(self) -> None:
-        _check_above_0("token_limit", self.token_limit)
-        if self.head_size < 0:
-            raise ConfigError(f"head_size={self.head_size} must be 0 or more.")
+        check_count("token_limit", self.token_limit)
+        check_count("head_size", self.head_size, least=0)
+        if not callable(self.count):
+            raise ConfigError(f"count={self.count!r} is no function of a block.")
 
     def view(self, blocks: Blocks) -> Blocks:
         end = len(blocks) - 1
@@ -185,8 +187,3 @@ class TokenLimitedChatCompletionContext:
 def note(skipped: int) -> Said:
     """Return what a model reads where blocks are left out."""
     return Said(f"Skipped {skipped} message{'s' if skipped > 1 else ''}.", "System")
-
-
-def _check_above_0(name: str, size: int) -> None:
-    if size < 1:
-        raise ConfigError(f"{name}={size} must be at least 1.")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from quorate.core.figures import check_count, check_list, check_text
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks, Reply, Said
 from quorate.models.context import ModelContext, check_context, tokens_of, viewed
@@ -25,6 +26,9 @@ class OwnSide:
     """
 
     head_size: int = 1
+
+    def __post_init__(self) -> None:
+        check_count("OwnSide: head_size", self.head_size, least=0)
 
     def view(self, blocks: Blocks) -> Blocks:
         last = next((i for i in range(len(blocks) - 1, -1, -1) if isinstance(blocks[i], Reply)), -1)
@@ -41,6 +45,9 @@ class FromSources:
     """
 
     sources: Sequence[str]
+
+    def __post_init__(self) -> None:
+        check_list("FromSources: sources", self.sources)
 
     def view(self, blocks: Blocks) -> Blocks:
         return _kept(blocks, [i for i, b in enumerate(blocks) if isinstance(b, Reply) or b.source in self.sources])
@@ -59,7 +66,10 @@ class Pinned:
     head_size: int = 1
 
     def __post_init__(self) -> None:
+        if self.context is None:  # pyright: ignore[reportUnnecessaryComparison]: users pass anything
+            raise ConfigError("Pinned: context=None: give the view that chooses among the other blocks.")
         check_context(self.context, "Pinned: ")
+        check_count("Pinned: head_size", self.head_size, least=0)
 
     def view(self, blocks: Blocks) -> Blocks:
         if len(blocks) <= self.head_size:
@@ -80,6 +90,9 @@ class Chain:
     contexts: Sequence[ModelContext]
 
     def __post_init__(self) -> None:
+        check_list("Chain: contexts", self.contexts)
+        if None in self.contexts:
+            raise ConfigError("Chain: None is no model context. Leave it out.")
         for context in self.contexts:
             check_context(context, "Chain: ")
 
@@ -104,10 +117,11 @@ class PerSourceFilter:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        if self.position not in {None, "first", "last"} or (self.position is None) != (self.count is None):
+        check_text("PerSourceFilter: source", self.source)
+        if self.position not in (None, "first", "last") or (self.position is None) != (self.count is None):
             raise ConfigError(f"PerSourceFilter: give position='first' or 'last' together with a count, not {self!r}.")
-        if self.count is not None and self.count < 1:
-            raise ConfigError(f"PerSourceFilter: count={self.count} must be at least 1.")
+        if self.count is not None:
+            check_count("PerSourceFilter: count", self.count)
 
     def of(self, found: Sequence[int]) -> Sequence[int]:
         """Return which of the positions of the messages of this source are seen."""
@@ -125,6 +139,12 @@ class MessageFilterConfig:
     """
 
     per_source: Sequence[PerSourceFilter] = field(default_factory=tuple[PerSourceFilter, ...])
+
+    def __post_init__(self) -> None:
+        check_list("MessageFilterConfig: per_source", self.per_source)
+        for one in self.per_source:
+            if not isinstance(one, PerSourceFilter):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+                raise ConfigError(f"MessageFilterConfig: {one!r} is no PerSourceFilter(source, position, count).")
 
     def among(self, sources: Sequence[str]) -> list[int]:
         """Return which messages are seen, by their positions, given who said each."""
@@ -172,10 +192,9 @@ class Summarized:
 
     def __post_init__(self) -> None:
         for name in ("max_tokens", "keep_last", "max_summary_tokens", "max_prompt_tokens"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Summarized: {name}={getattr(self, name)} must be at least 1.")
-        if self.head_size < 0:
-            raise ConfigError(f"Summarized: head_size={self.head_size} must be 0 or more.")
+            check_count(f"Summarized: {name}", getattr(self, name))
+        check_count("Summarized: head_size", self.head_size, least=0)
+        check_text("Summarized: prompt", self.prompt)
 
     def view(self, blocks: Blocks) -> Blocks:
         return blocks

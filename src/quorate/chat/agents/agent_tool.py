@@ -10,9 +10,10 @@ from quorate.chat import nesting
 from quorate.chat.alone import runnable
 from quorate.chat.live import Runnable
 from quorate.chat.objects.seats import seated
+from quorate.core.figures import check_text
 from quorate.errors import ConfigError
 from quorate.runs.memory import conversation
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import Limits, checked_limits
 from quorate.runs.scope import current
 from quorate.tools.tool import Tool
 
@@ -53,6 +54,10 @@ class TeamTool(Tool[..., Any]):
     ) -> None:
         if not isinstance(team, Runnable):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{team!r} cannot be a tool: give a team, or an agent that can be run.")
+        check_text("TeamTool: name", name)
+        check_text(f"{name}: description", description)
+        if limits is not None:
+            checked_limits(limits)
         self.runs, self.limits, self.remember = team, limits, remember
         self.return_value_as_last_message = return_value_as_last_message
 
@@ -112,11 +117,10 @@ def tool_name(name: str) -> str:
 
 
 def said_in(result: TaskResult, *, last_only: bool) -> str:
-    """Return what was said in a conversation as a text for a model; a limit or a stall is told behind it."""
+    """Return what was said on a task of one text as a text for a model; a limit or a stall is told behind it."""
     from quorate.chat.messages import BaseChatMessage  # built when the first one is needed
 
-    said = [m for m in result.messages if isinstance(m, BaseChatMessage)]
-    own = [m for m in said if m.source != "user"]
+    own = [m for m in result.messages[1:] if isinstance(m, BaseChatMessage)]  # the first is the task
     texts = [m.to_text() for m in own[-1:]] if last_only else [f"{m.source}: {m.to_text()}" for m in own]
     if result.wrap_up is not None:  # the answer that it came to at its limit
         last = result.wrap_up

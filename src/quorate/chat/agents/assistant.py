@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from quorate.chat.handoff import Handoff, chosen, ended_by, handoffs_of, was_mad
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
-from quorate.core.figures import check_count
+from quorate.core.figures import check_count, check_list, check_text
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.models import registry
@@ -23,7 +24,7 @@ from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta, ToolSpec
 from quorate.models.context import ModelContext, check_context, viewed
 from quorate.runs.meter import check_agent
-from quorate.runs.outcome import Limits
+from quorate.runs.outcome import Limits, checked_limits
 from quorate.runs.run import Run
 from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool, as_tool
@@ -108,19 +109,24 @@ class AssistantAgent(Runnable, Agent):
     ) -> None:
         super().__init__(name, description=description)
         if limits is not None:
-            check_agent(name, limits)
+            check_agent(name, checked_limits(limits))
         self.limits = limits
         registry.check_client(model_client)
         check_count(f"{name}: max_tool_iterations", max_tool_iterations)
         if max_tokens is not None:
             check_count(f"{name}: max_tokens", max_tokens)
-        if temperature is not None and (isinstance(temperature, bool) or not isinstance(temperature, int | float)):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
-            raise ConfigError(f"{name}: temperature={temperature!r} must be a number.")
+        if temperature is not None and (
+            isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature < math.inf  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        ):
+            raise ConfigError(f"{name}: temperature={temperature!r} must be a number, 0 or more.")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"{name}: seed={seed!r} must be a whole number.")
         if system_message is not None and not isinstance(system_message, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{name}: system_message={system_message!r} must be a text, or None for none.")
         self.model_client = model_client
         if callable(tools):
             raise ConfigError(f"{name}: tools={tools!r} is no list of tools. Write tools=[…].")
+        check_list(f"{name}: tools", tools)
         standing, self._benches = ((), ()) if workbench is None else benches.split(name, workbench)
         self.workbench = self._benches or None
         self.tools = _named(name, (*tools, *standing))
@@ -140,13 +146,16 @@ class AssistantAgent(Runnable, Agent):
         self.output_content_type, self.output_content_type_format = output_content_type, output_content_type_format
         self._output = output_of(name, output_content_type, output_content_type_format)
         self._schema = None if self._output is None else self._output.schema
+        check_text(f"{name}: tool_call_summary_format", tool_call_summary_format)
+        if tool_call_summary_formatter is not None and not callable(tool_call_summary_formatter):
+            raise ConfigError(f"{name}: tool_call_summary_formatter={tool_call_summary_formatter!r} is no function.")
         if tool_call_summary_format != RESULT_ONLY:
             check_summary(name, tool_call_summary_format)
         self.tool_call_summary_format, self.tool_call_summary_formatter = (
             tool_call_summary_format,
             tool_call_summary_formatter,
         )
-        self.metadata = dict(metadata or {})
+        self.metadata = _texts(name, metadata)
         self._cast = Cast(name, (self,), Once())
 
     def cast(self) -> Cast:
@@ -300,6 +309,15 @@ def _message(turn: Turn, kind: str, step: int, *more: Any) -> BaseChatMessage:
     message = turn.derive(kind, step, *more).message
     assert message is not None
     return message
+
+
+def _texts(agent: str, given: Mapping[str, str] | None) -> dict[str, str]:
+    """Return metadata that somebody gave, if texts by name are what it is."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or any(not isinstance(part, str) for pair in given.items() for part in pair):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+        raise ConfigError(f"{agent}: metadata={given!r} must be texts by name.")
+    return dict(given)
 
 
 def _named(agent: str, tools: Sequence[Tool[..., Any] | Callable[..., Any]]) -> Mapping[str, Tool[..., Any]]:

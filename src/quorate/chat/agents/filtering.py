@@ -42,8 +42,8 @@ class MessageFilterAgent(Agent):
         self.wrapped_agent, self.filter = wrapped_agent, filter
         if callable(getattr(getattr(wrapped_agent, "model_context", None), "due", None)):
             raise ConfigError(
-                f"{name}: the model_context of {wrapped_agent.name} sums up, and behind a filter it would count what is "
-                "left out. Take one that leaves blocks out."
+                f"{name}: the model_context of {wrapped_agent.name} sums up, and behind a filter it would count what "
+                "is left out. Take one that leaves blocks out."
             )
         self.limits = wrapped_agent.limits if isinstance(wrapped_agent, Agent) else None  # a team's are of its own talk
         self.tools: Any = getattr(wrapped_agent, "tools", {})

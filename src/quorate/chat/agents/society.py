@@ -9,6 +9,7 @@ from quorate.chat.agent import Agent
 from quorate.chat.live import Cast, Runnable
 from quorate.chat.speech import Made, Turn
 from quorate.chat.turns import Once
+from quorate.core.figures import check_text
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.blocks import Block, Blocks, Said
@@ -62,6 +63,8 @@ class SocietyOfMindAgent(Runnable, Agent):
         if not isinstance(team, Runnable):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"{name}: {team!r} cannot talk: give a team.")
         registry.check_client(model_client)
+        check_text(f"{name}: instruction", instruction)
+        check_text(f"{name}: response_prompt", response_prompt)
         self.team, self.model_client = team, model_client
         check_context(model_context, f"{name}: ")
         self.instruction, self.response_prompt, self.model_context = instruction, response_prompt, model_context

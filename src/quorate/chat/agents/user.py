@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from quorate.chat.agent import Agent
 from quorate.chat.agents.person import is_terminal
 from quorate.chat.speech import Turn
-from quorate.core.figures import check_count
+from quorate.core.figures import check_count, check_text
 from quorate.core.lazy import lazy
 from quorate.core.words import counted
 from quorate.errors import ConfigError
@@ -78,6 +78,7 @@ class UserProxyAgent(Agent):
         super().__init__(name, description=description)
         if human_input_mode not in MODES:
             raise ConfigError(f"{name}: human_input_mode={human_input_mode!r} is none of {', '.join(MODES)}.")
+        check_text(f"{name}: default_auto_reply", default_auto_reply)
         if max_consecutive_auto_reply is not None:
             check_count(f"{name}: max_consecutive_auto_reply", max_consecutive_auto_reply)
         for what, given in (("input_func", input_func), ("is_termination_msg", is_termination_msg)):

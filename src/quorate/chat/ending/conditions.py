@@ -13,7 +13,7 @@ from quorate.chat.ending.idle import NoProgressTermination
 from quorate.chat.ending.stopping import NEVER, AllOf, AnyOf, Asking, Condition
 from quorate.chat.facts import Fact
 from quorate.chat.result import ResultTermination
-from quorate.core.figures import check_amount, check_count
+from quorate.core.figures import check_amount, check_count, check_list
 from quorate.core.words import counted
 from quorate.errors import ConfigError
 from quorate.runs.run import Run
@@ -42,7 +42,11 @@ __all__ = [
 
 
 def _names(given: Iterable[str] | str | None) -> frozenset[str]:
-    found = frozenset([given] if isinstance(given, str) else given or ())
+    if isinstance(given, str):
+        given = [given]
+    if given is not None:
+        check_list("sources", given)
+    found = frozenset(given or ())
     for name in found:
         _check_text("sources", name)
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from quorate.core.figures import check_count
 from quorate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class DiGraphEdge:
                 f"The condition of an edge to {self.target!r} is async. A condition is a pure function of the message: "
                 "let the agent before it find out, and say what it found."
             )
-        if self.at_most is not None and (isinstance(self.at_most, bool) or self.at_most < 1):
-            raise ConfigError(f"at_most={self.at_most!r} of an edge to {self.target!r} must be at least 1.")
+        if self.at_most is not None:
+            check_count(f"An edge to {self.target!r}: at_most", self.at_most)
 
     def check_condition(self, message: BaseChatMessage) -> bool:
         """Return whether what was said fits."""

@@ -155,7 +155,9 @@ class Consensus(Team):
         names = names_of(participants)
         check_names(names, moderator)
         check_count("Consensus: rounds", rounds)
-        if quorum is not None and not 1 <= quorum < len(names):
+        if quorum is not None:
+            check_count("Consensus: quorum", quorum)
+        if quorum is not None and quorum >= len(names):
             raise ConfigError(f"Consensus: quorum={quorum!r} must be from 1 to {len(names) - 1}.")
         policy = Objecting(names[0], names[1:], rounds=rounds, quorum=quorum, moderator=moderator)
         super().__init__(

@@ -28,7 +28,7 @@ from quorate.chat.patterns.moderated import (
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
-from quorate.core.figures import check_count
+from quorate.core.figures import check_count, check_list
 from quorate.core.hosting import AgentRuntime
 from quorate.core.words import counted
 from quorate.errors import ConfigError, ModelError
@@ -264,6 +264,7 @@ class Review(Team):
         author, reviewers = seated(author), all_seated(reviewers)
         if callable(checks) or isinstance(checks, str | Mapping | Check):
             raise ConfigError(f"Review: checks={checks!r} is no list of checks. Write checks=[…].")
+        check_list("Review: checks", checks)
         if not reviewers and not checks:
             raise ConfigError("Review needs something to pass: reviewers, or checks.")
         check_count("Review: rounds", rounds)

@@ -24,6 +24,7 @@ from quorate.chat.patterns.moderated import (
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
+from quorate.core.figures import check_list
 from quorate.core.hosting import AgentRuntime
 from quorate.core.words import counted
 from quorate.errors import ConfigError
@@ -234,12 +235,14 @@ class IndependentVote(Team):
         participants = all_seated(participants)
         if len(participants) < 2:
             raise ConfigError("IndependentVote needs at least two participants: one alone has nobody to differ from.")
-        if method not in ASK:
+        if not isinstance(method, str) or method not in ASK:  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
             raise ConfigError(f"IndependentVote: method={method!r} is neither 'vote' nor 'ranking'.")
         if key is not None and not callable(key):
             raise ConfigError(f"IndependentVote: key={key!r} is no function of a text.")
         if isinstance(voters, str):
             raise ConfigError(f"IndependentVote: voters={voters!r} is no list. Write voters=[{voters!r}].")
+        if voters is not None:
+            check_list("IndependentVote: voters", voters)
         drafters = names_of(participants)
         choosing = list(participants) if voters is None else [_found(voter, participants) for voter in voters]
         _check_share("agree", agree, len(drafters), least=2)
