@@ -105,8 +105,14 @@ async def test_summary_that_says_nothing_says_how_much_it_stands_for() -> None:
     def silent(request: ModelRequest) -> str:
         return " " if request.blocks[-1].text == PROMPT else pure(request)  # pyright: ignore[reportAttributeAccessIssue]
 
-    agents = [AssistantAgent(n, ScriptedModel([silent] * 30), model_context=SHORT) for n in "ab"]
-    result = await RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(7)).run("A task.")
+    def made() -> RoundRobinGroupChat:
+        agents = [AssistantAgent(n, ScriptedModel([silent] * 30), model_context=SHORT) for n in "ab"]
+        return RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(7))
+
+    store = MemoryStore(clock=FakeClock())
+    result = await made().run("A task.", conversation=store.conversation("talk"))
+    report = await replay("talk", team=made(), store=store)
 
     told = [m.content for m in result.messages if isinstance(m, CompactionEvent)]
     assert told[0].startswith("Skipped ")
+    assert report.identical

@@ -225,8 +225,9 @@ def _compacted(steps: dict[int, Made], n: int, id: str, name: str, ref: str, hea
 
 def summary_of(text: str, ref: str, head: int = 0, upto: int = 0) -> Summary:
     """Return the block of a summary; one that says nothing says how much it stands for."""
-    told = f"{SUMMED_UP}\n{text.strip()}" if text.strip() else note(upto - head).text
-    return Summary(told, "System", "agent", ref, head=head, upto=upto)
+    if not text.strip():  # a request has it in full: its reply is not enough to make it of
+        return Summary(note(upto - head).text, "System", "agent", head=head, upto=upto)
+    return Summary(f"{SUMMED_UP}\n{text.strip()}", "System", "agent", ref, head=head, upto=upto)
 
 
 def _steer(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
