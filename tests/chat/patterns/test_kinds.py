@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from quorate import Debate, IndependentVote, Review, UserProxyAgent, load_team
+from quorate import Debate, IndependentVote, Review, RoundRobinGroupChat, UserProxyAgent, load_team
 from quorate.chat.files.document import dump
 from quorate.errors import ConfigError
 
@@ -44,6 +44,46 @@ def test_a_file_becomes_the_pattern_it_describes() -> None:
     assert isinstance(review, Review)
     assert review.checks[0]["title"] == "Quote"
     assert [load_team(dump(team)).document == team.document for team in (debate, vote, review)] == [True] * 3
+
+
+TEAM = "type: round_robin, max_turns: 1, participants: [{type: assistant, name: a, model_client: embedded}]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"""
+type: debate
+sides: [{{{TEAM}, name: bull}}, {{{TEAM}, name: bear}}]
+judge: {{{TEAM}, name: jury}}
+""",
+        f"""
+type: independent_vote
+participants: [{{{TEAM}, name: bull}}, {{{TEAM}, name: bear}}]
+voters: [bull, {{{TEAM}, name: jury}}]
+""",
+        f"""
+type: consensus
+participants: [{{{TEAM}, name: bull}}, {{{TEAM}, name: bear}}]
+""",
+        f"""
+type: review
+author: {{{TEAM}, name: bull}}
+reviewers: [{{{TEAM}, name: bear}}]
+""",
+        f"""
+type: round_robin
+participants: [{{type: message_filter, name: f, wrapped_agent: {{{TEAM}}}, filter: {{per_source: [{{source: user}}]}}}}]
+""",
+    ],
+    ids=["debate", "vote", "consensus", "review", "filter"],
+)
+def test_a_team_may_stand_in_a_file_where_it_may_in_python(text: str) -> None:
+    team = load_team(text)
+
+    assert load_team(dump(team)).document == team.document
+    first = team.participants[0]
+    assert isinstance(getattr(first, "wrapped_agent", first), RoundRobinGroupChat)
 
 
 class Quote(BaseModel):

@@ -38,7 +38,6 @@ from quorate.chat.ending.conditions import (
 )
 from quorate.chat.ending.stopping import PATIENCE
 from quorate.chat.files.forms import (
-    AgentPart,
     ApprovalPart,
     ConditionPart,
     ContextPart,
@@ -268,7 +267,7 @@ class MessageFilterFields(Fields):
     """Lets an agent speak that sees only some messages."""
 
     name: Name = Field(description="Who it is in the thread.")
-    wrapped_agent: AgentPart = Field(description="Who speaks.")
+    wrapped_agent: MemberPart = Field(description="Who speaks.")
     filter: FilterPart = Field(description="What it sees.")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from quorate.chat.agent import checked_name
-from quorate.chat.files.forms import AgentPart, Count, LimitsFields, LimitsPart, Name
+from quorate.chat.files.forms import Count, LimitsFields, LimitsPart, MemberPart, Name
 from quorate.chat.patterns.consensus import Consensus
 from quorate.chat.patterns.debate import Debate
 from quorate.chat.patterns.moderated import MODERATOR, same
@@ -19,7 +19,7 @@ from quorate.core.config import Document, Fields, Form, Kind, Part
 from quorate.core.source import Problem
 from quorate.errors import ConfigError
 
-VoterPart = Annotated[Any, Part("agent", checked_name)]
+VoterPart = Annotated[Any, Part("agent or team", checked_name)]
 
 
 class PatternFields(Fields):
@@ -43,8 +43,8 @@ class DebateFields(PatternFields):
     """Sides argue in rounds, and a judge decides."""
 
     name: str = Field("Debate", min_length=1, description="Of the team.")
-    sides: list[AgentPart] = Field(min_length=2, description="Who argues, in this order.")
-    judge: AgentPart = Field(description="Who decides.")
+    sides: list[MemberPart] = Field(min_length=2, description="Who argues, in this order.")
+    judge: MemberPart = Field(description="Who decides.")
     rounds: Count = Field(2, description="How often each side speaks.")
     parallel: bool = Field(False, description="Whether the sides of a round speak side by side.")
 
@@ -53,7 +53,7 @@ class VoteFields(PatternFields):
     """Participants answer side by side without seeing each other's answers, then vote."""
 
     name: str = Field("IndependentVote", min_length=1, description="Of the team.")
-    participants: list[AgentPart] = Field(min_length=2, description="Who answers.")
+    participants: list[MemberPart] = Field(min_length=2, description="Who answers.")
     voters: list[VoterPart] | None = Field(
         None, description="Who votes: names of participants, or others; left out: all participants."
     )
@@ -66,7 +66,7 @@ class ConsensusFields(PatternFields):
     """The first participant proposes, the others object, and it revises."""
 
     name: str = Field("Consensus", min_length=1, description="Of the team.")
-    participants: list[AgentPart] = Field(min_length=2, description="Who proposes first, then who objects.")
+    participants: list[MemberPart] = Field(min_length=2, description="Who proposes first, then who objects.")
     rounds: Count = Field(3, description="How often at most.")
     quorum: Count | None = Field(None, description="So many of the others have to agree; left out: all.")
 
@@ -87,8 +87,10 @@ class ReviewFields(PatternFields):
     """One writes, and writes again, until the work passes all its checks."""
 
     name: str = Field("Review", min_length=1, description="Of the team.")
-    author: AgentPart = Field(description="Who writes.")
-    reviewers: list[AgentPart] = Field(default_factory=list[Any], description="Agents and people who have to approve.")
+    author: MemberPart = Field(description="Who writes.")
+    reviewers: list[MemberPart] = Field(
+        default_factory=list[Any], description="Agents, teams and people who have to approve."
+    )
     checks: list[Annotated[dict[str, JsonValue], _SchemaForm()]] = Field(
         default_factory=list[Any], description="JSON schemas of objects; the work has to be one of each."
     )
