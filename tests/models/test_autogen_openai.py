@@ -14,13 +14,22 @@ from quorate import MaxMessageTermination, RoundRobinGroupChat, conversation
 from quorate.compat.autogen import quorate_team
 from quorate.compat.autogen.agentchat.agents import AssistantAgent
 from quorate.compat.autogen.agentchat.teams import RoundRobinGroupChat as ViewedTeam
-from quorate.compat.autogen.core import CancellationToken
-from quorate.compat.autogen.core.models import ModelInfo, SystemMessage, UserMessage
+from quorate.compat.autogen.core import CancellationToken, FunctionCall
+from quorate.compat.autogen.core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    ModelFamily,
+    ModelInfo,
+    SystemMessage,
+    UserMessage,
+)
 from quorate.compat.autogen.ext.models.openai import OpenAIChatCompletionClient
 from quorate.errors import ConfigError, ModelError
 from quorate.models.serve import Served
 
 KEY = "the-right-key"
+OF_OPENAI = "call_4kzRLTgfGk1C0Gnq6cZ0a8vB"
 ABLE = ModelInfo(vision=False, function_calling=True, json_output=True, family="unknown", structured_output=True)
 ASKED = [SystemMessage(content="Be brief."), UserMessage(content="Say hello.", source="ann")]
 
@@ -130,15 +139,15 @@ def test_what_a_run_may_count_on_follows_from_the_options() -> None:
 
 
 class Refusing:
-    """A server that is overloaded a few times, and then answers; closes each connection."""
+    """A server that is overloaded a few times, and then answers; closes each connection and keeps what it was sent."""
 
     def __init__(self, refusals: int) -> None:
-        self.left, self.asked = refusals, 0
+        self.left, self.asked, self.sent = refusals, 0, dict[str, Any]()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(length)
+        self.sent = json.loads(await reader.readexactly(length))
         self.asked, self.left = self.asked + 1, self.left - 1
         chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         said = {**chunk, "choices": [{"index": 0, "delta": {"content": "Hello."}, "finish_reason": "stop"}]}
@@ -156,7 +165,7 @@ class Refusing:
 async def reaching(server: Refusing, **options: Any) -> AsyncIterator[OpenAIChatCompletionClient]:
     async with await asyncio.start_server(server, "127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
-        client = OpenAIChatCompletionClient(model="m", base_url=url, api_key=KEY, model_info=ABLE, **options)
+        client = OpenAIChatCompletionClient(**{"model": "m", "model_info": ABLE, **options}, base_url=url, api_key=KEY)
         yield client
         await client.close()
 
@@ -184,3 +193,33 @@ async def test_in_a_run_only_the_run_tries_again_and_journals_it() -> None:
 
     assert result.messages[-1].to_text() == "Hello."
     assert (server.asked, sum(e.kind == "retry" for e in await talk.entries())) == (3, 2)
+
+
+CALLED: list[Any] = [
+    UserMessage(content="How many?", source="user"),
+    AssistantMessage(
+        content=[FunctionCall(id=id, name="f", arguments="{}") for id in (OF_OPENAI, "D681PevKs")], source="a"
+    ),
+    FunctionExecutionResultMessage(
+        content=[FunctionExecutionResult(content="2", name="f", call_id=id) for id in (OF_OPENAI, "D681PevKs")]
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ({"model": "mistral-large-latest"}, "f38139d0f"),
+        ({"model_info": {**ABLE, "family": ModelFamily.PIXTRAL}}, "f38139d0f"),
+        ({}, OF_OPENAI),
+    ],
+)
+async def test_ids_that_a_model_would_refuse_are_sent_as_others(options: dict[str, Any], first: str) -> None:
+    server = Refusing(0)
+
+    async with reaching(server, **options) as client:
+        await client.create(CALLED)
+
+    calls, *results = server.sent["messages"][1:]
+    assert [call["id"] for call in calls["tool_calls"]] == [first, "D681PevKs"]
+    assert [result["tool_call_id"] for result in results] == [first, "D681PevKs"]

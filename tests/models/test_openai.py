@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
+from quorate import AssistantAgent, RoundRobinGroupChat, conversation, replay, tool
+from quorate.chat.files.components import component_registry
+from quorate.core.config import Held
 from quorate.errors import ConfigError, ModelError
 from quorate.models import (
     Blocks,
@@ -27,10 +31,13 @@ from quorate.models import (
     collect,
 )
 from quorate.models.blocks import ToolResult
+from quorate.models.call_ids import ANTHROPIC, MISTRAL, OPENAI
 from quorate.models.engine import cores
 from quorate.models.image import Image
+from quorate.models.kinds import about
 from quorate.models.openai import OpenAIChat, from_wire, is_strict, retry_after_s, to_wire
 from quorate.models.serve import Served, serve
+from quorate.testing import ScriptedModel
 
 KEY = "the-right-key"
 STATS = ToolSpec("stats", "Compute.", '{"type": "object", "properties": {"column": {"type": "string"}}}')
@@ -272,11 +279,11 @@ async def test_a_server_that_dies_in_the_middle_may_be_tried_again(chat_weights:
 Peer = Callable[[str], Awaitable[OpenAIChat]]
 
 
-async def asked_by(reader: asyncio.StreamReader) -> None:
-    """Read one request."""
+async def asked_by(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Read one request, and return its body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    await reader.readexactly(length)
+    return json.loads(await reader.readexactly(length))
 
 
 @pytest.fixture
@@ -489,3 +496,110 @@ async def test_a_server_that_is_not_there_may_be_tried_again():
             await collect(client, asked())
 
         assert caught.value.retryable
+
+
+# -- ids that another provider gave -----------------------------------------------------------------------------------
+
+
+class OfMistral:
+    """A server that takes ids of nine letters and digits only, as Mistral does."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        messages = (await asked_by(reader))["messages"]
+        self.ids = [call["id"] for message in messages for call in message.get("tool_calls") or ()]
+        answers = [message["tool_call_id"] for message in messages if message["role"] == "tool"]
+        wrong = [id for id in (*self.ids, *answers) if not re.fullmatch("[a-zA-Z0-9]{9}", id)]
+        said = f"Tool call id was {wrong} but must be a-z, A-Z, 0-9, with a length of 9."
+        fine = not wrong and self.ids == answers
+        writer.write(
+            (streamed(piece({"content": "Two."}, "stop")) if fine else refusal(400, {"message": said})).encode()
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def of_mistral() -> AsyncIterator[tuple[OfMistral, str]]:
+    server = OfMistral()
+    async with await asyncio.start_server(server, "127.0.0.1", 0) as listening:
+        yield server, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+
+
+@tool(effect="read")
+async def stats(column: str) -> str:
+    """Compute."""
+    return "2"
+
+
+async def test_a_conversation_with_calls_that_openai_began_goes_on_at_mistral():
+    calls = [
+        ToolCall("call_4kzRLTgfGk1C0Gnq6cZ0a8vB", "stats", '{"column": "a"}'),
+        ToolCall("D681PevKs", "stats", "{}"),
+    ]
+    began = AssistantAgent("ann", ScriptedModel([calls, "Two."]), tools=[stats])
+    talk = conversation("talk")
+    await RoundRobinGroupChat([began], max_turns=1).run("How many?", conversation=talk)
+
+    async with of_mistral() as (server, url):
+        client = OpenAIChat("mistral-large-latest", base_url=url, api_key="k")
+        team = RoundRobinGroupChat([AssistantAgent("ann", client, tools=[stats])], max_turns=1)
+        result = await team.run("Sure?", conversation=talk)
+        report = await replay("talk", team=team, store=talk.store)
+        await client.close()
+
+    assert result.messages[-1].to_text() == "Two."
+    assert (len(server.ids), server.ids[1]) == (2, "D681PevKs")
+    assert report.identical
+
+
+async def test_a_server_says_which_ids_it_takes_where_its_name_does_not():
+    request = asked(Said("Hi."), CLOSED, tools=(STATS,))
+
+    async with of_mistral() as (_, url):
+        unknown, told = (OpenAIChat("ours", base_url=url, api_key="k", **more) for more in ({}, {"call_ids": MISTRAL}))
+        with pytest.raises(ModelError, match="must be a-z, A-Z, 0-9"):
+            await collect(unknown, request)
+        answer = await collect(told, request)
+        for client in (unknown, told):
+            await client.close()
+
+    assert answer.reply.text == "Two."
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "known"),
+    [
+        ("gpt-5", None, OPENAI),
+        ("mistral-large-latest", "http://localhost:8000/v1", MISTRAL),
+        ("mistralai/Mixtral-8x7B", "https://openrouter.ai/api/v1", MISTRAL),
+        ("DEVSTRAL-SMALL", "http://localhost:8000/v1", MISTRAL),
+        ("ft:tuned", "https://api.mistral.ai/v1", MISTRAL),
+        ("anthropic/claude-sonnet-4.5", "https://openrouter.ai/api/v1", ANTHROPIC),
+        ("gemini-3-pro", "https://example.com/v1", None),
+    ],
+)
+def test_which_ids_are_taken_is_known_of_models_and_servers(
+    model: str, url: str | None, known: str | None, monkeypatch: Any
+):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+    client = OpenAIChat(model, base_url=url, api_key="k")
+
+    assert client.info.call_ids == known
+    assert about(Held.of({"type": "openai", "model": model, "base_url": url}, component_registry())).call_ids == known
+
+
+@pytest.mark.parametrize("call_ids", ["", "[a", "a{9}", "([a-z]+)+", "[a-z]{9}|x", "[z-a]{9}", "[a]{4294967296}"])
+def test_ids_that_are_no_characters_and_their_number_are_refused(call_ids: str):
+    with pytest.raises(ConfigError, match=r"which characters .* such as '\[a-zA-Z0-9\]\{9\}'"):
+        OpenAIChat("m", api_key="k", call_ids=call_ids)
+
+
+@pytest.mark.parametrize("call_ids", ["[a-z]{9}", "[0-9]{9}", "[a-z0-9]{8}", "[a-z0-9]{10,40}"])
+def test_ids_that_leave_none_for_the_others_are_refused(call_ids: str):
+    with pytest.raises(ConfigError, match="nine small letters and digits"):
+        OpenAIChat("m", api_key="k", call_ids=call_ids)

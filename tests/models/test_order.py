@@ -24,7 +24,7 @@ from quorate import (
 )
 from quorate.chat.agents.society import SocietyOfMindAgent
 from quorate.compat.autogen.clients import asked_of
-from quorate.compat.autogen.core.models import CreateResult, RequestUsage
+from quorate.compat.autogen.core.models import CreateResult, ModelFamily, RequestUsage
 from quorate.compat.autogen.wire import messages_of
 from quorate.models import (
     Blocks,
@@ -38,6 +38,7 @@ from quorate.models import (
     in_order,
 )
 from quorate.models.blocks import Block, Summary
+from quorate.models.call_ids import ANTHROPIC, MISTRAL, OPENAI
 from quorate.models.context import (
     BufferedChatCompletionContext,
     HeadAndTailChatCompletionContext,
@@ -71,7 +72,7 @@ NEXT = {
 }
 
 
-def refusal(messages: Sequence[Wire], offered: Sequence[str] = ()) -> str:
+def refusal(messages: Sequence[Wire], offered: Sequence[str] = (), call_ids: str = ".*") -> str:
     """Return why the strictest provider refuses messages, empty if it takes them."""
     json.dumps(messages, ensure_ascii=False).encode()
     system = [message for message in messages if message["role"] == "system"]
@@ -108,6 +109,8 @@ def refusal(messages: Sequence[Wire], offered: Sequence[str] = ()) -> str:
                 return f"the name {function['name']!r}"
             if not isinstance(json.loads(function["arguments"], parse_constant=refused), dict):
                 return "arguments are no object"
+            if not re.fullmatch(call_ids, call["id"], re.DOTALL):
+                return f"the id {call['id']!r}"
             asked.append(call["id"])
             seen.append(call["id"])
     if not all(seen) or len(seen) > len(set(seen)):
@@ -128,7 +131,23 @@ def refused(constant: str) -> None:
 sizes = st.integers(1, 6)
 texts = st.sampled_from(["", " \n", "Yes.", "What is it?", "你好", "file\udcff.txt", "\ud83d\ude00"])
 sources = st.sampled_from(["user", "ann", "作家"])
-ids = st.sampled_from(["a", "b", "", "\ud83d", "call00000", "functions.look:0"])
+OF_OPENAI, OF_MISTRAL = "call_4kzRLTgfGk1C0Gnq6cZ0a8vB", "D681PevKs"
+ids = st.sampled_from(
+    [
+        "a",
+        "b",
+        "",
+        "\ud83d",
+        "call00000",
+        "call00001",
+        "functions.look:0",
+        OF_OPENAI,
+        OF_MISTRAL,
+        "i" * 41,
+        "D681PevK\n",
+    ]
+)
+taken = st.sampled_from([MISTRAL, ANTHROPIC, OPENAI])
 names = st.sampled_from(["look", "files.look", "no such!", "", "x" * 70])
 arguments = st.sampled_from(["{}", '{"n": 1}', "", "[1]", "null", '{"n": NaN}', '{"n": ', '{"s": "\ud83d"}'])
 parts = st.lists(st.one_of(texts, st.just(PICTURE)), max_size=3).map(tuple)
@@ -179,11 +198,26 @@ def requests(draw: st.DrawFn) -> ModelRequest:
     return ModelRequest(draw(views).view(history), system, draw(st.sampled_from([(), (LOOK,), (LOOK, DOTTED)])))
 
 
-@given(requests(), st.booleans())
-def test_what_a_server_is_sent_is_taken_by_the_strictest(request: ModelRequest, vision: bool) -> None:
-    body = to_wire(request, "m", vision=vision)
+@given(requests(), st.booleans(), taken)
+def test_what_a_server_is_sent_is_taken_by_the_strictest(request: ModelRequest, vision: bool, call_ids: str) -> None:
+    body = to_wire(request, "m", vision=vision, call_ids=call_ids)
 
-    assert not refusal(body["messages"], [spec.name for spec in request.tools])
+    assert not refusal(body["messages"], [spec.name for spec in request.tools], call_ids)
+
+
+@given(requests(), taken)
+def test_ids_that_are_taken_stay_as_they_are_and_others_become_the_same_each_time(
+    request: ModelRequest, call_ids: str
+) -> None:
+    def first_of_each(blocks: Sequence[Block]) -> list[str]:
+        return list(dict.fromkeys(call.id for block in blocks if isinstance(block, Reply) for call in block.calls))
+
+    made = "call0"  # of an id that was there before
+    given = [id for id in first_of_each(in_order(request)) if re.fullmatch(call_ids, id) and not id.startswith(made)]
+    sent = first_of_each(in_order(request, call_ids=call_ids))
+
+    assert [id for id in sent if id in given] == given
+    assert sent == first_of_each(in_order(request, call_ids=call_ids))
 
 
 @given(requests())
@@ -194,8 +228,8 @@ def test_what_a_local_model_is_shown_is_taken_by_the_strictest_template(request:
 class Hearing:
     """A client as AutoGen's are, which keeps what it is sent."""
 
-    def __init__(self, vision: bool) -> None:
-        self.model_info, self.sent = {"vision": vision}, list[Any]()
+    def __init__(self, vision: bool, family: str = "unknown") -> None:
+        self.model_info, self.sent = {"vision": vision, "family": family}, list[Any]()
 
     async def create_stream(self, messages: Sequence[Any], **options: Any) -> AsyncIterator[CreateResult]:
         self.sent = list(messages)
@@ -204,13 +238,13 @@ class Hearing:
 
 @given(requests(), st.booleans())
 async def test_what_a_client_of_autogens_is_sent_is_taken_by_the_strictest(request: ModelRequest, vision: bool) -> None:
-    client: Any = Hearing(vision)
+    client: Any = Hearing(vision, ModelFamily.PIXTRAL)
 
     async for _ in asked_of(client, request):
         pass
 
     sent = messages_of(client.sent, names=False, prefixes=True, many=False)
-    assert not refusal(sent, [spec.name for spec in request.tools])
+    assert not refusal(sent, [spec.name for spec in request.tools], MISTRAL)
 
 
 @given(requests())
@@ -299,6 +333,25 @@ def test_an_id_that_was_used_becomes_another_with_its_result() -> None:
     assert first is LOOKED
     assert [second.calls[0].id, third.calls[0].id] == ["call00001", "call00002"]
     assert [second.results[0].call_id, third.results[0].call_id] == ["call00001", "call00002"]
+
+
+def test_an_id_that_is_not_taken_is_the_same_in_call_and_result_and_in_each_request_whatever_is_before_it() -> None:
+    def looked(id: str) -> Reply:
+        return Reply("", (ToolCall(id, "look", "{}"),)).answered([ToolResult(id, "look", "A tree.")])
+
+    kept = looked(OF_MISTRAL)
+    first = ordered(Said("Hi."), looked(OF_OPENAI), kept, looked("functions.look:0"), call_ids=MISTRAL)
+    later = ordered(Said("Hi."), looked("functions.look:0"), looked("functions.look:0"), call_ids=MISTRAL)
+
+    found = [(b.calls[0].id, b.results[0].call_id) for b in (*first, *later) if isinstance(b, Reply)]
+    assert first[2] is kept
+    assert found == [
+        ("f38139d0f", "f38139d0f"),
+        (OF_MISTRAL, OF_MISTRAL),
+        ("a1baad4c4", "a1baad4c4"),
+        ("a1baad4c4", "a1baad4c4"),
+        ("call00001", "call00001"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ class ModelInfo:
         timeout_s: How long one call may take before it counts as failed.
         attempts: How often a call is made at most, when it fails in a way that may pass.
         vision: Whether it is shown images; one that is not reads in the text that there is one.
+        call_ids: Which ids of tool calls it takes, where not any: characters and how many, as `[a-zA-Z0-9]{9}`; for
+            `in_order`.
     """
 
     name: str
@@ -124,6 +126,7 @@ class ModelInfo:
     timeout_s: float = 300.0
     attempts: int = 3
     vision: bool = False
+    call_ids: str | None = None
 
 
 class ModelClient(Protocol):

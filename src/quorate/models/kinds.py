@@ -15,6 +15,7 @@ from quorate.core.source import plain
 from quorate.errors import ConfigError
 from quorate.models import registry
 from quorate.models.cache import ChatCompletionCache, InMemoryStore
+from quorate.models.call_ids import check_call_ids, taken_by
 from quorate.models.client import ModelClient, ModelInfo
 from quorate.models.disk_cache import DiskCacheStore
 from quorate.models.embedded import EmbeddedModel, info_for
@@ -42,6 +43,11 @@ StorePart = Annotated[Any, Part("cache_store")]
 # -- models -----------------------------------------------------------------------------------------------------------
 
 
+def _say_ids(given: str) -> str:
+    check_call_ids(given)
+    return given
+
+
 class OpenAIFields(Fields):
     """A chat model of OpenAI, or behind a server that speaks the same."""
 
@@ -56,6 +62,12 @@ class OpenAIFields(Fields):
     max_output: Count = Field(4096, description="The most tokens of one reply where a request does not say.")
     vision: bool | None = Field(
         None, description="Whether it is shown images; OpenAI's own models are, if nothing else is said."
+    )
+
+    call_ids: Annotated[str, AfterValidator(_say_ids)] | None = Field(
+        None,
+        description="Which ids of tool calls it takes: characters and how many, such as [a-zA-Z0-9]{9}; if nothing "
+        "is said, what is known of the model.",
     )
 
     @model_validator(mode="after")
@@ -84,17 +96,19 @@ def _of_openai(client: OpenAIChat) -> Mapping[str, Any]:
         "context_window": client.info.context_window,
         "max_output": client.info.max_output,
         "vision": client.vision,
+        "call_ids": client.call_ids,
     }
 
 
 def _about_openai(document: Document, known: Registry) -> ModelInfo:
     window = document.get("context_window")
-    vision = document.get("vision")
+    vision, call_ids = document.get("vision"), document.get("call_ids")
     return ModelInfo(
         name=f"openai:{document['model']}",
         context_window=window,
         max_output=document.get("max_output", 4096),
         vision=document.get("base_url") is None if vision is None else vision,
+        call_ids=taken_by(document["model"], document.get("base_url")) if call_ids is None else call_ids,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.core.extras import require
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Block, Said
+from quorate.models.call_ids import check_call_ids, taken_by
 from quorate.models.client import (
     CallDelta,
     Finish,
@@ -65,10 +66,12 @@ class OpenAIChat:
         context_window: Tokens of prompt and reply together; by default what the tables of prices have of the model.
         max_output: The most tokens of one reply where a request does not say.
         vision: Whether it is shown images; by default OpenAI's own models are, and those of other servers are not.
+        call_ids: Which ids of tool calls the server takes: characters and how many, such as `[a-zA-Z0-9]{9}`. By
+            default what is known of OpenAI, and by their names of the models of Mistral and Anthropic; others take any.
 
     Raises:
         MissingExtra: `quorate[openai]` is not installed.
-        ConfigError: OpenAI is asked without a key.
+        ConfigError: OpenAI is asked without a key, or `call_ids` does not say characters and how many.
 
     Attributes:
         own_key: The key, where it is not the one of `key_environment`.
@@ -84,12 +87,16 @@ class OpenAIChat:
         context_window: int | None = None,
         max_output: int = 4096,
         vision: bool | None = None,
+        call_ids: str | None = None,
     ) -> None:
         url = base_url or os.environ.get(URL_ENVIRONMENT) or None
-        self.vision = vision
+        if call_ids is not None:
+            check_call_ids(call_ids)
+        self.vision, self.call_ids = vision, call_ids
         self.info = ModelInfo(
             name=f"openai:{model}", context_window=context_window, max_output=max_output,
             vision=url is None if vision is None else vision,
+            call_ids=taken_by(model, url) if call_ids is None else call_ids,
         )  # fmt: skip
         key = api_key or os.environ.get(key_environment)
         if not key and url is None:
@@ -111,7 +118,9 @@ class OpenAIChat:
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask, and yield the answer piece by piece; see `send`."""
-        return self.send(to_wire(request, self.model, newest=self._url is None, vision=self.info.vision))
+        info = self.info
+        body = to_wire(request, self.model, newest=self._url is None, vision=info.vision, call_ids=info.call_ids)
+        return self.send(body)
 
     async def send(self, body: Wire, *, by: Any = None) -> AsyncIterator[ModelEvent]:
         """Send the arguments of a chat completion that streams, and yield the answer piece by piece.
@@ -184,7 +193,9 @@ def _headers(url: str | None) -> dict[str, str]:
 # -- what goes out ----------------------------------------------------------------------------------------------------
 
 
-def to_wire(request: ModelRequest, model: str, *, newest: bool = True, vision: bool = False) -> Wire:
+def to_wire(
+    request: ModelRequest, model: str, *, newest: bool = True, vision: bool = False, call_ids: str | None = None
+) -> Wire:
     """Return the arguments of a chat completion.
 
     Args:
@@ -192,10 +203,11 @@ def to_wire(request: ModelRequest, model: str, *, newest: bool = True, vision: b
         model: The model's name at the provider.
         newest: Name the cap as OpenAI's own models want it, not as older servers know it.
         vision: Show it images.
+        call_ids: Which ids of tool calls are taken; None for any.
     """
     system = instruction(request)
     messages: list[Wire] = [{"role": "system", "content": system}] if system else []
-    for block in in_order(request):
+    for block in in_order(request, call_ids=call_ids):
         messages += _messages(block, vision=vision)
     body: Wire = {
         "model": model,

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from quorate.models.blocks import Block, Reply, Said, ToolCall, ToolResult
+from quorate.models.call_ids import fitting
 
 if TYPE_CHECKING:
     from quorate.models.client import ModelRequest
@@ -31,7 +32,7 @@ _MOST_LETTERS = 64
 _read = msgspec.json.Decoder(dict).decode
 
 
-def in_order(request: ModelRequest, *, tool_role: bool = True) -> list[Block]:
+def in_order(request: ModelRequest, *, tool_role: bool = True, call_ids: str | None = None) -> list[Block]:
     """Return what is said in a request as the strictest provider takes it.
 
     - It is never empty. Something said comes first, and something said or a reply with results comes last.
@@ -47,10 +48,16 @@ def in_order(request: ModelRequest, *, tool_role: bool = True) -> list[Block]:
         request: What is asked.
         tool_role: Whether results are messages of a role of their own. A client that writes calls and results out
             itself gets them as they are, and what is said may follow results.
+        call_ids: Which ids of calls are taken, as `ModelInfo.call_ids` has it. One that is not becomes another, the
+            same in each request; None leaves them as they are.
+
+    Raises:
+        ConfigError: `call_ids` does not say characters and how many.
     """
+    fit = fitting(call_ids)
     groups: list[list[Block]] = []
     before: Block | None = None
-    for block in _sound(request, as_text=tool_role and not request.tools):
+    for block in _sound(request, fit, as_text=tool_role and not request.tools):
         closed = isinstance(before, Reply) and bool(before.results)
         if groups and not closed and isinstance(block, Said) == isinstance(before, Said):
             groups[-1].append(block)
@@ -100,8 +107,8 @@ def _joined(group: Sequence[Block]) -> Block:
 # -- each block -------------------------------------------------------------------------------------------------------
 
 
-def _sound(request: ModelRequest, *, as_text: bool) -> Iterator[Block]:
-    """Yield the blocks of a request, each sound by itself, with no id twice among all."""
+def _sound(request: ModelRequest, fit: Callable[[str], str], *, as_text: bool) -> Iterator[Block]:
+    """Yield the blocks of a request, each sound by itself, with ids that fit and none twice among all."""
     used: set[str] = set()
     for given in request.blocks:
         for block in _mended(given):
@@ -110,7 +117,7 @@ def _sound(request: ModelRequest, *, as_text: bool) -> Iterator[Block]:
             elif as_text:
                 yield from _told(block)
             else:
-                yield _told_apart(block, used, request)
+                yield _told_apart(block, used, fit, request)
 
 
 def _mended(block: Block) -> Sequence[Block]:
@@ -163,11 +170,11 @@ def _told(block: Reply) -> Iterator[Block]:
     yield Said("\n".join(map(_line, block.results)))
 
 
-def _told_apart(block: Reply, used: set[str], request: ModelRequest) -> Reply:
-    """Return a reply whose calls have ids that are not `used` yet, and names that providers take."""
+def _told_apart(block: Reply, used: set[str], fit: Callable[[str], str], request: ModelRequest) -> Reply:
+    """Return a reply whose calls have ids that fit and are not `used` yet, and names that providers take."""
     calls: list[ToolCall] = []
     for call in block.calls:
-        id = _free(call.id, used)
+        id = _free(fit(call.id), used)
         used.add(id)
         calls.append(ToolCall(id, _name(call.name, request), call.arguments))
     if calls == list(block.calls):
@@ -188,7 +195,7 @@ def _content(result: ToolResult) -> str:
 
 
 def _free(id: str, used: set[str]) -> str:
-    """Return an id that is not used; another one has nine letters and digits, as Mistral wants them."""
+    """Return an id that is not used; another one has nine letters and digits, which all providers take."""
     at = len(used)
     while not id or id in used:
         id, at = f"call{at:05}", at + 1

@@ -170,7 +170,7 @@ SAMPLES: Mapping[str, Any] = {
     "pinned_context": lambda: Pinned(BufferedChatCompletionContext(3), 2),
     "chain_context": lambda: Chain([OwnSide(), BufferedChatCompletionContext(3)]),
     "summarized_context": lambda: Summarized(1000, keep_last=4),
-    "openai": lambda: OpenAIChat("gpt-5", context_window=1000, max_output=10),
+    "openai": lambda: OpenAIChat("gpt-5", context_window=1000, max_output=10, call_ids="[a-z0-9]{1,30}"),
     "embedded": lambda: EmbeddedModel("small.gguf", context_window=512),
     "chat_completion_cache": lambda: ChatCompletionCache(OpenAIChat("gpt-5"), DiskCacheStore("answers.db")),
     "memory_cache": lambda: InMemoryStore(5),
@@ -610,6 +610,15 @@ def test_the_schema_lets_a_model_be_a_name_or_an_envelope() -> None:
     ):
         team["participants"][0]["model_client"] = client
         assert valid.is_valid(team) == good, client
+
+
+def test_ids_that_a_model_takes_come_with_its_document_and_are_checked_in_it() -> None:
+    made = load_component('{"type": "openai", "model": "ours", "call_ids": "[a-zA-Z0-9]{9}"}')
+    refused = wrong("type: openai\nmodel: ours\ncall_ids: (a+)+\n")
+
+    assert made.info.call_ids == dump_component(made)["call_ids"] == "[a-zA-Z0-9]{9}"
+    assert "call_ids" not in dump_component(OpenAIChat("mistral-large", base_url="http://localhost/v1", api_key=SECRET))
+    assert refused.startswith("<text>:3:11: call_ids has to say which characters")
 
 
 def test_what_is_wrong_in_a_model_is_told_with_its_line() -> None:

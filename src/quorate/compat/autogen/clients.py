@@ -30,6 +30,7 @@ from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Block, Blocks, Reasoning, Reply, Said, ToolCall, ToolResult
+from quorate.models.call_ids import taken_by
 from quorate.models.client import (
     Answer,
     CallDelta,
@@ -224,7 +225,9 @@ async def _asked(
         "json_output": _json_output(client, request),
         "cancellation_token": token,
     }
-    messages = list(_messages(request, vision=bool(client.model_info.get("vision"))))
+    info = client.model_info
+    call_ids = taken_by(str(info.get("family", "")))
+    messages = list(_messages(request, vision=bool(info.get("vision")), call_ids=call_ids))
     try:
         async for item in client.create_stream(messages, **asked):
             yield item
@@ -232,10 +235,10 @@ async def _asked(
         yield await client.create(messages, **asked)
 
 
-def _messages(request: ModelRequest, *, vision: bool) -> Iterator[LLMMessage]:
+def _messages(request: ModelRequest, *, vision: bool, call_ids: str | None) -> Iterator[LLMMessage]:
     if system := instruction(request):
         yield SystemMessage(content=system)
-    for block in in_order(request):
+    for block in in_order(request, call_ids=call_ids):
         if isinstance(block, Said):
             content: Any = list(block.parts) if vision and block.parts else block.text
             yield UserMessage(content=content, source=block.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -17,13 +17,16 @@ from quorate.compat.autogen.core.models import (
 )
 from quorate.compat.autogen.toolbase import Tool, ToolSchema
 from quorate.errors import ConfigError
+from quorate.models.call_ids import fitting
 from quorate.models.openai import Wire, is_strict
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Who may be said to speak in a field of its own; others are named in the text."""
 
 
-def messages_of(messages: Sequence[LLMMessage], *, names: bool, prefixes: bool, many: bool) -> list[Wire]:
+def messages_of(
+    messages: Sequence[LLMMessage], *, names: bool, prefixes: bool, many: bool, call_ids: str | None = None
+) -> list[Wire]:
     """Return messages as they are sent.
 
     Args:
@@ -31,20 +34,22 @@ def messages_of(messages: Sequence[LLMMessage], *, names: bool, prefixes: bool, 
         names: Whether it is told who has said something.
         prefixes: Whether texts begin with who says them.
         many: Whether the model takes several instructions; else those that follow each other are joined.
+        call_ids: Which ids of tool calls are taken; None for any. Others are sent as what takes their place.
 
     Raises:
         ConfigError: Instructions in several places, and the model takes one.
     """
     found: list[Wire] = []
+    fit = fitting(call_ids)
     for message in messages if many else _joined(messages):
         if isinstance(message, SystemMessage):
             found.append({"role": "system", "content": message.content})
         elif isinstance(message, UserMessage):
             found.append(_said(message, names=names, prefixes=prefixes))
         elif isinstance(message, AssistantMessage):
-            found.append(_reply(message))
+            found.append(_reply(message, fit))
         else:
-            found += _results(message)
+            found += _results(message, fit)
     return found
 
 
@@ -80,19 +85,19 @@ def _said(message: UserMessage, *, names: bool, prefixes: bool) -> Wire:
     return {"role": "user", "content": content, **name}
 
 
-def _reply(message: AssistantMessage) -> Wire:
+def _reply(message: AssistantMessage, fit: Callable[[str], str]) -> Wire:
     if isinstance(message.content, str):
         return {"role": "assistant", "content": message.content}
     calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        {"id": fit(call.id), "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in message.content
     ]
     return {"role": "assistant", "content": message.thought, "tool_calls": calls}
 
 
-def _results(message: FunctionExecutionResultMessage) -> Iterator[Wire]:
+def _results(message: FunctionExecutionResultMessage, fit: Callable[[str], str]) -> Iterator[Wire]:
     for result in message.content:
-        yield {"role": "tool", "content": result.content, "tool_call_id": result.call_id}
+        yield {"role": "tool", "content": result.content, "tool_call_id": fit(result.call_id)}
 
 
 def tools_of(tools: Sequence[Tool | ToolSchema]) -> list[Wire]:

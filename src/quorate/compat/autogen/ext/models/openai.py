@@ -26,6 +26,7 @@ from quorate.compat.autogen.wire import choice_of, format_of, messages_of, tools
 from quorate.core.cancellation import CancellationToken
 from quorate.core.extras import require
 from quorate.errors import ConfigError
+from quorate.models.call_ids import taken_by
 from quorate.models.client import ModelEvent
 from quorate.models.openai import OpenAIChat
 from quorate.runs.scope import current
@@ -152,7 +153,7 @@ class OpenAIChatCompletionClient(QuorateChatCompletionClient, Component[OpenAICl
             raise ConfigError(f"The model {given.model!r} is not known. Say what it can do: model_info=ModelInfo(…).")
         if given.model_capabilities is None:
             validate_model_info(info)
-        chat = _Chat(given, known, vision=bool(info.get("vision")))
+        chat = _Chat(given, known, info)
         super().__init__(chat, model_info=info)
         self._given, self._chat = given, chat
         self._asked_always = {
@@ -227,6 +228,7 @@ class OpenAIChatCompletionClient(QuorateChatCompletionClient, Component[OpenAICl
             names=given.include_name_in_message is not False,
             prefixes=bool(given.add_name_prefixes),
             many=bool(self.model_info.get("multiple_system_messages")),
+            call_ids=self._chat.info.call_ids,
         )
         usage = {"stream_options": {"include_usage": True}}
         return {"model": given.model, "messages": sent, **asked, "stream": True, **usage}
@@ -268,9 +270,15 @@ class OpenAIChatCompletionClient(QuorateChatCompletionClient, Component[OpenAICl
 class _Chat(OpenAIChat):
     """Quorate's client with the options of an AutoGen's."""
 
-    def __init__(self, given: OpenAIClientConfigurationConfigModel, known: Known | None, *, vision: bool) -> None:
+    def __init__(self, given: OpenAIClientConfigurationConfigModel, known: Known | None, able: ModelInfo) -> None:
         key = None if given.api_key is None else given.api_key.get_secret_value()
-        super().__init__(given.model, base_url=given.base_url, api_key=key, vision=vision)
+        super().__init__(
+            given.model,
+            base_url=given.base_url,
+            api_key=key,
+            vision=bool(able.get("vision")),
+            call_ids=taken_by(str(able.get("family", ""))),
+        )
         if known is not None:
             self.info = dataclasses.replace(self.info, context_window=known.window, max_output=known.most)
         if given.max_tokens is not None:
