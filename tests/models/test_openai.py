@@ -32,6 +32,7 @@ from quorate.models import (
 )
 from quorate.models.blocks import ToolResult
 from quorate.models.call_ids import ANTHROPIC, MISTRAL, OPENAI
+from quorate.models.context import BufferedChatCompletionContext
 from quorate.models.engine import cores
 from quorate.models.image import Image
 from quorate.models.kinds import about
@@ -603,3 +604,42 @@ def test_ids_that_are_no_characters_and_their_number_are_refused(call_ids: str):
 def test_ids_that_leave_none_for_the_others_are_refused(call_ids: str):
     with pytest.raises(ConfigError, match="nine small letters and digits"):
         OpenAIChat("m", api_key="k", call_ids=call_ids)
+
+
+# -- more messages than a server takes --------------------------------------------------------------------------------
+
+MOST = 2048
+
+
+async def few_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as OpenAI does, which takes so many messages."""
+    count = len((await asked_by(reader))["messages"])
+    said = f"Invalid 'messages': array too long. Expected an array with maximum length {MOST}, but got an array with "
+    error = {"message": f"{said}length {count} instead.", "param": "messages", "code": "array_above_max_length"}
+    fine = streamed(piece({"content": "Yes."}, "stop"))
+    writer.write((fine if count <= MOST else refusal(400, {"error": error})).encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_conversation_with_too_many_messages_is_told_what_to_do_and_goes_on_with_it():
+    history = [Reply("No.") if at % 2 else Said("Yes?") for at in range(MOST + 1)]
+
+    async with await asyncio.start_server(few_at_once, "127.0.0.1", 0) as listening:
+        client = OpenAIChat("m", base_url=f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1", api_key="k")
+        with pytest.raises(ModelError, match=r"2049 instead\..*BufferedChatCompletionContext\(buffer_size") as caught:
+            await collect(client, asked(*history))
+        answer = await collect(client, ModelRequest(BufferedChatCompletionContext(MOST // 2).view(Blocks(history))))
+        await client.close()
+
+    assert not caught.value.retryable
+    assert answer.reply.text == "Yes."
+
+
+async def test_too_many_of_something_else_is_told_as_the_server_says_it(peer: Peer):
+    said = {"message": "Invalid 'tools': array too long.", "param": "tools", "code": "array_above_max_length"}
+    client = await peer(refusal(400, {"error": said}))
+
+    with pytest.raises(ModelError, match=r"Invalid 'tools': array too long\.$"):
+        await collect(client, asked())

@@ -168,6 +168,11 @@ class OpenAIChat:
             advice = f"Check the key in {self.key_environment}."
         elif status == 404:
             advice = "Check the model's name and the base URL."
+        elif getattr(error, "param", None) == "messages" and code == "array_above_max_length":
+            advice = (
+                "The conversation has more messages than the server takes: show the model fewer, by a model_context of "
+                "its agent such as BufferedChatCompletionContext(buffer_size=…)."
+            )
         elif code == "context_length_exceeded" or "context" in said:
             advice = "The conversation may be too long for the model: shorten it."
         else:
