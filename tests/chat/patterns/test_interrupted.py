@@ -42,7 +42,11 @@ PATTERNS: dict[str, Any] = {
     "ranking": lambda: IndependentVote([member("ann"), member("ben", slow=True)], method="ranking", quorum=2),
     "consensus": lambda: Consensus([member("ann"), member("ben"), member("cy", slow=True)]),
     "review": lambda: Review(member("ann"), [member("ben"), member("cy", slow=True)]),
-    "debate": lambda: Debate([member("ann"), member("ben", slow=True)], member("judge"), parallel=True),
+    "debate": lambda: Debate([member("ann"), member("ben", slow=True)], member("judge"), rounds=1, parallel=True),
+    "one by one": lambda: Debate([member("ann"), member("ben", slow=True)], member("judge"), rounds=2),
+    "judge": lambda: Debate([member("ann"), member("ben")], member("judge", slow=True), rounds=1),
+    "author": lambda: Review(member("ann", slow=True), [member("ben")]),
+    "proposer": lambda: Consensus([member("ann", slow=True), member("ben")]),
 }
 
 
@@ -64,6 +68,8 @@ async def test_who_was_interrupted_is_asked_again(kind: str) -> None:
     assert result.outcome.kind == "completed"
     said = {m.source for m in result.messages}
     assert said >= {m.name for m in team.participants}
+    if kind == "one by one":
+        assert [m.source for m in result.messages].count("ben") == 2
     if kind in {"vote", "ranking"}:
         assert (result.value.by, result.value.abstained, result.value.unasked) == (kind, [], [])
         assert len(result.value.drafts) == 2

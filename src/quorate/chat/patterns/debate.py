@@ -27,10 +27,11 @@ JUDGE = (
 
 
 class Debated(NamedTuple):
-    """What a debate remembers: how many have spoken, and what the judge said."""
+    """What a debate remembers: how many rounds are over, who was heard in the latest, and what the judge said."""
 
     phase: str = ""
-    spoken: int = 0
+    over: int = 0
+    heard: frozenset[str] = frozenset()
     ruling: str | None = None
     read: Ruling | None = None
 
@@ -57,11 +58,14 @@ class Debating:
     def see(self, memory: Debated, fact: Fact) -> Debated:
         if fact.choice is not None:
             phase = note_of(fact).get("phase", memory.phase)
-            spoke = len(fact.choice.speakers) if phase == "argue" else 0
-            return memory._replace(phase=phase, spoken=memory.spoken + spoke)
+            if phase == "argue" and len(memory.heard) == len(self.sides):
+                memory = memory._replace(over=memory.over + 1, heard=frozenset())
+            return memory._replace(phase=phase)
         if fact.is_task:
             return Debated()
         message = fact.message
+        if memory.phase == "argue" and message is not None and fact.speaker in self.sides:
+            return memory._replace(heard=memory.heard | {fact.speaker})
         if memory.phase != "judge" or message is None or fact.speaker != self.judge:
             return memory
         return memory._replace(ruling=message.to_text(), read=answer_of(Ruling, message))
@@ -70,12 +74,14 @@ class Debating:
         return Ruling if memory.phase == "judge" else None
 
     def next(self, memory: Debated, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-        at, sides = memory.spoken, self.sides
-        if at < self.rounds * len(sides):
+        sides = self.sides
+        left = tuple(side for side in sides if side not in memory.heard)  # again, where somebody interrupted them
+        over = memory.over + (not left)
+        if over < self.rounds:
             are = f"{'is' if self.rounds == 1 else 'are'} {counted(self.rounds, 'round')}"
-            said = () if at else says(OPEN.format(rounds=are), self.moderator)
-            speakers = sides if self.parallel else (sides[at % len(sides)],)
-            return Speak(speakers, f"round {at // len(sides) + 1} of {self.rounds}", said, {"phase": "argue"})
+            said = () if memory.phase else says(OPEN.format(rounds=are), self.moderator)
+            speakers = (left or sides) if self.parallel else (left or sides)[:1]
+            return Speak(speakers, f"round {over + 1} of {self.rounds}", said, {"phase": "argue"})
         if memory.ruling is None:
             text = JUDGE.format(judge=self.judge, sides=", ".join(sides))
             return Speak((self.judge,), "it decides", says(text, self.moderator), {"phase": "judge"})
