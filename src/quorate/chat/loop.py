@@ -38,6 +38,7 @@ else:
 
 
 CHOSEN = (Speak, Stop)
+WAITABLE = (CoroutineType, Awaitable)
 EXPECTED = (Parked, Halt)
 """What says of a speech something else than that it failed."""
 YIELD_EVERY = 32
@@ -117,7 +118,7 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
             return Outcome("completed", chosen.reason)
         say = chosen.say
         if say:
-            say = tuple([_signed(message, f"{run.id}/{path}#{i}", now(root)) for i, message in enumerate(say)])
+            say = tuple([_signed(message, root, path, i) for i, message in enumerate(say)])
         choice = run.append(path, "choice", _said_of(chosen, cast, say, used))
         if say and "redacted" in choice.payload:
             say = None  # what is not kept is not told
@@ -222,14 +223,14 @@ def _said_of(
     return said
 
 
-def _signed(message: BaseChatMessage, id: str, at: int) -> BaseChatMessage:
-    """Return what a policy says; what it gave no id or time gets it from the turn."""
+def _signed(message: BaseChatMessage, root: Scope, path: str, i: int) -> BaseChatMessage:
+    """Return what a policy says, as number i of its turn; what it gave no id or time gets it from the turn."""
     if type(message) is not messages.TextMessage and not isinstance(message, messages.BaseChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise ConfigError(f"The turn policy says {message!r}; what it says are messages, such as TextMessage(…).")
     given = message.__pydantic_fields_set__
     if "id" in given and "created_at" in given:
         return message
-    made = {"id": id, "created_at": messages.at(at)}
+    made = {"id": f"{root.run.id}/{path}#{i}", "created_at": messages.at(now(root))}
     return message.model_copy(update={name: made[name] for name in made if name not in given})
 
 
@@ -237,7 +238,7 @@ async def _choosing(
     root: Scope, path: str, asked: Awaitable[Speak | Stop], feed: Feed, used: list[Spent], meter: Meter
 ) -> Speak | Stop:  # fmt: skip
     """Wait for the policy's choice; its own steps get a scope of their own, and what they use is added to `used`."""
-    if not isinstance(asked, Awaitable):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
+    if not isinstance(asked, WAITABLE):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise _no_choice(asked)
     try:
         meter.check_turns()  # before the choice is paid for

@@ -15,7 +15,7 @@ from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast
 from quorate.chat.telling import Telling
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
-from quorate.core.code import caller
+from quorate.core.code import Place, caller
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
@@ -73,23 +73,40 @@ class Team(Runnable, Component):
         share_all: bool = False,
         emit_team_events: bool = False,
     ) -> None:
-        self._members = _checked(participants)
-        self.participants = tuple([shown(member) for member in self._members])
-        self.turns = _checked_policy(turns)
-        self.termination_condition = _checked_condition(termination_condition)
+        members = _checked(participants)
+        policy, condition = checked_policy(turns), _checked_condition(termination_condition)
         given = Limits() if limits is None else checked_limits(limits)
-        self.limits = given if max_turns is None else Limits(turns=max_turns).over(given)
-        self.patience = _checked_patience(patience)
         for what, said in (("wrap_up", wrap_up), ("name", name), ("description", description)):
             if said is not None and not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
                 raise ConfigError(f"{what}={said!r} must be a text.")
-        self.wrap_up = wrap_up
-        self.runtime = runtime
-        self.share_all = share_all
-        self.emit_team_events = emit_team_events
-        self.name, self.description = name or type(self).__name__, description
+        self._define(
+            members, policy, condition,
+            given if max_turns is None else Limits(turns=max_turns).over(given), _checked_patience(patience), wrap_up,
+            runtime, name or type(self).__name__, description, share_all, emit_team_events, caller(),
+        )  # fmt: skip
+
+    def _define(
+        self,
+        members: tuple[Speaker, ...],
+        turns: TurnPolicy[Any],
+        condition: Condition[Any] | None,
+        limits: Limits,
+        patience: int | None,
+        wrap_up: str | None,
+        runtime: AgentRuntime | None,
+        name: str,
+        description: str,
+        share_all: bool,
+        emit_team_events: bool,
+        made_at: Place | None,
+    ) -> None:
+        """Take what was checked as it is."""
+        self._members, self.participants = members, tuple([shown(member) for member in members])
+        self.turns, self.termination_condition = turns, condition
+        self.limits, self.patience, self.wrap_up, self.runtime = limits, patience, wrap_up, runtime
+        self.share_all, self.emit_team_events = share_all, emit_team_events
+        self.name, self.description, self.made_at = name, description, made_at
         self.document: Payload | None = None
-        self.made_at = caller()
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Speak as a member of another team: talk about what was said there since, and say what came of it."""
@@ -160,7 +177,12 @@ class Swarm(Team):
         )  # fmt: skip
 
 
-def _checked_policy(turns: TurnPolicy[Any]) -> TurnPolicy[Any]:
+def checked_policy(turns: TurnPolicy[Any]) -> TurnPolicy[Any]:
+    """Return a turn policy that somebody gave, if it is one.
+
+    Raises:
+        ConfigError: It is something else.
+    """
     lacks = [name for name in ("begin", "see", "next") if not callable(getattr(turns, name, None))]
     if lacks or isinstance(turns, type):
         what = "is a class: make one of it" if isinstance(turns, type) else f"has no {', '.join(lacks)}"

@@ -157,60 +157,60 @@ class Blocks(Sequence[Block]):
     """An immutable sequence of blocks that grows without copying.
 
     `plus` shares what is there already: a thousand turns keep a thousand references, not a thousand lists. `size_bytes`
-    is kept as a sum, an upper bound of the tokens.
+    is kept as a sum, an upper bound of the tokens; `length` is how many there are.
     """
 
-    __slots__ = ("_count", "_items", "_links", "size_bytes")
+    __slots__ = ("_items", "_links", "length", "size_bytes")
 
     def __init__(self, items: Sequence[Block] = ()) -> None:
         self._items = list(items)
         self._links: list[str] = []
-        self._count = len(self._items)
+        self.length = len(self._items)
         self.size_bytes = 0
         for block in self._items:
             self.size_bytes += block.size()
 
     def plus(self, *blocks: Block) -> Blocks:
         """Return this sequence with `blocks` behind it."""
-        items, links, count, size = self._items, self._links, self._count, self.size_bytes
+        items, links, count, size = self._items, self._links, self.length, self.size_bytes
         if len(items) != count:
             items, links = items[:count], links[:count]
         items.extend(blocks)
         for block in blocks:
             size += block.size()
         grown = Blocks.__new__(Blocks)
-        grown._items, grown._links, grown._count, grown.size_bytes = items, links, len(items), size
+        grown._items, grown._links, grown.length, grown.size_bytes = items, links, len(items), size
         return grown
 
     def since(self, count: int) -> list[Block]:
         """Return the blocks after the first `count`."""
-        return self._items[count : self._count]
+        return self._items[count : self.length]
 
     def continues(self, other: Blocks) -> bool:
         """Whether this sequence is `other` with something behind it (by sharing, not by comparing)."""
-        return self._items is other._items and self._count >= other._count
+        return self._items is other._items and self.length >= other.length
 
     def plus_one(self, block: Block) -> Blocks:
         """Return this sequence with one block behind it: `plus`, for the path that is taken every turn."""
-        items, count = self._items, self._count
+        items, count = self._items, self.length
         if len(items) != count:
             return self.plus(block)
         items.append(block)
         grown = Blocks.__new__(Blocks)
-        grown._items, grown._links, grown._count = items, self._links, count + 1
+        grown._items, grown._links, grown.length = items, self._links, count + 1
         grown.size_bytes = self.size_bytes + block.size()
         return grown
 
     def digest(self, fingerprint: Callable[[bytes], str]) -> str:
         """Return a digest of all blocks, chained: only what is new since the last time is computed."""
         links = self._links
-        for at in range(len(links), self._count):
+        for at in range(len(links), self.length):
             before = links[at - 1] if at else ""
             links.append(fingerprint(f"{before}\n{self._items[at].content}".encode(errors="surrogatepass")))
-        return links[self._count - 1] if self._count else ""
+        return links[self.length - 1] if self.length else ""
 
     def __len__(self) -> int:
-        return self._count
+        return self.length
 
     @overload
     def __getitem__(self, index: int) -> Block: ...
@@ -218,11 +218,11 @@ class Blocks(Sequence[Block]):
     def __getitem__(self, index: slice) -> Sequence[Block]: ...
     def __getitem__(self, index: int | slice) -> Block | Sequence[Block]:
         if isinstance(index, slice):
-            return [self._items[i] for i in range(*index.indices(self._count))]
-        return self._items[range(self._count)[index]]
+            return [self._items[i] for i in range(*index.indices(self.length))]
+        return self._items[range(self.length)[index]]
 
     def __iter__(self) -> Iterator[Block]:
-        for i in range(self._count):
+        for i in range(self.length):
             yield self._items[i]
 
     def __eq__(self, other: object) -> bool:

@@ -357,7 +357,7 @@ def _declared(
     blocks = request.blocks
     if after is None or not after.ref or not blocks.continues(after.blocks):
         return _Declared(model, bound, request.max_tokens, tuple(blocks.since(0)), "", parts, worst, attempt)
-    new, changed = tuple(blocks.since(len(after.blocks))), None if parts == after.parts else parts
+    new, changed = tuple(blocks.since(after.blocks.length)), None if parts == after.parts else parts
     return _Declared(model, bound, request.max_tokens, new, after.ref, changed, worst, attempt)
 
 
@@ -426,7 +426,8 @@ def prompt_bound(request: ModelRequest) -> int:
 
 
 def _bound(request: ModelRequest, standing_bytes: int) -> int:
-    return request.blocks.size_bytes + standing_bytes + OVERHEAD_TOKENS * (len(request.blocks) + 2)
+    blocks = request.blocks
+    return blocks.size_bytes + standing_bytes + OVERHEAD_TOKENS * (blocks.length + 2)
 
 
 def _capped(run: Run, meter: Meter, price: Rate, bound: int, request: ModelRequest) -> tuple[ModelRequest, float]:

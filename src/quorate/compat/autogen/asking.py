@@ -188,11 +188,12 @@ class Transcript:
 
     def add(self, owner: list[LLMMessage], block: Block) -> None:
         """Take in the block of a message, before that is added to `owner`."""
-        if not owner:
+        count = len(owner)
+        if not count:
             self._begin(owner)
-        if self._of is owner and self._count == len(owner):
+        if self._of is owner and self._count == count:
             self._new.append(block)
-            self._count += 1
+            self._count = count + 1
 
     def calls(self, owner: list[LLMMessage], reply: Reply) -> None:
         """Take in a reply with calls, before its message is added to `owner`; their results come next."""

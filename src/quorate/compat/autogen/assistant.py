@@ -33,7 +33,6 @@ from quorate.compat.autogen.agentchat.messages import (
     StructuredMessageFactory,
     text_in,
     to_model_message,
-    user_message,
 )
 from quorate.compat.autogen.agentchat.state import AssistantAgentState
 from quorate.compat.autogen.agentchat.utils import remove_images
@@ -51,9 +50,10 @@ from quorate.compat.autogen.core.models import (
     FunctionExecutionResultMessage,
     LLMMessage,
     SystemMessage,
+    UserMessage,
 )
 from quorate.compat.autogen.functiontool import FunctionTool
-from quorate.compat.autogen.speaking import BaseChatAgent, response_of, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, place_of, response_of, token_of_run, turn_here
 from quorate.compat.autogen.toolbase import BaseTool
 from quorate.compat.autogen.values import FunctionCall
 from quorate.compat.autogen.within import pumped
@@ -61,13 +61,14 @@ from quorate.compat.autogen.workbench import StaticStreamWorkbench, Workbench
 from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
-from quorate.models.blocks import Blocks, Said
+from quorate.models.blocks import Blocks
 from quorate.models.client import Answer
 from quorate.runs.scope import current
 
 _llm_message: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 _text = TextMessage.__pydantic_validator__.validate_python
 _assistant = AssistantMessage.__pydantic_validator__.validate_python
+_user = UserMessage.__pydantic_validator__.validate_python
 # As above, for what is made in each turn that hands over.
 _requested = ToolCallRequestEvent.__pydantic_validator__.validate_python
 _executed = ToolCallExecutionEvent.__pydantic_validator__.validate_python
@@ -215,12 +216,21 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         """Answer what is new, and yield what comes, the `Response` last."""
         return as_it_comes(partial(self._respond, messages, cancellation_token))
 
-    def view_answer(
-        self, turn: Turn, new: Sequence[BaseChatMessage], token: CancellationToken
-    ) -> Coroutine[Any, Any, BaseChatMessage]:
+    def speak(self, turn: Turn) -> Coroutine[Any, Any, BaseChatMessage]:
         if type(self).on_messages_stream is not _STREAM or "on_messages_stream" in self.__dict__:
-            return super().view_answer(turn, new, token)  # somebody does it in another way
-        return self._answer(new, token, partial(self._tell, turn), [])
+            return super().speak(turn)  # somebody does it in another way
+        return self._speak(turn)
+
+    async def _speak(self, turn: Turn) -> BaseChatMessage:
+        """Do as `speak` does elsewhere, of facts instead of messages: their blocks are made once for all who hear."""
+        place = place_of(turn.run, turn.scope.path)
+        if turn.took_up or place not in self.view_heard_of:
+            await self.view_catch_up(turn, place)
+        facts: list[Fact] = turn.memory
+        token = token_of_run.get() or CancellationToken()
+        answer = await self._answer(turn, self.view_new(place, facts), token, partial(self._tell, turn), [])
+        self.view_has_heard(place, len(facts))
+        return answer
 
     async def _tell(self, turn: Turn, item: Any) -> None:
         self.view_told(turn, item)
@@ -228,20 +238,21 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     async def _respond(self, messages: Sequence[BaseChatMessage], token: CancellationToken, tell: Tell) -> Response:
         """Answer what is new; tell what comes on the way."""
         inner: list[Any] = []
-        return Response(chat_message=await self._answer(messages, token, tell, inner), inner_messages=inner)
+        new = [self._said_by.get(id(message)) or Fact(message) for message in messages]
+        return Response(chat_message=await self._answer(turn_here.get(), new, token, tell, inner), inner_messages=inner)
 
     async def _answer(
-        self, messages: Sequence[BaseChatMessage], token: CancellationToken, tell: Tell, inner: list[Any]
+        self, turn: Turn | None, new: Sequence[Fact], token: CancellationToken, tell: Tell, inner: list[Any]
     ) -> BaseChatMessage:
         """Answer what is new; tell what comes on the way, and put it into `inner`."""
-        turn, scope = turn_here.get(), current.get()
+        scope = current.get()
         if turn is not None and (turn.scope is not scope or turn.name != self._name):
             turn = None  # it is called in another way
         self._transcript.enter("" if scope is None else scope.run.journal.conversation)
         kept = kept_by(self._model_context)
-        for message in messages:
-            if kept is None or not self._hear_text(message, kept):
-                await self._hear(message)
+        for fact in new:
+            if kept is None or not self._hear_text(fact, kept):
+                await self._hear(fact)
         for memory in self._memory or ():
             found = (await memory.update_context(self._model_context)).memories.results
             if found:
@@ -327,25 +338,24 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
 
     # -- what its model is shown ---------------------------------------------------------------------------------------
 
-    def _hear_text(self, message: BaseChatMessage, kept: list[LLMMessage]) -> bool:
+    def _hear_text(self, fact: Fact, kept: list[LLMMessage]) -> bool:
         """Hear a message that is a text, into the list that the context keeps; False where it is something else."""
+        message = cast("BaseChatMessage", fact.message)
         said = message.__dict__
         text = text_in(type(message), said)
         if text is None:
             return False
-        fact, source = self._said_by.get(id(message)), said["source"]
-        self._transcript.add(kept, Said(text, source) if fact is None else fact.said())
-        kept.append(user_message(text, source))
+        self._transcript.add(kept, fact.said())
+        kept.append(_user({"content": text, "source": said["source"]}))
         return True
 
-    async def _hear(self, message: BaseChatMessage) -> None:
-        context, transcript = self._model_context, self._transcript
+    async def _hear(self, fact: Fact) -> None:
+        context, transcript, message = self._model_context, self._transcript, cast("BaseChatMessage", fact.message)
         if isinstance(message, HandoffMessage):
             for one in message.context:
                 await context.add_message(_llm_message.validate_python(one))
-        fact = self._said_by.get(id(message)) if isinstance(message, MultiModalMessage) else None
         kept = kept_by(context)
-        if fact is not None and kept is not None:
+        if fact.ref and kept is not None and isinstance(message, MultiModalMessage):
             transcript.heard(kept, fact.said())  # the journal has its images already
         await context.add_message(to_model_message(message))
 
@@ -439,9 +449,8 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         for fact in facts:
             item = fact.message or fact.event
             if fact.speaker != self._name:
-                message = cast("BaseChatMessage", item)
-                if kept is None or not self._hear_text(message, kept):
-                    await self._hear(message)
+                if kept is None or not self._hear_text(fact, kept):
+                    await self._hear(fact)
             elif item is None or item.source != self._name:
                 continue  # what a tool of its own was told
             elif isinstance(item, ThoughtEvent):

@@ -438,7 +438,7 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
             raise ConfigError(f"The graph has {', '.join(strangers)}, who does not take part in the team.")
         self.graph = self._graph = graph
         self._at: GraphManagerState | None = None
-        self._made: tuple[GraphManagerState | None, Flow] | None = None
+        self._made: tuple[GraphManagerState | None, Flow] = None, Flow(graph.as_quorates(), None)
 
     def check_start(self, task: Any) -> None:
         if self.condition is None and self.most_turns is None and self.graph.has_cycles_with_exit():
@@ -449,10 +449,9 @@ class GraphFlow(BaseGroupChat, Component[GraphFlowConfig]):
 
     def _flow(self) -> Flow:
         """Return its policy from where it begins, made once."""
-        made = self._made
-        if made is None or made[0] is not self._at:
-            made = self._made = self._at, Flow(self.graph.as_quorates(), self._at)
-        return made[1]
+        if self._made[0] is not self._at:
+            self._made = self._at, Flow(self.graph.as_quorates(), self._at)
+        return self._made[1]
 
     def _ending(self) -> Condition[Any]:
         ending = super()._ending()

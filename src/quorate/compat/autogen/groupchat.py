@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from quorate.chat import messages as quorate_messages
-from quorate.chat.ending.stopping import Condition
+from quorate.chat.ending.stopping import Condition, checked_condition
 from quorate.chat.facts import SHOWN, Fact
 from quorate.chat.live import LiveRun
 from quorate.chat.messages import (
@@ -23,6 +23,7 @@ from quorate.chat.messages import (
 from quorate.chat.speech import Turn
 from quorate.chat.talk import Cast, Talk
 from quorate.chat.team import Team as QuorateTeam
+from quorate.chat.team import checked_member, checked_policy
 from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
 from quorate.compat.autogen import profile, within
@@ -319,7 +320,7 @@ class BaseGroupChat(Team, ABC):
         *,
         alone: bool,
     ) -> TaskResult:
-        silent = set[str]() if output_task_messages else {message.id for message in given}
+        silent: set[str] = set() if output_task_messages else {message.id for message in given}
         definition = None if self._loaded is None else {"loaded_state": self._loaded}
         team, task = self.view_team(), given or quorate_messages.GO_ON
         async with Here(team, task, definition) if alone else team.start(task, definition=definition) as live:
@@ -376,14 +377,12 @@ class BaseGroupChat(Team, ABC):
             self._engine = Engine(
                 self.manager_name,
                 [self._seat(seat) for seat in self._seats.values()],
-                turns=self.turns() if self._managing is None else BaseGroupChat.turns(self),
-                termination_condition=self._ending(),
-                limits=profile.LIMITS,
-                patience=profile.PATIENCE,
-                runtime=self._runtime,
-                name=self._name,
-                description=self._description,
-                emit_team_events=self._tells_choices(),
+                self.turns() if self._managing is None else BaseGroupChat.turns(self),
+                self._ending(),
+                self._runtime,
+                self._name,
+                self._description,
+                self._tells_choices(),
             )
         return self._engine
 
@@ -535,8 +534,22 @@ def _is_structured(kind: Any) -> bool:
 class Engine(QuorateTeam):
     """A team of Quorate's that tells who was chosen in the name of AutoGen's manager."""
 
-    def __init__(self, manager: str, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
+    def __init__(
+        self,
+        manager: str,
+        seats: Sequence[Any],
+        turns: TurnPolicy[Any],
+        condition: Condition[Any],
+        runtime: AgentRuntime | None,
+        name: str,
+        description: str,
+        tells: bool,
+    ) -> None:
+        members: Any = tuple([seat if isinstance(seat, Hearing | Wrapped) else checked_member(seat) for seat in seats])
+        self._define(
+            members, checked_policy(turns), checked_condition(condition, "termination_condition="), profile.LIMITS,
+            profile.PATIENCE, None, runtime, name, description, False, tells, None,
+        )  # fmt: skip
         self._manager = manager
 
     def cast(self) -> Cast:

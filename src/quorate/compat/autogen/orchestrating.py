@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 from quorate.chat import ledgers
@@ -368,15 +369,16 @@ class MagenticOneOrchestrator(BaseGroupChatManager):
         self._n_rounds, self._n_stalls = kept.n_rounds, kept.n_stalls
 
 
+_reason_and_answer = itemgetter("reason", "answer")
+
+
 def read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
     """Return the ledger in an answer, None where it is none."""
     try:
         (found,) = extract_json_from_str(text)
         if len(names) == 1:
             found["next_speaker"] = {"reason": "The team consists of only one agent.", "answer": names[0]}
-        for entry in ledgers.entries_of(found):
-            if not (isinstance(entry, dict) and "reason" in entry and "answer" in entry):
-                return None
+        list(map(_reason_and_answer, ledgers.entries_of(found)))  # each has both
         known = found["next_speaker"]["answer"] in names
         return found if found["is_request_satisfied"]["answer"] or known else None
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -18,10 +18,11 @@ from quorate.chat.messages import BaseChatMessage, HandoffMessage, TextMessage, 
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import Response
 from quorate.compat.autogen.components import Component
-from quorate.compat.autogen.speaking import BaseChatAgent, response_of, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, response_of
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import WrongState
 from quorate.models.blocks import Origin
+from quorate.runs.scope import current
 from quorate.runs.steps import step
 from quorate.tools.threads import in_thread
 
@@ -124,11 +125,11 @@ class UserProxyAgent(BaseChatAgent, Component[UserProxyConfig]):
 
     async def _asked(self, prompt: str, token: CancellationToken) -> str:
         """Ask as a step: what was answered is asked for once, whatever crashes after."""
-        turn = turn_here.get()
+        scope = current.get()
         try:
-            if turn is None:
+            if scope is None:
                 return await self._input(prompt, token)
-            with turn.run.idle():
+            with scope.run.idle():
                 return await step("input", lambda: self._input(prompt, token), effect="read")
         except asyncio.CancelledError:
             raise

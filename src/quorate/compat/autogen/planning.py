@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar, Self
 
 from msgspec import Struct
@@ -30,7 +30,7 @@ from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.managers import Outlet
 from quorate.compat.autogen.orchestrating import Desk, MagenticOneOrchestrator, never_read, read
 from quorate.compat.autogen.prompts import LedgerEntry
-from quorate.compat.autogen.speaking import BaseChatAgent, token_of_run
+from quorate.compat.autogen.speaking import Hearing, token_of_run
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
@@ -83,17 +83,20 @@ class Planning:
         self.names = tuple(one.name for one in team.members)
         self.roles = "\n".join(f"{one.name}: {' '.join(one.description.split())}".strip() for one in team.members)
         self.transcript = Transcript()
+        self.prompt: UserMessage | None = None  # what asks how it goes, the same in each round
 
     def begin(self) -> Planned:
         return self._first
 
     def see(self, memory: Planned, fact: Fact) -> Planned:
         if fact.choice is not None:
-            note: dict[str, Any] = fact.choice.note or {}
-            m, kept = memory, note.get
-            facts, plan, skip = kept("facts", m.facts), kept("plan", m.plan), kept("skip", m.skip)
-            rounds, stalls = kept("rounds", m.rounds), kept("stalls", m.stalls)
-            return Planned(m.task, facts, plan, rounds, stalls, m.said, m.told, True, skip)
+            note, m = fact.choice.note, memory
+            if not note:
+                return replace(m, begun=True)
+            facts, plan, skip = m.facts, m.plan, m.skip
+            if "skip" in note:
+                facts, plan, skip = note["facts"], note["plan"], note["skip"]
+            return Planned(m.task, facts, plan, note["rounds"], note["stalls"], m.said, m.told, True, skip)
         message = fact.message
         if message is None:
             return memory
@@ -120,8 +123,8 @@ class Planning:
                 told.append(to_model_message(message) if text is None else user_message(text, said["source"]))
         return memory
 
-    async def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-        return await _Round(self, memory).next()
+    def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Coroutine[Any, Any, Speak | Stop]:
+        return _Round(self, memory).next()
 
 
 def _told(message: BaseChatMessage) -> LLMMessage:
@@ -183,8 +186,11 @@ class _Round:
         policy, info = self._policy, self._info
         prompt = ledgers.progress_prompt(self._memory.task, policy.roles, policy.names)
         wanted: Any = LedgerEntry if info.get("structured_output") else True if info.get("json_output") else None
+        asked = policy.prompt
+        if asked is None or asked.content is not prompt:
+            asked = policy.prompt = _prompt(prompt)
         for _ in range(profile.LEDGER_ATTEMPTS):
-            found = read(await self._ask([_prompt(prompt)], wanted, standing=prompt), policy.names)
+            found = read(await self._ask([asked], wanted, standing=prompt), policy.names)
             if found is not None:
                 return found
         raise never_read(profile.LEDGER_ATTEMPTS)
@@ -227,9 +233,10 @@ def _prompt(text: str) -> UserMessage:
 
 async def begin_anew(participant: Any) -> None:
     """Let a member forget what was said."""
-    if isinstance(participant, BaseChatAgent | ChatAgent):  # the protocol last: to ask it takes long
-        await participant.on_reset(CancellationToken())
-    if isinstance(participant, BaseChatAgent):
+    reset = getattr(participant, "on_reset", None)
+    if reset is not None:
+        await reset(CancellationToken())
+    if isinstance(participant, Hearing):
         participant.view_forget()
 
 
@@ -239,11 +246,17 @@ class Instructed(Wrapped):
     def __init__(self, participant: Any, ledgers: set[str]) -> None:
         super().__init__(participant)
         self._ledgers = ledgers
+        self._sees = participant.see if self._folds else _sees_nothing
 
     def see(self, memory: Any, fact: Fact) -> Any:
-        if fact.speaker == PLANNER and fact.message is not None and fact.message.__dict__["id"] in self._ledgers:
+        message = fact.message
+        if message is not None and fact.speaker == PLANNER and message.__dict__["id"] in self._ledgers:
             memory = self.begin()
-        return self._participant.see(memory, fact) if self._folds else None
+        return self._sees(memory, fact)
+
+
+def _sees_nothing(memory: Any, fact: Fact) -> Any:
+    return None
 
 
 class MagenticOneConfig(TeamConfig):

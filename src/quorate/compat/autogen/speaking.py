@@ -88,19 +88,18 @@ class Hearing:
             memory.append(fact)
         return memory
 
-    def view_unheard(self, place: str, facts: list[Fact]) -> list[BaseChatMessage]:
+    def view_new(self, place: str, facts: list[Fact]) -> list[Fact]:
         """Return what is new to it: what it was handed with a state, then what others have said since."""
-        name = self._name
-        said: list[BaseChatMessage] = []
-        said_by: dict[int, Fact] = {}
-        heard = self._heard
-        for fact in facts[heard.get(place, 0) if heard else 0 :]:
-            message = fact.message
-            if message is not None and fact.speaker != name:
-                said.append(message)
-                said_by[id(message)] = fact
-        self._said_by = said_by
-        return [*self._waiting, *said] if self._waiting else said
+        name, heard = self._name, self._heard
+        unheard = facts[heard.get(place, 0) :] if heard else facts
+        new = [fact for fact in unheard if fact.speaker != name and fact.message is not None]
+        return [*map(Fact, self._waiting), *new] if self._waiting else new
+
+    def view_unheard(self, place: str, facts: list[Fact]) -> list[BaseChatMessage]:
+        """Return the same as messages."""
+        new = self.view_new(place, facts)
+        self._said_by = {id(fact.message): fact for fact in new}
+        return [fact.message for fact in new if fact.message is not None]
 
     def view_has_heard(self, place: str, count: int) -> None:
         heard = self._heard
@@ -330,12 +329,10 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         return self._spoken(turn, lambda turn, new, token: self._taken(turn, self._at_once(new, token)))
 
     async def _spoken(self, turn: Turn, answers: Answers) -> BaseChatMessage:
+        place = place_of(turn.run, turn.scope.path)
+        if turn.took_up or place not in self.view_heard_of:
+            await self.view_catch_up(turn, place)
         facts: list[Fact] = turn.memory
-        place, heard = place_of(turn.run, turn.scope.path), self.view_heard_of
-        if turn.took_up or place not in heard:
-            own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self._name]
-            if own and (turn.took_up or await self.view_take_up(facts[: own[-1]])):
-                self.view_has_heard(place, own[-1])
         new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
         try:
@@ -344,6 +341,13 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
             turn_here.reset(here)
         self.view_has_heard(place, len(facts))
         return answer
+
+    async def view_catch_up(self, turn: Turn, place: str) -> None:
+        """Know what it knew of a conversation in another process, or when its state was kept."""
+        facts: list[Fact] = turn.memory
+        own = [at for at, fact in enumerate(facts, 1) if fact.speaker == self._name]
+        if own and (turn.took_up or await self.view_take_up(facts[: own[-1]])):
+            self.view_has_heard(place, own[-1])
 
     async def view_take_up(self, facts: Sequence[Fact]) -> bool:
         """Remember what was said to it and by it in another process; False hears all of it again."""

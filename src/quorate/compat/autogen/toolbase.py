@@ -10,6 +10,7 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, Protocol, Required, TypedDict, TypeVar, cast, runtime_checkable
 
+from msgspec import to_builtins
 from pydantic import BaseModel
 
 from quorate.compat.autogen.components import ComponentBase
@@ -265,7 +266,9 @@ def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON schema with its references put in place; a recursive one keeps its definitions."""
-    definitions: dict[str, Any] = schema.get("$defs", {})
+    if "$defs" not in schema:
+        return to_builtins(schema)  # a copy
+    definitions: dict[str, Any] = schema["$defs"]
     recursive = False
 
     def put(part: Any, within: tuple[str, ...]) -> Any:
