@@ -35,7 +35,7 @@ from quorate import (
 )
 from quorate.chat.past import audit
 from quorate.chat.turns import Speak, Stop
-from quorate.errors import ConfigError, RunFailed
+from quorate.errors import ConfigError, ModelError, RunFailed
 from quorate.models import ModelRequest, Reply, ToolCall
 from quorate.runs.inbox import Note
 from quorate.testing import FakeClock, ScriptedModel
@@ -645,3 +645,17 @@ async def test_what_a_member_named_user_says_comes_back_from_a_tool_too() -> Non
     answered = model.requests[1].blocks[-1]
     assert isinstance(answered, Reply)
     assert answered.results[0].content.startswith("At noon.")
+
+
+@pytest.mark.parametrize("error", [ValueError("no line"), KeyError(), ModelError("no line")], ids=str)
+async def test_run_goes_on_after_a_conversation_inside_it_failed_and_is_replayed(error: Exception) -> None:
+    def made() -> AssistantAgent:
+        eve = AgentTool(agent("eve", error))
+        return agent("ann", ToolCall("1", "eve", '{"task": "Look."}'), "She cannot.", tools=[eve])
+
+    talk = conversation("talk")
+    result = await made().run("Ask eve.", conversation=talk)
+    report = await replay("talk", team=made(), store=talk.store)
+
+    assert result.messages[-1].to_text() == "She cannot."
+    assert report.identical

@@ -166,9 +166,18 @@ class ReplayRun(Run):
     def next_recorded(self, path: str, what: str) -> Entry:
         found = self.peek(path)
         if found is None:
-            raise self.missing(path, what)
+            raise self._failed_inside(path) or self.missing(path, what)
         self._meet(found)
         return found
+
+    def _failed_inside(self, path: str) -> Exception | None:
+        """Return what a conversation inside the run failed with, where its journal ends with what goes on at a path."""
+        within = max((nest for nest in self.nests if paths.below(path, nest)), key=len, default=None)
+        ended = None if within is None else self.peek(within)
+        if within is None or ended is None or ended.payload.get("outcome") != "failed" or self._left_below(within):
+            return None
+        name, _, text = ended.payload["reason"].partition(": ")
+        return type(name, (Exception,), {})(text)
 
     def answer_recorded(self, path: str) -> Entry | None:
         found = self.peek(path)
