@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from email.utils import parsedate_to_datetime
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quorate.core.extras import require
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Block, Said
-from quorate.models.call_ids import check_call_ids, taken_by
+from quorate.models.call_ids import MISTRAL, check_call_ids, taken_by
 from quorate.models.client import (
     CallDelta,
     Finish,
@@ -173,6 +174,8 @@ class OpenAIChat:
                 "The conversation has more messages than the server takes: show the model fewer, by a model_context of "
                 "its agent such as BufferedChatCompletionContext(buffer_size=…)."
             )
+        elif re.search("tool call ids? .*length", said, re.IGNORECASE):  # Mistral's words, and its templates'
+            advice = f"Say which ids it takes: OpenAIChat(…, call_ids={MISTRAL!r})."
         elif code == "context_length_exceeded" or "context" in said:
             advice = "The conversation may be too long for the model: shorten it."
         else:
