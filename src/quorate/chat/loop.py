@@ -72,6 +72,8 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
         reason = talk.over or condition.reason(talk.condition)
         if not entries or not any(e.kind == "choice" for e in entries):
             if reason is not None:
+                if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users' conditions say anything
+                    raise ConfigError(f"{condition!r}: reason(…) returned {reason!r}; it must return a text, or None.")
                 return Outcome("completed", reason)
             if base:
                 if (ends := run.ends_inside(base)) is not None:
@@ -280,6 +282,8 @@ def _checked(chosen: Speak | Stop, talk: Talk) -> Speak | Stop:
                 f"The turn policy named {list(speakers)}; it must name members, each once: "
                 f"{', '.join(talk.cast.names)}."
             )
+    elif not isinstance(chosen.reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users' policies say anything
+        raise ConfigError(f"Stop({chosen.reason!r}): its reason must be a text.")
     return chosen
 
 

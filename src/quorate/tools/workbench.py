@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -138,7 +138,15 @@ async def tools_on(agent: str, benches: Sequence[Workbench], taken: Mapping[str,
 
 async def _listed(bench: Workbench) -> list[list[str]]:
     effects: Any = getattr(bench, "effects", {})
-    return [[*astuple(spec), _effect(bench, effects, spec.name)] for spec in await bench.list_tools()]
+    given: Any = await bench.list_tools()
+    listed: list[Any] = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)  # pyright: ignore[reportUnknownArgumentType]: a user's workbench says anything
+    for spec in listed:
+        if not isinstance(spec, ToolSpec) or not all(isinstance(part, str) for part in astuple(spec)):
+            raise ConfigError(
+                f"{bench!r}: list_tools() has {spec!r}; it must have ToolSpec(name, description, parameters), each a "
+                "text: the parameters are a JSON schema, as json.dumps(…) writes it."
+            )
+    return [[*astuple(spec), _effect(bench, effects, spec.name)] for spec in listed]
 
 
 def _effect(bench: Workbench, effects: Any, name: str) -> Effect:

@@ -60,5 +60,11 @@ async def remembered(turn: Turn, memory: Sequence[Memory], system: str | None) -
 
 
 async def _query(memory: Memory, query: str) -> list[dict[str, Any]]:
-    result = await memory.query(query)
-    return [each.model_dump(mode="json") for each in result.results]
+    result: Any = await memory.query(query)
+    found: Any = getattr(result, "results", None)
+    listed: list[Any] = list(found) if isinstance(found, Sequence) else [None]  # pyright: ignore[reportUnknownArgumentType]: a user's memory says anything
+    if not all(hasattr(each, "model_dump") for each in listed):
+        raise ConfigError(
+            f"{memory.name}: query(…) returned {result!r}; it must return a MemoryQueryResult(results=[…])."
+        )
+    return [each.model_dump(mode="json") for each in listed]
