@@ -28,7 +28,6 @@ else:
     structured = lazy("quorate.chat.structured")
 
 # What a class's constructor does, without its detour: each of these is made in every turn.
-_text = messages.TextMessage.__pydantic_validator__.validate_python
 _requested = messages.ToolCallRequestEvent.__pydantic_validator__.validate_python
 _handed = messages.HandoffMessage.__pydantic_validator__.validate_python
 _executed = messages.ToolCallExecutionEvent.__pydantic_validator__.validate_python
@@ -55,11 +54,8 @@ def _reply(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
     made = steps[n]
     answer, at, cost_usd = made.value, made.at, made.cost_usd
     reply, usage = answer.reply, answer.usage
-    message = _text({
-        "content": reply.text, "source": name, "models_usage": usage and _tokens(usage),
-        "metadata": _priced(cost_usd) if cost_usd else {}, "id": id,
-        "created_at": datetime.fromtimestamp(at / 1e6, UTC),
-    })  # fmt: skip
+    priced = _priced(cost_usd) if cost_usd else None
+    message = messages.said(reply.text, name, id, at, usage and _tokens(usage), priced)
     return Fact(message, None, None, "", name, at, usage, cost_usd, reply.unasking() if reply.calls else reply, ref)
 
 

@@ -10,6 +10,8 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from quorate.chat import nesting
 from quorate.chat.feed import Feed
 from quorate.chat.hearing import post
@@ -614,7 +616,7 @@ class Runnable(ABC):
             run.stalled_at = stalls_of(run)
             talk.fold(run.past, run)
             if cast.wrap_up:
-                wrapping.reserve(cast, vars(run.meter.limits), run.prices, run.shared.budgets if run.shared else ())
+                wrapping.reserve(cast, asdict(run.meter.limits), run.prices, run.shared.budgets if run.shared else ())
             check_money(cast, limits or Limits(), run.shared.budgets if run.shared else (), run.prices)
         except BaseException:
             await run.journal.release()

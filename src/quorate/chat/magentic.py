@@ -251,8 +251,7 @@ def own_word(text: str) -> BaseChatMessage:
     scope = current.get()
     if scope is None:
         return messages.TextMessage(content=text, source=PLANNER)
-    made = {"content": text, "source": PLANNER, "id": scope.new_id(), "created_at": messages.at(scope.at)}
-    return messages.TextMessage.__pydantic_validator__.validate_python(made)
+    return messages.said(text, PLANNER, scope.new_id(), scope.at)
 
 
 async def opened(client: ModelClient | str) -> ModelClient:

@@ -234,6 +234,46 @@ class TextMessage(BaseTextChatMessage):
         return Said(said["content"], said["source"], origin, ref)
 
 
+_new = object.__new__
+_set_fields, _set_given, _set_extra, _set_private = (
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+_GIVEN = frozenset({"id", "source", "models_usage", "metadata", "created_at", "content"})
+
+
+def said(
+    content: str,
+    source: str,
+    id: str,
+    at_us: int,
+    models_usage: RequestUsage | None = None,
+    metadata: dict[str, str] | None = None,
+) -> TextMessage:
+    """Return a `TextMessage` of what is known to be right: as the constructor makes it, at half its cost.
+
+    Two are made in many a turn. What is no text goes through the constructor, which says so.
+    """
+    created_at = datetime.fromtimestamp(at_us / 1e6, UTC)
+    metadata = {} if metadata is None else metadata
+    if type(content) is not str:
+        return TextMessage(
+            content=content, source=source, id=id, created_at=created_at, models_usage=models_usage, metadata=metadata
+        )
+    made = _new(TextMessage)
+    _set_fields(
+        made,
+        {
+            "id": id, "source": source, "models_usage": models_usage, "metadata": metadata, "created_at": created_at,
+            "content": content, "type": "TextMessage",
+        },
+    )  # fmt: skip
+    _set_given(made, set(_GIVEN))
+    _set_extra(made, None)
+    _set_private(made, None)
+    return made
+
+
 class MultiModalMessage(BaseChatMessage):
     """Text and images, in their order. A model that is shown no images reads where there is one."""
 

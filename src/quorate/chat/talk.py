@@ -260,9 +260,10 @@ class Talk:
         self.facts.append(fact)
         if fact.message is not None:
             self.messages.append(fact.message)
-        self.policy = self._see_policy(self.policy, fact)
-        if self._see_condition is not None:
-            self.condition = self._see_condition(self.condition, fact)
+        see, see_condition = self._see_policy, self._see_condition
+        self.policy = see(self.policy, fact)
+        if see_condition is not None:
+            self.condition = see_condition(self.condition, fact)
         if self._patience is not None:
             self._watch(fact, self._patience)
 
@@ -476,12 +477,12 @@ class Talk:
         said = entry.payload
         choice = Choice(tuple(said["speakers"]), said["reason"], said.get("note"))
         self.turn += 1
-        fact = Fact(None, None, choice, "", "", entry.at)
-        self.policy = self._see_policy(self.policy, fact)
-        if "in" in said:  # what it took to choose
-            fact.usage, fact.cost_usd = Usage(said["in"], said["out"]), said["cost"]
-        if (self._asks_of_choices or fact.usage is not None) and self._see_condition is not None:
-            self.condition = self._see_condition(self.condition, fact)
+        usage, cost_usd = (Usage(said["in"], said["out"]), said["cost"]) if "in" in said else (None, 0.0)
+        fact = Fact(None, None, choice, "", "", entry.at, usage, cost_usd)  # with what it took to choose
+        see, see_condition = self._see_policy, self._see_condition
+        self.policy = see(self.policy, fact)
+        if (self._asks_of_choices or usage is not None) and see_condition is not None:
+            self.condition = see_condition(self.condition, fact)
         if "say" in said:
             for fact in facts_said(entry, say):
                 self.see(fact)

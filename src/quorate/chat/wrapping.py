@@ -6,8 +6,9 @@ It belongs to the result and not to the thread, so that a run that is continued 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import asdict
 
 from quorate.chat.facts import Fact
 from quorate.chat.talk import Cast, Talk
@@ -17,7 +18,7 @@ from quorate.models.blocks import Blocks, Said
 from quorate.models.calls import OVERHEAD_TOKENS, ask, prompt_bound
 from quorate.models.client import Answer, ModelClient, ModelInfo, ModelRequest
 from quorate.runs import paths
-from quorate.runs.meter import FLOOR_TOKENS, Meter
+from quorate.runs.meter import FLOOR_TOKENS, Bounds, Meter
 from quorate.runs.prices import Price, price_of
 from quorate.runs.run import Run
 from quorate.runs.scope import Scope, entered
@@ -86,7 +87,9 @@ def reserve(
 
 def keep(run: Run, cast: Cast) -> Reserve:
     """Lower what a run may use by what its wrap-up may need."""
-    kept = _kept(run.meter, reserve(cast, vars(run.meter.limits), run.prices, run.shared.budgets if run.shared else ()))
+    kept = _kept(
+        run.meter, reserve(cast, asdict(run.meter.limits), run.prices, run.shared.budgets if run.shared else ())
+    )
     if run.shared is not None:
         run.shared.spare = kept.tokens, kept.usd, 1
     return kept
@@ -94,7 +97,7 @@ def keep(run: Run, cast: Cast) -> Reserve:
 
 def keep_inside(run: Run, cast: Cast, meter: Meter) -> Reserve:
     """Lower what a conversation inside a run may use by what its wrap-up may need; what is around it keeps nothing."""
-    least = dict(vars(meter.limits))
+    least = asdict(meter.limits)
     around = meter.inside
     while isinstance(around, Meter):
         least = {name: min(value, getattr(around.full or around.limits, name)) for name, value in least.items()}
@@ -103,9 +106,9 @@ def keep_inside(run: Run, cast: Cast, meter: Meter) -> Reserve:
 
 
 def _kept(meter: Meter, kept: Reserve) -> Reserve:
-    full = vars(meter.limits)
+    full = asdict(meter.limits)
     meter.full = meter.limits
-    meter.limits = SimpleNamespace(
+    meter.limits = Bounds(
         **full
         | {
             "tokens": full["tokens"] - kept.tokens,

@@ -153,6 +153,9 @@ class Summary(Said, gc=False, eq=False):
         return Blocks([*blocks[: self.head], self, *blocks.since(self.upto)])
 
 
+_new = object.__new__
+
+
 class Blocks(Sequence[Block]):
     """An immutable sequence of blocks that grows without copying.
 
@@ -178,7 +181,7 @@ class Blocks(Sequence[Block]):
         items.extend(blocks)
         for block in blocks:
             size += block.size()
-        grown = Blocks.__new__(Blocks)
+        grown = _new(Blocks)
         grown._items, grown._links, grown.length, grown.size_bytes = items, links, len(items), size
         return grown
 
@@ -196,7 +199,7 @@ class Blocks(Sequence[Block]):
         if len(items) != count:
             return self.plus(block)
         items.append(block)
-        grown = Blocks.__new__(Blocks)
+        grown = _new(Blocks)
         grown._items, grown._links, grown.length = items, self._links, count + 1
         grown.size_bytes = self.size_bytes + block.size()
         return grown

@@ -60,10 +60,10 @@ class Kept(Struct, frozen=True):
 class MemoryJournal:
     """Entries as plain objects: no serialisation, no hashing, no I/O."""
 
-    durable = False
     follows_living = False
 
     def __init__(self, conversation: str, owner: str, clock: Clock, redact: Redact | None = None) -> None:
+        self.durable = False  # read in each step, and a field is found faster than what the class has
         self.conversation, self.owner, self._clock = conversation, owner, clock
         self._now = None if type(clock) is SystemClock else clock.now_us
         self._redact = redact

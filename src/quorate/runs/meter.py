@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from quorate.errors import ConfigError, QuorateError
 from quorate.runs.outcome import DEFAULT_LIMITS, Limits, Outcome
@@ -27,9 +28,27 @@ _UNITS = {
 }
 
 
+class Bounds(Struct, frozen=True, gc=False):
+    """Limits of which none is left out: what a meter measures by."""
+
+    turns: float
+    model_calls: float
+    tool_calls: float
+    tokens: Any
+    cost_usd: float
+    active_s: float
+
+
 @lru_cache(maxsize=256)
-def _bounds(limits: Limits) -> SimpleNamespace:
-    return SimpleNamespace(**limits.complete())
+def _bounds(limits: Limits) -> Bounds:
+    return Bounds(**limits.complete())
+
+
+def _bounds_within(limits: Limits, **others: float) -> Bounds:
+    """Return limits of something inside a run: what they leave out, and `others` do not name, has no bound here."""
+    found = dict.fromkeys(DEFAULT_LIMITS, float("inf")) | others | limits.given()
+    found.pop("warn_at", None)
+    return Bounds(**found)
 
 
 class Halt(QuorateError):
@@ -101,7 +120,7 @@ class Meter:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = _bounds(limits)
-        self.full: SimpleNamespace | None = None
+        self.full: Bounds | None = None
         self.turns = self.model_calls = self.tool_calls = 0
         self.tokens = self.prompt_tokens = self.completion_tokens = self.cached_tokens = 0
         self.held_tokens = self.unsettled_tokens = 0
@@ -315,7 +334,7 @@ class AgentMeter(Meter):
     def __init__(self, agent: str, limits: Limits, run: Meter) -> None:
         super().__init__(limits)
         check_agent(agent, limits)
-        self.limits = SimpleNamespace(**dict.fromkeys(DEFAULT_LIMITS, float("inf")) | limits.given())
+        self.limits = _bounds_within(limits)
         self.agent, self.run = agent, run
         self.inside = run
 
@@ -341,8 +360,7 @@ class InnerMeter(Meter):
     def __init__(self, own: Limits, around: Meter) -> None:
         super().__init__(own)
         self.inside = self.around = around
-        inherited = dict.fromkeys(DEFAULT_LIMITS, float("inf")) | {"turns": DEFAULT_LIMITS["turns"]}
-        self.limits = SimpleNamespace(**inherited | own.given())
+        self.limits = _bounds_within(own, turns=DEFAULT_LIMITS["turns"])
 
     def more(self, model_calls: int, tool_calls: int) -> None:
         super().more(model_calls, tool_calls)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from msgspec import Struct
 
 from quorate.errors import ConfigError
 
@@ -104,7 +106,7 @@ def price_from(model: str, data: Any) -> Price:
     return Price(**fields)
 
 
-class Tabled(NamedTuple):
+class Tabled(Struct, frozen=True, gc=False):
     """Looks one model up in the tables; `known` is False where they do not have it."""
 
     provider: str

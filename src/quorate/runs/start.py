@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec.structs import asdict
+
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError, Conflict
 from quorate.runs import paths
@@ -76,7 +78,7 @@ async def begin(
             run = Run(conversation, journal, max(runs, default=0) + 1, limits, past=past)
             _as_fork(run, runs)
         dumped = task(run.id, run.at)
-        said: Payload = {"task": dumped, "limits": dict(vars(run.meter.limits)), **definition}
+        said: Payload = {"task": dumped, "limits": asdict(run.meter.limits), **definition}
         if limits.warn_at is not None:
             said["limits"]["warn_at"] = limits.warn_at
         if budgets or prices:

@@ -80,7 +80,8 @@ class Asking(AtOnce, eq=False):
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Ask; the request says the same, for the journal and the limits."""
-        self._left = self._rest = None
+        if self._left is not None or self._rest is not None:  # it was asked before
+            self._left = self._rest = None
         return self
 
     def now(self) -> Answer | list[ModelEvent] | None:

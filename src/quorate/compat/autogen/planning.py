@@ -252,7 +252,8 @@ class Instructed(Wrapped):
         message = fact.message
         if message is not None and fact.speaker == PLANNER and message.__dict__["id"] in self._ledgers:
             memory = self.begin()
-        return self._sees(memory, fact)
+        see = self._sees  # a method of another object: looked up as a field, not as a method of this one
+        return see(memory, fact)
 
 
 def _sees_nothing(memory: Any, fact: Fact) -> Any:
