@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -111,15 +111,18 @@ def target_of(message: BaseChatMessage) -> str | None:
     return target if isinstance(target, str) else None
 
 
-class Holder(NamedTuple):
-    """Who has a conversation that is handed over."""
+class Holder(Struct, frozen=True, gc=False):
+    """Who has a conversation that is handed over.
+
+    Args:
+        by: Who had the last turn.
+        to: To whom it was handed since.
+        must: Whether that has to be a member; else, where it is none, who had it last goes on.
+    """
 
     by: str | None = None
-    """Who had the last turn."""
     to: str | None = None
-    """To whom it was handed since."""
     must: bool = False
-    """Whether that has to be a member; else, where it is none, who had it last goes on."""
 
 
 class Handoffs:

@@ -237,8 +237,9 @@ class Transcript:
         return self._blocks
 
     def _begin(self, owner: list[LLMMessage] | None) -> None:
-        self._blocks, self._count, self._of, self.has_images = Blocks(), 0, owner, False
-        self._new = []
+        if self._count:
+            self._blocks, self._new = Blocks(), []
+        self._count, self._of, self.has_images = 0, owner, False
 
     def _joined(self, new: Sequence[LLMMessage]) -> Blocks:
         if not isinstance(new[0], FunctionExecutionResultMessage) or not len(self._blocks):
