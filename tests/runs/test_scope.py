@@ -15,7 +15,7 @@ async def a_run() -> Run:
 
 async def test_scope_numbers_what_is_in_it() -> None:
     # ENGINE 12
-    scope = Scope(await a_run(), "3 turn", 0)
+    scope = Scope.here(await a_run(), "3 turn", 0)
 
     assert [scope.next("model"), scope.next("add"), scope.next("model")] == [
         "3 turn/1 model",
@@ -28,8 +28,8 @@ async def test_ids_made_in_a_scope_derive_from_run_and_path_and_are_never_the_sa
     # ENGINE 13
     run = await a_run()
 
-    first = [Scope(run, "3 turn", 0).new_id() for _ in range(2)]
-    scope = Scope(run, "3 turn", 0)
+    first = [Scope.here(run, "3 turn", 0).new_id() for _ in range(2)]
+    scope = Scope.here(run, "3 turn", 0)
     made = [scope.new_id() for _ in range(3)]
 
     assert first == [f"{run_id('talk', 1)}/3 turn"] * 2
@@ -38,7 +38,7 @@ async def test_ids_made_in_a_scope_derive_from_run_and_path_and_are_never_the_sa
 
 
 async def test_nested_scope_is_a_part_of_the_one_around_it_and_ends_with_its_block() -> None:
-    outer = Scope(await a_run(), "1 turn", 5)
+    outer = Scope.here(await a_run(), "1 turn", 5)
 
     with entered(outer):
         with nested("lookup") as inner:

@@ -185,7 +185,7 @@ async def _cut_turn(
     """Close a turn that a person cut short: what was done is kept, nothing more is made, what they said is heard."""
     for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
         run.recall(step)
-    scope = Scope(run, path, run.at if choice is None else choice.at)
+    scope = Scope.here(run, path, run.at if choice is None else choice.at)
     if choice is not None:
         run.gate = Interrupted
         try:
@@ -360,7 +360,8 @@ async def _speech(
             f"{', '.join(talk.cast.names)}. "
             f"{RESUME_ADVICE}"
         )
-    scope, cast = Scope(run, path, turn_scope.at, task=task), talk.cast
+    cast = talk.cast
+    scope = Scope.here(run, path, turn_scope.at) if task is None else Scope(run, path, turn_scope.at, task=task)
     memory = talk.remembered(member)
     thread, since = talk.news(member)
     state = deepcopy(member.state) if member.state else {}

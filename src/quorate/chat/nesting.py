@@ -122,7 +122,7 @@ async def converse_inside(
     outer, base = around(scope.run, path)
     made = messages.as_task(task, run_id=f"{scope.run.id}/{path}", at_us=scope.at)
     given = [(message, "") for message in made] if isinstance(task, str) else _referred(outer, made)
-    here = Scope(scope.run, path, scope.at)
+    here = Scope.here(scope.run, path, scope.at)
     try:
         if not remember:
             seating = outer.seating_in(scope.run).inside(f"{scope.run.number}:{path}")
@@ -142,7 +142,7 @@ async def speak(team: Any, turn: Turn, *, share_all: bool) -> BaseChatMessage:
     outer, base = around(run, path)
     key = paths.names(path, base)
     talk = outer.inside(key, team.cast, run)
-    here = Scope(run, path, turn.scope.at)
+    here = Scope.here(run, path, turn.scope.at)
     new = _referred(outer, turn.new, but=turn.name)
     try:
         found = await _converse(here, talk.cast, new, talk, None, None, remember=True)

@@ -153,7 +153,7 @@ async def wrap_up(
             name = client
             client = await run.resource(name, lambda: registry.open_model(name))
         request = _request(cast, writer, _latest(cast, writer, talk.facts, kept), kept.reply)
-        with entered(Scope(run, path, run.at)) as scope:
+        with entered(Scope.here(run, path, run.at)) as scope:
             answer, asked = await ask(client, request)
     finally:
         meter.halted = halted or meter.halted

@@ -231,7 +231,8 @@ class Meter:
             self.inside.hold(tokens, usd)
         self.model_calls += 1
         self.held_tokens += tokens
-        self.held_usd += usd
+        if usd:
+            self.held_usd += usd
 
     def settle(
         self, held_tokens: int, held_usd: float, prompt: int, completion: int, cached: int, usd: float | None
@@ -240,11 +241,13 @@ class Meter:
         if self.inside is not None:
             self.inside.settle(held_tokens, held_usd, prompt, completion, cached, usd)
         self.held_tokens -= held_tokens
-        self.held_usd -= held_usd
+        if held_usd:
+            self.held_usd -= held_usd
         self.tokens += prompt + completion
         self.prompt_tokens += prompt
         self.completion_tokens += completion
-        self.cached_tokens += cached
+        if cached:
+            self.cached_tokens += cached
         if usd is None:
             self.cost_known = False
         else:

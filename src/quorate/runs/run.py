@@ -519,7 +519,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     cancelled: asyncio.CancelledError | None = None
     began = run.clock.now_us()
     left = run.meter.limits.active_s - run.active_before_s
-    root = Scope(run, paths.ROOT, run.at)
+    root = Scope.here(run, paths.ROOT, run.at)
     work = body(root)
     token = current.set(root)
     try:

@@ -41,9 +41,10 @@ class Scope(Struct, eq=False):
     names: dict[tuple[str, str], tuple[int, Task[Any] | None]] | None = None
     lanes: dict[Task[Any] | None, tuple[str, int]] | None = None
 
-    def __post_init__(self) -> None:
-        if self.task is None and not self.leaf:
-            self.task = current_task()
+    @classmethod
+    def here(cls, run: Run, path: str, at: int) -> Scope:
+        """Return one that belongs to the running task."""
+        return cls(run, path, at, task=current_task())
 
     def next(self, name: str, asked: Callable[[Any, Callable[[bytes], str]], str] | None = None, of: Any = None) -> str:
         """Return the path of the next step or scope in here.
@@ -189,7 +190,7 @@ def nested(name: str) -> Generator[Scope]:
     outer = current.get()
     if outer is None:
         raise RuntimeError("There is no run around this code, so there is nothing to open a scope in.")
-    with entered(Scope(outer.run, outer.next(name), outer.at)) as scope:
+    with entered(Scope.here(outer.run, outer.next(name), outer.at)) as scope:
         yield scope
 
 
@@ -214,7 +215,7 @@ async def branch(name: str) -> AsyncGenerator[None]:
     if outer is None or outer.leaf:
         yield
         return
-    with entered(Scope(outer.run, outer.keyed(name), outer.at)) as scope:
+    with entered(Scope.here(outer.run, outer.keyed(name), outer.at)) as scope:
         try:
             yield
         finally:

@@ -137,7 +137,7 @@ async def _scope(scope: Scope, path: str, tools: Mapping[str, Tool[..., Any]], c
         said = closed.payload
     else:
         run.meter_at(path).add_tool_call()
-        with entered(Scope(run, path, scope.at)) as inside:
+        with entered(Scope.here(run, path, scope.at)) as inside:
             try:
                 result = await _directly(tools, call)
             except Interrupted as cut:

@@ -33,7 +33,7 @@ async def check(root: Scope, path: str, talk: Talk, *, stands: bool) -> None:
     run = root.run
     talk.check_purely(now(root))
     inside = paths.child(path, 0, paths.CHECK)
-    with entered(Scope(run, inside, now(root))) as scope:
+    with entered(Scope.here(run, inside, now(root))) as scope:
         for at, part in enumerate(talk.cast.asked):
             if part.pure or at in talk.decided:
                 continue

@@ -407,7 +407,7 @@ class _Again:
         return None if work.cancelled() else work.result()
 
     async def _converse(self, talk: Talk) -> Outcome:
-        with entered(Scope(self.run, paths.ROOT, self.run.at)) as root:
+        with entered(Scope.here(self.run, paths.ROOT, self.run.at)) as root:
             if self.attempt.first.kind == "resumed":
                 await settle(self.run, self._reconcile)
                 if self.run.waiting or self.run.parked:

@@ -328,7 +328,9 @@ def _is_kept(result: CreateResult, answer: Answer) -> bool:
 def _system(messages: Sequence[LLMMessage]) -> str | None:
     """Return the instruction that the messages begin with."""
     first = messages[0] if messages else None
-    return first.content if type(first) is SystemMessage or isinstance(first, SystemMessage) else None
+    if type(first) is UserMessage:  # pydantic's classes take long to say that something is none of theirs
+        return None
+    return first.content if isinstance(first, SystemMessage) else None
 
 
 @lru_cache(maxsize=64)

@@ -326,7 +326,8 @@ def blocks_of(messages: Sequence[LLMMessage]) -> list[Block]:
     """
     found: list[Block] = []
     for message in messages:
-        if isinstance(message, UserMessage):
+        kind = type(message)  # pydantic's classes take long to say that something is none of theirs
+        if kind is not AssistantMessage and isinstance(message, UserMessage):
             found.append(_said(message))
         elif isinstance(message, AssistantMessage):
             found.append(_reply(message))

@@ -66,6 +66,7 @@ class BaseGroupChat(Team, ABC):
     component_type: ClassVar[str] = "team"
     states: ClassVar[type[Any]] = BaseGroupChatManagerState
     """The class of the manager's state."""
+    _engine: QuorateTeam | None = None
 
     def __init__(
         self,
@@ -103,7 +104,6 @@ class BaseGroupChat(Team, ABC):
                 if _is_structured(kind) and not self._message_factory.is_registered(kind):
                     self._message_factory.register(kind)
         self._is_running = self._has_run = self._was_inside = False
-        self._engine: QuorateTeam | None = None
         self._talk: Talk | None = None
         self._where = ""
         self._before: list[dict[str, Any]] = []
@@ -116,7 +116,7 @@ class BaseGroupChat(Team, ABC):
 
     @_base_group_chat_manager_class.setter
     def _base_group_chat_manager_class(self, wanted: type[Any] | None) -> None:
-        self._manager_class = wanted
+        self._manager_class, self._engine = wanted, None
         self._managing = None if wanted is None else Managing(self)
 
     @property
@@ -385,6 +385,11 @@ class BaseGroupChat(Team, ABC):
                 self._tells_choices(),
             )
         return self._engine
+
+    def _complete(self, kind: type[BaseGroupChat]) -> None:
+        """Make the team behind, in the constructor of a kind of teams, unless a subclass goes on with its own."""
+        if type(self) is kind:
+            self.view_team()
 
     def _seat(self, participant: Any) -> Any:
         return participant

@@ -332,6 +332,7 @@ class MagenticOneGroupChat(BaseGroupChat, Component[MagenticOneConfig]):
         self._final_answer_prompt = final_answer_prompt
         self._first = Planned()
         self._ledgers: set[str] = set()
+        self._complete(MagenticOneGroupChat)
 
     def turns(self) -> TurnPolicy[Any]:
         return Planning(self, self._first, self._ledgers)
