@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from quorate import (
     Agent,
     AgentTool,
     AssistantAgent,
+    Debate,
     GraphFlow,
     Limits,
     MagenticOneGroupChat,
@@ -85,10 +87,44 @@ def test_agent_that_forgot_its_name_says_what_is_missing() -> None:
         RoundRobinGroupChat([Forgetful()])
 
 
-@pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x1b[31m", "x" * 201, 5, None])
+NO_NAMES = ["", " a", "a ", "a\nb", "a\x1b[31m", "half \ud800", "x" * 201, 5]
+
+
+@pytest.mark.parametrize("name", [*NO_NAMES, None])
 def test_name_that_an_agent_cannot_have_is_refused(name: Any) -> None:
     with pytest.raises(ConfigError, match="cannot name an agent"):
         agent(name)
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_name_that_a_team_cannot_have_is_refused(name: Any) -> None:
+    a, b = agent("a"), agent("b")
+    ways: list[Callable[[], Team]] = [
+        lambda: Team([a], turns=RoundRobin(), name=name),
+        lambda: RoundRobinGroupChat([a], name=name),
+        lambda: SelectorGroupChat([a, b], ScriptedModel([]), name=name),
+        lambda: Debate([a, b], judge=agent("judge"), name=name),
+    ]
+
+    for make in ways:
+        with pytest.raises(ConfigError, match="cannot name a team: 1 to 200 printable characters"):
+            make()
+
+
+@pytest.mark.parametrize("called", [name for name in NO_NAMES if isinstance(name, str)])
+def test_name_that_a_member_of_any_class_cannot_have_is_refused(called: str) -> None:
+    class Parrot:
+        name, description = called, "Repeats."
+
+        async def speak(self, turn: Turn) -> TextMessage:
+            return TextMessage(content="Hello.", source=self.name)
+
+    with pytest.raises(ConfigError, match="cannot name a member of a team"):
+        RoundRobinGroupChat([Parrot()])
+
+
+def test_team_without_a_name_has_that_of_its_class() -> None:
+    assert RoundRobinGroupChat([agent("a")]).name == "RoundRobinGroupChat"
 
 
 @pytest.mark.parametrize("name", ["Zoë", "会計士", "a/b", "50%", "1 turn", "the critic"])
@@ -237,7 +273,7 @@ def test_what_is_no_turn_policy_is_refused_where_the_team_is_made(turns: Any, wo
         Team([AssistantAgent("ann", ScriptedModel([]))], turns=turns)
 
 
-@pytest.mark.parametrize("options", [{"name": 5}, {"wrap_up": 5}, {"description": 5}])
+@pytest.mark.parametrize("options", [{"wrap_up": 5}, {"description": 5}])
 def test_words_of_a_team_are_text(options: Any) -> None:
     with pytest.raises(ConfigError, match="=5 must be a text"):
         RoundRobinGroupChat([AssistantAgent("a", ScriptedModel([]))], **options)

@@ -145,3 +145,12 @@ def test_configurations_keep_what_autogens_lose() -> None:
     text = TextMentionTermination("x", sources=["a"])
 
     assert TextMentionTermination.load_component(text.dump_component()).dump_component().config["sources"] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["half \ud800", "two\nlines", 5])
+async def test_a_team_whose_name_nothing_can_hold_takes_part_in_no_other(name: Any) -> None:
+    inner = RoundRobinGroupChat([Says("ann")], name=name, max_turns=1)
+    assert (await inner.run(task="Go.")).messages[-1].source == "ann"
+
+    with pytest.raises(ValueError, match="cannot take part in another: give printable characters"):
+        RoundRobinGroupChat([inner], max_turns=1)

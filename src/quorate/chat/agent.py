@@ -151,13 +151,18 @@ _JOINERS = {0x200C: None, 0x200D: None}
 """What joins letters and parts of emoji in many scripts; not printed itself."""
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, of: str = "an agent") -> str:
     """Return a name that can be used.
 
+    Args:
+        name: Of somebody who speaks in a thread.
+        of: What the name is for, as an error says.
+
     Raises:
-        ConfigError: It is empty, longer than 200 characters, blank at an end, or has control characters.
+        ConfigError: It is empty, longer than 200 characters, blank at an end, or has control characters or half a
+            surrogate pair; or it is no text.
     """
     fits = isinstance(name, str) and 0 < len(name) <= 200 and name == name.strip()  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
     if not fits or not name.translate(_JOINERS).isprintable():
-        raise ConfigError(f"{name!r} cannot name an agent: 1 to 200 printable characters, none blank at an end.")
+        raise ConfigError(f"{name!r} cannot name {of}: 1 to 200 printable characters, none blank at an end.")
     return name

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quorate.chat import nesting
-from quorate.chat.agent import Participant, Speaker
+from quorate.chat.agent import Participant, Speaker, checked_name
 from quorate.chat.ending.stopping import NEVER, PATIENCE, Condition, checked_condition
 from quorate.chat.files.component import Component
 from quorate.chat.live import Runnable
@@ -48,13 +48,13 @@ class Team(Runnable, Component):
             result's `wrap_up`, and a part of the limits is reserved for it.
         runtime: Where members speak, as actors that its interventions see; by default where the loop runs. It has to be
             started.
-        name: Of the team.
+        name: Of the team; by default that of its class.
         description: What it is for.
         share_all: Whether others hear all that is said, where it is itself a member of a team; else the last message.
         emit_team_events: Whether a `SelectSpeakerEvent` tells, before they speak, who was chosen and why.
 
     Raises:
-        ConfigError: Nobody talks, a name is there twice, a member cannot speak, or a figure is out of range.
+        ConfigError: Nobody talks, a name is none or there twice, a member cannot speak, or a figure is out of range.
     """
 
     def __init__(
@@ -76,13 +76,14 @@ class Team(Runnable, Component):
         members = _checked(participants)
         policy, condition = checked_policy(turns), _checked_condition(termination_condition)
         given = Limits() if limits is None else checked_limits(limits)
-        for what, said in (("wrap_up", wrap_up), ("name", name), ("description", description)):
+        named = type(self).__name__ if name is None else checked_name(name, "a team")
+        for what, said in (("wrap_up", wrap_up), ("description", description)):
             if said is not None and not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
                 raise ConfigError(f"{what}={said!r} must be a text.")
         self._define(
             members, policy, condition,
             given if max_turns is None else Limits(turns=max_turns).over(given), _checked_patience(patience), wrap_up,
-            runtime, name or type(self).__name__, description, share_all, emit_team_events, caller(),
+            runtime, named, description, share_all, emit_team_events, caller(),
         )  # fmt: skip
 
     def _define(
@@ -223,4 +224,5 @@ def checked_member(given: Participant) -> Speaker:
         raise ConfigError(
             f"{member!r} cannot take part: a participant has a name and `async def speak(self, turn)`, or `def`."
         )
+    checked_name(member.name, "a member of a team")
     return member

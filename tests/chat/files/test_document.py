@@ -230,6 +230,8 @@ async def test_a_run_journals_the_document_and_another_process_makes_the_team_of
         ("max_messages: 12", "max_messages: twelve", "19:42: max_messages should be a whole number, not 'twelve'."),
         ("name: Ann", "name: critic", "14:11: Two participants are named 'critic'. Each needs a name of its own."),
         ("name: Ann", "name: ' '", "14:11: ' ' cannot name an agent: 1 to 200 printable characters"),
+        ("name: review", "name: ' '", "2:7: ' ' cannot name a team: 1 to 200 printable characters"),
+        ("name: review", "name: ''", "2:7: '' cannot name a team: 1 to 200 printable characters"),
         (
             "[column_stats]",
             "[colum_stats]",
@@ -425,7 +427,7 @@ def teams(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=2, unique=True))
     participants = [draw(agents(name)) for name in names]
     optional: dict[str, Any] = {
-        "name": st.text(min_size=1),
+        "name": st.sampled_from([*NAMES, "会計 / 50%"]) | st.from_regex(r"[a-z]([a-z ]{0,198}[a-z])?", fullmatch=True),
         "description": st.text(),
         "termination_condition": st.none() | conditions(names),
         "limits": st.fixed_dictionaries({}, optional=dict.fromkeys(set(DEFAULT_LIMITS) - {"turns"}, counts)),

@@ -85,6 +85,10 @@ def _known_tool(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _team_name(name: str) -> str:
+    return checked_name(name, "a team")
+
+
 def _each_once(names: list[str]) -> list[str]:
     return sorted(set(names))
 
@@ -100,6 +104,7 @@ def _allowed_level(level: Isolation, info: ValidationInfo) -> Isolation:
 
 
 Name = Annotated[str, AfterValidator(checked_name)]
+TeamName = Annotated[str, AfterValidator(_team_name)]
 Level = Annotated[Isolation, AfterValidator(_allowed_level)]
 ToolName = Annotated[str, AfterValidator(_known_tool), _ToolForm()]
 Names = Annotated[list[Name], AfterValidator(_each_once)]

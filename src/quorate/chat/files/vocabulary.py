@@ -52,6 +52,7 @@ from quorate.chat.files.forms import (
     Name,
     Names,
     SchemaPart,
+    TeamName,
     TeamPart,
     ToolName,
 )
@@ -426,7 +427,7 @@ CONDITIONS = (
 class TeamFields(Fields):
     """What every team has."""
 
-    name: str = Field("Team", min_length=1, description="Of the team.")
+    name: TeamName = Field("Team", description="Of the team.")
     participants: list[MemberPart] = Field(min_length=1, description="Who talks.")
     termination_condition: ConditionPart | None = Field(None, description="When it is done; else at a limit.")
     max_turns: Count | None = Field(None, description="Short for the limit `turns`.")
@@ -456,13 +457,13 @@ class TeamFields(Fields):
 class RoundRobinFields(TeamFields):
     """Participants speak in the order given, again and again."""
 
-    name: str = Field("RoundRobinGroupChat", min_length=1, description="Of the team.")
+    name: TeamName = Field("RoundRobinGroupChat", description="Of the team.")
 
 
 class SwarmFields(TeamFields):
     """Who is handed the conversation speaks, until they hand it on; the first participant begins."""
 
-    name: str = Field("Swarm", min_length=1, description="Of the team.")
+    name: TeamName = Field("Swarm", description="Of the team.")
 
 
 class EdgeFields(Fields):
@@ -528,7 +529,7 @@ GraphPart = Annotated[GraphFields, _GraphForm()]
 class GraphFlowFields(TeamFields):
     """Participants speak as a graph says: one after the other, side by side, again, or not at all."""
 
-    name: str = Field("GraphFlow", min_length=1, description="Of the team.")
+    name: TeamName = Field("GraphFlow", description="Of the team.")
     graph: GraphPart = Field(description="Who speaks after whom.")
     hear_all: bool = Field(False, description="Whether everybody hears everything, and not only what led to them.")
     race: bool = Field(True, description="Whether those are cancelled who could only come late for a join.")
@@ -537,7 +538,7 @@ class GraphFlowFields(TeamFields):
 class MagenticFields(TeamFields):
     """A model plans, tells one participant after the other what to do, plans anew when stuck, and gives the answer."""
 
-    name: str = Field("MagenticOneGroupChat", min_length=1, description="Of the team.")
+    name: TeamName = Field("MagenticOneGroupChat", description="Of the team.")
     model_client: ModelPart = Field(description="The model that plans.")
     max_turns: Count | None = Field(20, description="After so many rounds the answer is given with what there is.")
     max_stalls: Count = Field(3, description="After so many rounds that led nowhere there is a new plan.")
@@ -556,7 +557,7 @@ class MagenticFields(TeamFields):
 class SelectorFields(TeamFields):
     """The next speaker is selected from what was said."""
 
-    name: str = Field("SelectorGroupChat", min_length=1, description="Of the team.")
+    name: TeamName = Field("SelectorGroupChat", description="Of the team.")
     participants: list[MemberPart] = Field(min_length=2, description="Who talks; the next one is chosen among them.")
     model_client: ModelPart | None = Field(
         None, description="The model that chooses; without one the role nearest in meaning to the last message speaks."

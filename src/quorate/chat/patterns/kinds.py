@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from quorate.chat.agent import checked_name
-from quorate.chat.files.forms import Count, LimitsFields, LimitsPart, MemberPart, Name
+from quorate.chat.files.forms import Count, LimitsFields, LimitsPart, MemberPart, Name, TeamName
 from quorate.chat.patterns.consensus import Consensus
 from quorate.chat.patterns.debate import Debate
 from quorate.chat.patterns.moderated import MODERATOR, same
@@ -42,7 +42,7 @@ class PatternFields(Fields):
 class DebateFields(PatternFields):
     """Sides argue in rounds, and a judge decides."""
 
-    name: str = Field("Debate", min_length=1, description="Of the team.")
+    name: TeamName = Field("Debate", description="Of the team.")
     sides: list[MemberPart] = Field(min_length=2, description="Who argues, in this order.")
     judge: MemberPart = Field(description="Who decides.")
     rounds: Count = Field(2, description="How often each side speaks.")
@@ -52,7 +52,7 @@ class DebateFields(PatternFields):
 class VoteFields(PatternFields):
     """Participants answer side by side without seeing each other's answers, then vote."""
 
-    name: str = Field("IndependentVote", min_length=1, description="Of the team.")
+    name: TeamName = Field("IndependentVote", description="Of the team.")
     participants: list[MemberPart] = Field(min_length=2, description="Who answers.")
     voters: list[VoterPart] | None = Field(
         None, description="Who votes: names of participants, or others; left out: all participants."
@@ -65,7 +65,7 @@ class VoteFields(PatternFields):
 class ConsensusFields(PatternFields):
     """The first participant proposes, the others object, and it revises."""
 
-    name: str = Field("Consensus", min_length=1, description="Of the team.")
+    name: TeamName = Field("Consensus", description="Of the team.")
     participants: list[MemberPart] = Field(min_length=2, description="Who proposes first, then who objects.")
     rounds: Count = Field(3, description="How often at most.")
     quorum: Count | None = Field(None, description="So many of the others have to agree; left out: all.")
@@ -86,7 +86,7 @@ class _SchemaForm(Form):
 class ReviewFields(PatternFields):
     """One writes, and writes again, until the work passes all its checks."""
 
-    name: str = Field("Review", min_length=1, description="Of the team.")
+    name: TeamName = Field("Review", description="Of the team.")
     author: MemberPart = Field(description="Who writes.")
     reviewers: list[MemberPart] = Field(
         default_factory=list[Any], description="Agents, teams and people who have to approve."

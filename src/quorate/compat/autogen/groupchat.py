@@ -592,6 +592,8 @@ class TeamSeat(Hearing):
     limits = None
 
     def __init__(self, team: Team) -> None:
+        if not isinstance(team.name, str) or not team.name.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
+            raise ConfigError(f"A team named {team.name!r} cannot take part in another: give printable characters.")
         self.name = self._name = team.name
         self.description, self._inner = team.description, team
 
