@@ -16,6 +16,7 @@ from quorate.chat.talk import Cast
 from quorate.chat.telling import Telling
 from quorate.chat.turns import Handoffs, RoundRobin, TurnPolicy
 from quorate.core.code import Place, caller
+from quorate.core.figures import check_count
 from quorate.core.hosting import AgentRuntime
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
@@ -77,6 +78,8 @@ class Team(Runnable, Component):
         policy, condition = checked_policy(turns), _checked_condition(termination_condition)
         given = Limits() if limits is None else checked_limits(limits)
         named = type(self).__name__ if name is None else checked_name(name, "a team")
+        if max_turns is not None:
+            check_count("max_turns", max_turns)
         for what, said in (("wrap_up", wrap_up), ("description", description)):
             if said is not None and not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]: users pass anything
                 raise ConfigError(f"{what}={said!r} must be a text.")

@@ -14,10 +14,7 @@ from quorate.cli.project import find_project
 from quorate.runs.budget import Budget
 from quorate.runs.entries import Payload
 from quorate.runs.history import RunRecord
-from quorate.runs.outcome import DEFAULT_LIMITS, Outcome
-
-WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
-"""The limits that are whole numbers."""
+from quorate.runs.outcome import DEFAULT_LIMITS, WHOLE, Outcome
 
 
 @dataclass(frozen=True)

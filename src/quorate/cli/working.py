@@ -13,7 +13,7 @@ from quorate.chat import shown
 from quorate.chat.agents.person import at_terminal, is_terminal
 from quorate.cli import CUT_SHORT, FAILED, INTERRUPTED, WAITING, stopping, trouble
 from quorate.cli import definition as definitions
-from quorate.cli.again import WHOLE, Again
+from quorate.cli.again import Again
 from quorate.cli.place import Found, Place, find
 from quorate.cli.printing import Printer, printing
 from quorate.cli.project import Project, find_project
@@ -23,7 +23,7 @@ from quorate.runs.entries import run_id, split_run_id
 from quorate.runs.history import fold
 from quorate.runs.journal import checked_id
 from quorate.runs.memory import MemoryStore
-from quorate.runs.outcome import DEFAULT_LIMITS, Limits
+from quorate.runs.outcome import DEFAULT_LIMITS, WHOLE, Limits
 from quorate.runs.start import Effects, checked_effects
 
 if TYPE_CHECKING:

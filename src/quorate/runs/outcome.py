@@ -42,6 +42,12 @@ DEFAULT_LIMITS: dict[str, float] = {
     "active_s": 3600.0,
 }
 
+WHOLE = frozenset({"turns", "model_calls", "tool_calls", "tokens"})
+"""Those that count things."""
+
+_MOST = 1e300
+"""Above it a whole number soon is too large to be reckoned with."""
+
 WARN_AT = 0.8
 """The share of a limit at which a warning is told, unless the limits say otherwise."""
 
@@ -58,7 +64,8 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     yourself is then refused before the start.
 
     Raises:
-        ConfigError: A limit is not a finite number above 0, or `warn_at` is above 1.
+        ConfigError: A limit is not a finite number above 0, one of turns, calls or tokens not a whole one, or `warn_at`
+            is above 1.
     """
 
     turns: int | None = None
@@ -71,8 +78,10 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                raise ConfigError(f"Limits({name}={value!r}): give a number above 0. No limit may be infinite.")
+            number = isinstance(value, int if name in WHOLE else int | float) and not isinstance(value, bool)
+            if not number or not 0 < value <= _MOST:
+                what = "a whole number" if name in WHOLE else "a number"
+                raise ConfigError(f"Limits({name}={value!r}): give {what} above 0. No limit may be infinite.")
         if self.warn_at is not None and self.warn_at > 1:
             raise ConfigError(f"Limits(warn_at={self.warn_at!r}): give the share of a limit, such as 0.8; 1 for none.")
 
