@@ -144,6 +144,12 @@ def test_max_turns_is_short_for_a_limit() -> None:
     assert RoundRobinGroupChat([agent("a")], max_turns=3, limits=Limits(tokens=9)).limits == Limits(turns=3, tokens=9)
 
 
+@pytest.mark.parametrize("turns", [0, -1, 1.5, True, "3", float("nan")])
+def test_max_turns_is_a_whole_number_and_told_under_its_name(turns: Any) -> None:
+    with pytest.raises(ConfigError, match=f"max_turns={turns!r} must be"):
+        RoundRobinGroupChat([agent("a")], max_turns=turns)
+
+
 async def test_presets_are_the_one_engine_with_a_policy() -> None:
     lines = ["one fish", "two fish", "red bird"]
     preset = RoundRobinGroupChat([agent("a", *lines), agent("b", *lines)], max_turns=3)

@@ -88,12 +88,22 @@ async def test_function_sees_events_with_the_message_of_their_turn() -> None:
     assert len(oracle.asked[0]) == 3
 
 
-@pytest.mark.parametrize("answer", [1, "yes", None, [True]])
-async def test_only_true_itself_stops(answer: Any) -> None:
-    result = await team(FunctionalTermination(lambda new: answer), turns=2).run(task="Go.")
+@pytest.mark.parametrize("impure", [False, True])
+@pytest.mark.parametrize("answer", [1, 0, "yes", "", None, [True], []])
+async def test_function_that_returns_neither_true_nor_false_is_told_to(answer: Any, impure: bool) -> None:
+    def oracle(new: Sequence[BaseMessage]) -> Any:
+        return answer
 
-    assert result.outcome is not None
-    assert result.outcome.kind == "limit"
+    with pytest.raises(ConfigError, match=r"oracle at \w+> returned .*\. Return True to stop or False to go on"):
+        await team(FunctionalTermination(oracle, impure=impure), turns=2).run(task="Go.")
+
+
+async def test_async_function_that_returns_neither_true_nor_false_is_told_to() -> None:
+    async def oracle(new: Sequence[BaseMessage]) -> Any:
+        return len(new)
+
+    with pytest.raises(ConfigError, match=r"returned 1\. Return True to stop or False to go on"):
+        await team(FunctionalTermination(oracle), turns=2).run(task="Go.")
 
 
 @pytest.mark.parametrize("kind", KINDS)

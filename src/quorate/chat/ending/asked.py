@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,8 +28,11 @@ class FunctionalTermination(Asking):
     answer is journaled, and a plain one runs in a thread.
 
     Args:
-        func: Is given the messages and events, oldest first. Only True itself stops.
+        func: Is given the messages and events, oldest first; returns True to stop, False to go on.
         impure: Whether a plain function looks at more than what it is given.
+
+    Raises:
+        ConfigError: `func` is no function; when it is asked: it returned something else than True or False.
     """
 
     func: Callable[[Sequence[BaseMessage]], bool | Awaitable[bool]]
@@ -54,10 +58,18 @@ class FunctionalTermination(Asking):
             if inspect.iscoroutine(found):
                 found.close()
             raise ConfigError(f"FunctionalTermination: {self.func!r} returned an awaitable. Write it as `async def`.")
-        return DONE if found is True else None
+        return self._read(found)
 
     async def ask(self, new: Sequence[BaseMessage]) -> str | None:
         found = self.func(new) if self._is_async else await in_thread(lambda: self.func(new))
         if inspect.isawaitable(found):
             found = await found
-        return DONE if found is True else None
+        return self._read(found)
+
+    def _read(self, found: object) -> str | None:
+        if not isinstance(found, bool):  # taken for False, what is meant as a yes would let the run go on for ever
+            raise ConfigError(
+                f"FunctionalTermination: {self.func!r} returned {reprlib.repr(found)}. Return True to stop or False to "
+                "go on; bool(…) makes that of other values."
+            )
+        return DONE if found else None
