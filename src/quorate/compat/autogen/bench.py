@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, cast
 
+from quorate.chat.messages import BaseAgentEvent, BaseChatMessage
 from quorate.compat.autogen.agentchat.base import Handoff
 from quorate.compat.autogen.core.models import FunctionExecutionResult
 from quorate.compat.autogen.toolbase import StreamTool, ToolSchema
@@ -173,8 +175,13 @@ class Bound(Tool[..., Any]):
         if self._told is not None and _may_stream(bench, self.name):
             assert isinstance(bench, StreamWorkbench)
             async for result in bench.call_tool_stream(self.name, values, self._token, call_id=self._id_of(values)):
-                if not isinstance(result, ToolResult):
+                if isinstance(result, BaseAgentEvent | BaseChatMessage):
                     self._told.put_nowait(result)
+                elif not isinstance(result, ToolResult):
+                    warnings.warn(
+                        f"{self.name} told {type(result).__name__!r} while it ran: only messages and events are shown.",
+                        stacklevel=2,
+                    )
         else:
             result = await bench.call_tool(self.name, values, self._token, call_id=self._id_of(values))
         assert isinstance(result, ToolResult)

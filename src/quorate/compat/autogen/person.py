@@ -115,6 +115,9 @@ class UserProxyAgent(BaseChatAgent, Component[UserProxyConfig]):
         else:
             yield Response(chat_message=TextMessage(content=answer, source=self.name))
 
+    def view_answers_otherwise(self) -> bool:
+        return True  # with the answer alone: `run` does not tell that somebody was asked, `run_stream` does
+
     def _handed(self, messages: Sequence[BaseChatMessage]) -> HandoffMessage | None:
         last = messages[-1] if messages else None
         if not isinstance(last, HandoffMessage):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from quorate.chat import nesting
@@ -69,18 +69,23 @@ async def talking(
     """
     pipe, seen, resumed = Pipe(), set[str](), bool(scope.run.recorded)
 
-    def missed(talk: Talk) -> Iterator[BaseMessage]:
-        for item in map(_item, talk.facts[talk.first :]):
+    def missed(facts: Iterable[Fact]) -> Iterator[BaseMessage]:
+        for item in map(_item, facts):
             if item is not None and item.id not in seen:
                 seen.add(item.id)
                 yield item
 
-    task: Any = list(given) or GO_ON
-    working = nesting.converse_inside(scope, cast_of, task, remember=remember, feed=pipe, apart=True, owned=True)
-    async for item in pumped(working, pipe.items):
+    async def work() -> tuple[Inside, list[Fact]]:
+        task: Any = list(given) or GO_ON
+        found = await nesting.converse_inside(
+            scope, cast_of, task, remember=remember, feed=pipe, apart=True, owned=True
+        )
+        return found, found.talk.facts[found.talk.first :]  # now: a call that waited goes on with the same talk
+
+    async for item in pumped(work(), pipe.items):
         if isinstance(item, tuple):
-            found = cast("tuple[Inside]", item)[0]
-            for one in missed(found.talk):
+            found, facts = cast("tuple[tuple[Inside, list[Fact]]]", item)[0]
+            for one in missed(facts):
                 yield one
             yield found
             return
@@ -88,7 +93,7 @@ async def talking(
             resumed = False
             for nest in scope.run.nests.values():
                 if nest.feed is pipe:
-                    for one in missed(nest.talk):
+                    for one in missed(nest.talk.facts[nest.talk.first :]):
                         yield one
         if isinstance(item, ModelClientStreamingChunkEvent):
             yield item

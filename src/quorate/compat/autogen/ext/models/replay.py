@@ -110,7 +110,7 @@ class ReplayChatCompletionClient(ChatCompletionClient, Component[ReplayChatCompl
         """
         result = self._answer(messages)
         if isinstance(self.chat_completions[self._current_index], str) and isinstance(result.content, str):
-            words = result.content.split(" ")
+            words = result.content.split()  # what is between them becomes one blank, as AutoGen's has it
             for at, word in enumerate(words):
                 yield word + " " if at < len(words) - 1 else word
         self._current_index += 1
