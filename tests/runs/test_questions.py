@@ -112,7 +112,9 @@ async def test_answer_is_what_was_asked_for(schema: Any, value: Any, said: str) 
     [
         (None, 5, "in words"),
         (None, " ", "in words"),
-        (bool, "maybe", "does not fit"),
+        (bool, "maybe", "'maybe' is a text: answer True or False"),
+        (bool, "yes", "'yes' is a text: answer True or False"),
+        (bool, 1, "does not fit"),
         (Order, {"size": "huge", "count": 2}, "size: 'huge' is not one of"),
         ({"type": "integer", "minimum": 3}, 2, "less than the minimum"),
     ],

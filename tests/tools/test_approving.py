@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quorate import Approval, AssistantAgent, MaxMessageTermination, RoundRobinGroupChat, ask, replay, tool
-from quorate.errors import Conflict
+from quorate.errors import ConfigError, Conflict
 from quorate.models import ToolCall
 from quorate.runs.inbox import Note
 from quorate.runs.memory import MemoryStore
@@ -116,9 +116,10 @@ async def test_backslash_in_an_argument_is_no_line() -> None:
     [
         (False, "pay was not approved. Ask for something smaller, or go on without."),
         ("too much", "pay was not approved: too much. Ask for something smaller, or go on without."),
-        ("yes", "pay was not approved: yes. Ask for something smaller, or go on without."),
+        ("no", "pay was not approved: no. Ask for something smaller, or go on without."),
+        ("yes, but less", "pay was not approved: yes, but less. Ask for something smaller, or go on without."),
     ],
-    ids=["no", "why not", "a text that says yes"],
+    ids=["no", "why not", "a text that says no", "a text that says yes and more"],
 )
 async def test_refusal_goes_to_the_model_as_a_result_and_no_text_is_an_approval(said: Any, result: str) -> None:
     till = Till(PAY, "Then not.")
@@ -131,6 +132,37 @@ async def test_refusal_goes_to_the_model_as_a_result_and_no_text_is_an_approval(
     assert till.results() == [result]
     assert await till.kinds(PATH) == ["question", "answer", "result"]
     assert (await replay("talk", team=till.team, store=till.store)).identical
+
+
+@pytest.mark.parametrize("said", ["yes", " YES! ", "y", "ok", "Approved.", "true", "yes please, go ahead", "oui"])
+async def test_text_that_only_says_yes_neither_approves_nor_refuses_but_is_told_what_does(said: str) -> None:
+    till = Till(PAY, "Paid.")
+    waits = await till.begun()
+    id = waits.outcome.questions[0]
+
+    with pytest.raises(
+        ConfigError, match=r"no text approves a call\. Answer True to approve it .*, False or the reason to refuse"
+    ):
+        await answer(till.store, id, said)
+
+    await answer(till.store, id, True)
+    await till.go_on()
+    assert till.paid == [5]
+
+
+async def test_who_says_yes_at_once_in_a_text_is_told_what_approves_and_asked_again() -> None:
+    asked: list[Question] = []
+
+    def boss(question: Question) -> Any:
+        asked.append(question)
+        return True if question.problem else "yes"
+
+    till = Till(PAY, "Paid.")
+
+    await till.begun(answer=boss)
+
+    assert till.paid == [5]
+    assert [(q.approval, "Answer True to approve" in q.problem) for q in asked] == [(True, False), (True, True)]
 
 
 async def test_approval_is_of_one_call_with_its_arguments() -> None:

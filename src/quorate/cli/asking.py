@@ -134,7 +134,7 @@ async def answer(
     place = Place.of(store, find_project())
     async with place.there() as opened:
         q, found = await _chosen(opened, question, place)
-        if found is not None and q.name and "approval" not in found.entry.payload:
+        if found is not None and q.name and not q.approval:
             await _settle(opened, found, text, happened=happened, did_not=did_not)
         elif happened or did_not:
             if found is None:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from quorate.core.assent import says_yes
 from quorate.errors import ConfigError, Conflict, Expired
 from quorate.runs import paths
 from quorate.runs.entries import LOCAL_OWNER, Entry, Payload, run_id
@@ -55,6 +56,7 @@ class Question:
         name: The tool whose call it is about, if it is about one.
         arguments: The canonical arguments of that call.
         problem: What was wrong with the answer before.
+        approval: Whether it asks if that call may be made: True approves it, False or a reason why not refuses.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Question:
     name: str = ""
     arguments: str = ""
     problem: str = ""
+    approval: bool = False
 
     @classmethod
     def of(cls, entry: Entry, run: str, notes: tuple[Note, ...] = ()) -> Question:
@@ -76,6 +79,7 @@ class Question:
         return cls(
             said["id"], said["text"], run, to, said.get("schema"), said.get("deadline", 0), entry.at,
             said.get("name", ""), said.get("arguments", ""), said.get("problem", ""),
+            "approval" in said,
         )  # fmt: skip
 
 
@@ -315,7 +319,7 @@ async def _asked(run: Run, question: Question, shape: Shape, live: Answerer) -> 
             try:
                 said = plain(value)
                 shape.read(said)
-                check(question.schema, said)
+                _check_fits(question, said)
             except ConfigError as error:
                 question = replace(question, problem=str(error))
                 continue
@@ -385,18 +389,18 @@ async def answer(store: Store, id: str, value: Any, *, by: str = "user", owner: 
     Args:
         store: Where its run is kept.
         id: Of the question.
-        value: JSON data that fits what is asked for.
+        value: JSON data that fits what is asked for. Of an approval: True for yes; False, or the reason, for no.
         by: Who answers.
         owner: Whose run it is.
 
     Raises:
-        ConfigError: There is no such question, or the answer does not fit.
+        ConfigError: There is no such question, or the answer does not fit; a text that says yes is no approval.
         Conflict: It was answered otherwise, or its time is over.
     """
     question, there = await find(store, id, owner=owner)
-    if question.name and there is not None and "approval" not in there.entry.payload:
+    if question.name and there is not None and not question.approval:
         raise ConfigError(f"{id} asks whether {question.name} happened: say whether it did (--happened, --did-not).")
-    check(question.schema, value)
+    _check_fits(question, value)
     where = _ID.fullmatch(id)
     assert where is not None
     if there is None:
@@ -408,6 +412,22 @@ async def answer(store: Store, id: str, value: Any, *, by: str = "user", owner: 
         raise Conflict(f"{id} could be answered until {when:%Y-%m-%d %H:%M:%S} UTC. It has expired.")
     await store.post(there.conversation, Note(id, "answer", {"value": value, "by": by}), owner=owner)
     return question
+
+
+def _check_fits(question: Question, value: Any) -> None:
+    """Make sure that an answer is one to the question.
+
+    Raises:
+        ConfigError: It is not. A text that says nothing but yes would refuse a call that it was meant to approve.
+    """
+    if isinstance(value, str) and question.approval and says_yes(value):
+        raise ConfigError(
+            f"{value!r} is a text, and no text approves a call. Answer True to approve it (`quorate answer`: yes), "
+            "False or the reason to refuse it."
+        )
+    if isinstance(value, str) and question.schema is not None and question.schema.get("type") == "boolean":
+        raise ConfigError(f"{value!r} is a text: answer True or False (`quorate answer`: yes or no).")
+    check(question.schema, value)
 
 
 def _has_answer(question: OpenQuestion) -> bool:
@@ -440,7 +460,7 @@ async def expire(store: Store, id: str, *, by: str = "", owner: str = LOCAL_OWNE
     question, there = await find(store, id, owner=owner)
     if there is None or (_has_answer(there) and not any(n.payload.get("expired") for n in there.notes)):
         raise Conflict(f"{id} has been answered already.")
-    if question.name and "approval" not in there.entry.payload:
+    if question.name and not question.approval:
         raise ConfigError(f"{id} asks whether a call happened. That does not expire: find out, and answer it.")
     said: Payload = {"expired": True} | ({"by": by} if by else {})
     await store.post(there.conversation, Note(id, "answer", said), owner=owner)

@@ -21,16 +21,6 @@ from quorate.models.extract import extract_json
 F = TypeVar("F", bound=BaseModel)
 
 MODERATOR = "moderator"
-YES = frozenset({
-    "accept", "accepted", "agree", "agreed", "approve", "approved", "fine", "good", "great", "lgtm", "ok", "okay",
-    "perfect", "yes", "ja", "passt", "einverstanden", "oui", "sí", "si", "是", "是的", "好", "好的", "可以", "同意",
-})  # fmt: skip
-BESIDE_YES = frozenset({
-    "a", "ahead", "am", "and", "as", "be", "can", "for", "go", "i", "is", "it", "live", "looks", "m", "me", "please",
-    "proposal", "ready", "s", "send", "sounds", "thank", "thanks", "that", "the", "this", "to", "us", "very", "we",
-    "well", "with", "work", "works", "you",
-})  # fmt: skip
-"""Words that add nothing to a yes. Not one of doubt, or of what else there is to do."""
 
 
 def note_of(fact: Fact) -> Mapping[str, Any]:
@@ -96,12 +86,6 @@ def _filled(form: type[F], data: dict[str, Any]) -> F | None:
         return form.model_validate(texts | known)
     except ValidationError:
         return None
-
-
-def says_yes(text: str) -> bool:
-    """Return whether a plain text is agreement and nothing else: whoever says more, such as `OK, but`, wants more."""
-    words = {word.casefold() for word in re.findall(r"\w+", text)}
-    return not words.isdisjoint(YES) and words <= YES | BESIDE_YES and "?" not in text
 
 
 def numbers_in(text: str) -> list[int]:

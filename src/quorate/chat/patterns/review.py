@@ -22,12 +22,12 @@ from quorate.chat.patterns.moderated import (
     names_of,
     note_of,
     says,
-    says_yes,
     tells,
 )
 from quorate.chat.stalls.progress import PATIENCE
 from quorate.chat.team import Team
 from quorate.chat.turns import Most, Speak, Stop
+from quorate.core.assent import says_yes
 from quorate.core.figures import check_count, check_list
 from quorate.core.hosting import AgentRuntime
 from quorate.core.words import counted
