@@ -9,14 +9,17 @@ import pytest
 
 from quorate import (
     AssistantAgent,
+    Delegate,
     Handoff,
     HandoffMessage,
     HandoffTermination,
     Limits,
     MaxMessageTermination,
+    RoundRobinGroupChat,
     SocietyOfMindAgent,
     Swarm,
     TextMentionTermination,
+    TextMessage,
     TextMessageTermination,
     UserProxyAgent,
     conversation,
@@ -25,7 +28,7 @@ from quorate import (
     replay,
     tool,
 )
-from quorate.chat.messages import BaseChatMessage
+from quorate.chat.messages import BaseChatMessage, ToolCallExecutionEvent
 from quorate.errors import ConfigError
 from quorate.models.blocks import Reply, Said, ToolCall
 from quorate.testing import ScriptedModel
@@ -221,6 +224,112 @@ async def test_person_who_is_handed_the_conversation_gives_it_back() -> None:
 
     said = [(m.source, m.to_text()) for m in result.messages if isinstance(m, HandoffMessage)]
     assert said == [("triage", "ann takes over from here."), ("ann", "Order 7.")]
+
+
+def shared_office(*bob: Any, outside: str = "boss") -> Swarm:
+    """Return a team all of which is heard outside: ann hands over to bob, who says his lines."""
+    return Swarm(
+        [
+            AssistantAgent("ann", ScriptedModel([call("transfer_to_bob"), "Ann again."]), handoffs=["bob"]),
+            AssistantAgent("bob", ScriptedModel(bob), handoffs=[outside]),
+        ],
+        termination_condition=HandoffTermination(outside) | TextMentionTermination("DONE"),
+        name="office",
+        share_all=True,
+    )
+
+
+def told(result: Any) -> list[tuple[str, str]]:
+    return [(m.source, m.to_text()) for m in result.messages if isinstance(m, HandoffMessage | TextMessage)]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+async def test_person_gives_back_to_whom_they_heard_out_of_a_team(tmp_path: Path, deep: bool) -> None:
+    def made() -> Swarm:
+        office = shared_office(call("transfer_to_boss"), "DONE")
+        if deep:
+            until = HandoffTermination("boss") | TextMentionTermination("DONE")
+            office = Swarm([office], termination_condition=until, name="house", share_all=True)
+        boss = UserProxyAgent("boss", input_func=lambda prompt: "Order 7.")
+        return Swarm([office, boss], termination_condition=TextMentionTermination("DONE"), max_turns=6)
+
+    async with open_store(tmp_path / "work.db") as store:
+        result = await made().run("Hello.", conversation=store.conversation("c"))
+        report = await replay("c.1", team=made(), store=store)
+
+    assert told(result) == [
+        ("user", "Hello."),
+        ("ann", "bob takes over from here."),
+        ("bob", "boss takes over from here."),
+        ("boss", "Order 7."),
+        ("bob", "DONE"),
+    ]
+    assert report.identical
+
+
+async def test_who_is_outside_may_answer_whom_they_heard_out_of_a_team() -> None:
+    talk = conversation()
+    office = shared_office(call("transfer_to_customer"), "DONE", outside="customer")
+    until = HandoffTermination("customer") | TextMentionTermination("DONE")
+    team = Swarm([office], termination_condition=until)
+
+    first = await team.run("Hello.", conversation=talk)
+    back = HandoffMessage(source="customer", target=first.messages[-1].source, content="Order 7.")
+    second = await team.run(back, conversation=talk)
+
+    assert told(second) == [("customer", "Order 7."), ("bob", "DONE")]
+
+
+async def test_who_only_spoke_in_a_team_can_be_named_too() -> None:
+    ann = AssistantAgent("ann", ScriptedModel(["It is late.", "DONE."]))
+    bob = AssistantAgent("bob", ScriptedModel([call("transfer_to_boss")]), handoffs=["boss"])
+    until = HandoffTermination("boss") | TextMentionTermination("DONE")
+    office = RoundRobinGroupChat([ann, bob], termination_condition=until, name="office", share_all=True)
+    boss = AssistantAgent("boss", ScriptedModel([call("transfer_to_ann")]), handoffs=["ann"])
+
+    result = await Swarm([office, boss], termination_condition=TextMentionTermination("DONE")).run("Hello.")
+
+    assert [source for source, _ in told(result)] == ["user", "ann", "bob", "boss", "ann"]
+
+
+async def test_member_is_meant_before_somebody_of_that_name_inside_a_team() -> None:
+    office = shared_office(call("transfer_to_boss"))
+    boss = AssistantAgent("boss", ScriptedModel([call("transfer_to_bob")]), handoffs=["bob"])
+    bob = AssistantAgent("bob", ScriptedModel(["DONE, says the other bob."]))
+
+    result = await Swarm([office, boss, bob], termination_condition=TextMentionTermination("DONE"), max_turns=4).run(
+        "Hello."
+    )
+
+    assert told(result)[-1] == ("bob", "DONE, says the other bob.")
+
+
+async def test_handoff_inside_a_team_goes_to_no_other_team_in_which_that_name_was_heard() -> None:
+    first = shared_office(call("transfer_to_boss"))
+    boss = AssistantAgent("boss", ScriptedModel([call("transfer_to_lab")]), handoffs=["lab"])
+    ben = AssistantAgent("ben", ScriptedModel([call("transfer_to_bob")]), handoffs=["bob"])
+    lab = Swarm(
+        [ben, AssistantAgent("bob", ScriptedModel(["DONE in the lab."]))], max_turns=1, name="lab", share_all=True
+    )
+
+    result = await Swarm([first, boss, lab], termination_condition=TextMentionTermination("DONE"), max_turns=4).run(
+        "Hello."
+    )
+
+    assert told(result)[-1] == ("bob", "DONE in the lab.")
+
+
+async def test_member_that_was_delegated_to_gets_a_task_back_from_a_person() -> None:
+    boss = AssistantAgent(
+        "boss", ScriptedModel([call("delegate_to_office", '{"task": "Pay."}'), "All paid."]), tools=[Delegate("office")]
+    )
+    office = shared_office(call("transfer_to_kim"), "Paid: DONE", outside="kim")
+    kim = UserProxyAgent("kim", input_func=lambda prompt: "Order 7.")
+
+    result = await RoundRobinGroupChat([boss, office, kim], max_turns=1).run("Go.")
+
+    [event] = [m for m in result.messages if isinstance(m, ToolCallExecutionEvent)]
+    assert event.content[0].content == "Paid: DONE"
 
 
 async def test_run_with_handoffs_is_resumed_and_replayed(tmp_path: Path) -> None:

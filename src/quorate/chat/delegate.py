@@ -8,9 +8,9 @@ from typing import Any
 from quorate.chat import nesting
 from quorate.chat.agent import Speaker
 from quorate.chat.agents.agent_tool import said_in, tool_name
-from quorate.chat.facts import Fact, Thread
+from quorate.chat.facts import Fact, PassedOn, Thread
 from quorate.chat.talk import Cast, Talk
-from quorate.chat.turns import Speak, Stop, target_of
+from quorate.chat.turns import Holder, Speak, Stop, target_of
 from quorate.core.figures import check_text
 from quorate.errors import ConfigError, ToolError
 from quorate.runs import paths
@@ -82,22 +82,26 @@ class Delegate(Tool[..., Any]):
 class Passing:
     """The first member speaks, then whoever was handed the task; who answers without handing it over ends it."""
 
-    def begin(self) -> str | None:
-        return None  # who has it; empty once there is an answer
+    def begin(self) -> Holder:
+        return Holder()  # who has it; empty once there is an answer
 
-    def see(self, memory: str | None, fact: Fact) -> str | None:
+    def see(self, memory: Holder, fact: Fact) -> Holder:
         if fact.message is None:
             return memory
         if not fact.speaker:
-            return None  # a new task
-        return target_of(fact.message) or ""
+            return Holder(inside=memory.inside)  # a new task
+        to = target_of(fact.message) or ""
+        if type(fact) is PassedOn:
+            return Holder(to=to, inside=memory.heard(fact))
+        return Holder(to=to, must=True, inside=memory.inside)
 
-    def next(self, memory: str | None, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-        if memory is None:
+    def next(self, memory: Holder, thread: Thread, members: Sequence[str]) -> Speak | Stop:
+        if memory.to is None:
             return Speak((members[0],), "it got the task")
-        if memory not in members:
-            return Stop("It has answered." if not memory else f"The task went to {memory}, who is not here.")
-        return Speak((memory,), "it was handed the task")
+        to = memory.named(members)
+        if to is None or to not in members:
+            return Stop("It has answered." if not to else f"The task went to {to}, who is not here.")
+        return Speak((to,), "it was handed the task")
 
 
 def _members(run: Run, path: str) -> dict[str, Speaker]:

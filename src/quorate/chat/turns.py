@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from quorate.chat.messages import BaseChatMessage
 
 S = TypeVar("S")
+_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 class Speak(Struct, frozen=True):
@@ -118,16 +120,31 @@ class Holder(Struct, frozen=True, gc=False):
         by: Who had the last turn.
         to: To whom it was handed since.
         must: Whether that has to be a member; else, where it is none, who had it last goes on.
+        inside: The member in which somebody spoke who was heard out of a team, by their name.
+
+    Who is handed a conversation gives it back to the name that it heard, which may be one inside a member.
     """
 
     by: str | None = None
     to: str | None = None
     must: bool = False
+    inside: Mapping[str, str] = _NOBODY
+
+    def heard(self, fact: PassedOn) -> Mapping[str, str]:
+        """Return `inside` after somebody more was heard."""
+        assert fact.message is not None
+        source, member = fact.message.source, fact.speaker
+        return self.inside if self.inside.get(source, source) == member else {**self.inside, source: member}
+
+    def named(self, members: Sequence[str]) -> str | None:
+        """Return to whom it was handed: a member, or the one in which somebody of that name was heard."""
+        return self.inside.get(self.to, self.to) if self.must and self.to and self.to not in members else self.to
 
 
 class Handoffs:
     """Who was handed the conversation speaks, until they hand it on; the first member begins.
 
+    A team also has it when somebody is named who was heard out of it.
     What is told from around this conversation, or passed on by a team that is a member, may hand over to somebody
     there: that is theirs. A new task, or a word of a person, answers for whoever outside was handed it.
     """
@@ -138,20 +155,25 @@ class Handoffs:
     def see(self, memory: Holder, fact: Fact) -> Holder:
         if fact.choice is not None:
             who = fact.choice.speakers[-1]
-            return memory if memory.by == who and memory.to is None else Holder(who)
+            return memory if memory.by == who and memory.to is None else Holder(who, None, False, memory.inside)
         message = fact.message
         if message is None:
             return memory
         target = target_of(message)
+        if type(fact) is PassedOn:
+            inside = memory.heard(fact)
+            if target is not None:
+                return Holder(memory.by, target, False, inside)
+            return memory if inside is memory.inside else Holder(memory.by, memory.to, memory.must, inside)
         if target is not None:
-            return Holder(memory.by, target, not isinstance(fact, Given | PassedOn))
-        return memory if fact.speaker or not memory.must else Holder(memory.by, memory.to)
+            return Holder(memory.by, target, type(fact) is not Given, memory.inside)
+        return memory if fact.speaker or not memory.must else Holder(memory.by, memory.to, False, memory.inside)
 
     def next(self, memory: Holder, thread: Thread, members: Sequence[str]) -> Speak:
-        target = memory.to
+        target = memory.named(members)
         if target is not None and target in members:
             last = thread[-1] if len(thread) else None
-            handed = last is not None and target_of(last) == target
+            handed = last is not None and target_of(last) == memory.to
             return Speak((target,), f"{last.source} handed over" if last and handed else "nobody else was named")
         if memory.must:
             raise ConfigError(
