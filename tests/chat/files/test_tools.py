@@ -201,6 +201,51 @@ def test_team_tool_may_be_of_an_agent_and_a_tool_by_its_name_in_full() -> None:
     assert "look" in tools_of(found)["clerk"].agent.tools
 
 
+def teamed(**fields: Any) -> dict[str, Any]:
+    """Return a team whose member has a team as its tool, by `agent_tool`."""
+    ann = {"type": "assistant", "name": "ann", "model_client": {"type": "canned", "lines": ["12."]}}
+    inner = {"type": "round_robin", "participants": [ann], "max_turns": 1, **fields}
+    name = fields.get("name", "RoundRobinGroupChat")
+    lead = {"type": "assistant", "name": "lead", "tools": [{"type": "agent_tool", "agent": inner}]}
+    return {
+        "type": "round_robin",
+        "participants": [{**lead, "model_client": {"type": "canned", "lines": [f"!{name}", "We have 12."]}}],
+        "termination_condition": {"type": "function_call", "function_name": name},
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "about"),
+    [
+        ({"name": "counters", "description": "Count things."}, "counters", "Count things."),
+        ({}, "RoundRobinGroupChat", "A team of agents."),
+    ],
+)
+async def test_team_may_be_an_agent_tool_as_it_may_in_python(fields: Any, name: str, about: str) -> None:
+    team = load_team(teamed(**fields), tools=[look], registry=REGISTRY)
+    [found] = tools_of(team).values()
+    store = MemoryStore(clock=FakeClock())
+
+    result = await team.run("How many?", conversation=store.conversation("talk"))
+
+    assert (type(found), found.name, found.description) == (AgentTool, name, about)
+    assert isinstance(found.agent, RoundRobinGroupChat)
+    assert dump(team, registry=REGISTRY) == team.document == made(team.document).document
+    assert Draft202012Validator(team_schema(REGISTRY, tools=[look])).is_valid(team.document)
+    assert result.messages[-1].to_text() == "We have 12."
+    assert any("ann: 12." in message.to_text() for message in result.messages)
+    assert (await replay("talk", team=made(team.document), store=store)).identical
+
+
+def test_what_can_be_no_agent_tool_is_refused() -> None:
+    document = {"type": "agent_tool", "agent": {"type": "max_messages", "max_messages": 3}}
+
+    with pytest.raises(ConfigError, match="'max_messages' is a condition; here goes an agent or team"):
+        load_component(document)
+    with pytest.raises(ConfigError, match="5 is no agent and no team, so it cannot be a tool"):
+        AgentTool(5)
+
+
 def test_what_is_no_data_in_them_is_refused() -> None:
     one = AssistantAgent("ann", "embedded", tools=[AgentTool(lambda: AssistantAgent("bob", "embedded"))])
 

@@ -80,7 +80,7 @@ class TeamTool(Tool[..., Any]):
 
 
 class AgentTool(TeamTool):
-    """An agent that a model may give a task; see `TeamTool`. It has the agent's name and description.
+    """An agent, or a team, that a model may give a task; see `TeamTool`. The tool has its name and description.
 
     Args:
         agent: Who works on the task, or what makes one for each call.
@@ -99,7 +99,7 @@ class AgentTool(TeamTool):
     ) -> None:
         who = seated(agent)
         if not hasattr(who, "name"):
-            raise ConfigError(f"{agent!r} is no agent.")
+            raise ConfigError(f"{agent!r} is no agent and no team, so it cannot be a tool.")
         super().__init__(
             runnable(who), tool_name(who.name),
             who.description or f"Works on a task: {who.name}.",

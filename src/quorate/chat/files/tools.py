@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from quorate.chat.agents.agent_tool import MOST_NAME, AgentTool, TeamTool, tool_name
 from quorate.chat.delegate import Delegate
-from quorate.chat.files.forms import AgentPart, Known, LimitsPart, MemberPart, ToolName, known_tool
+from quorate.chat.files.forms import Known, LimitsPart, MemberPart, ToolName, known_tool
 from quorate.core.config import ByName, Document, Fields, Kind, Part
 from quorate.errors import ConfigError
 from quorate.tools.tool import Tool
@@ -48,9 +48,9 @@ class _InsideFields(Fields):
 
 
 class AgentToolFields(_InsideFields):
-    """An agent that a model may give a task; the tool has its name and its description."""
+    """An agent, or a team, that a model may give a task; the tool has its name and its description."""
 
-    agent: AgentPart = Field(description="Who works on the task.")
+    agent: MemberPart = Field(description="Who works on the task.")
 
 
 class TeamToolFields(_InsideFields):
