@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quorate.errors import ModelError
-from quorate.models.extract import extract_json, extract_objects
+from quorate.models.extract import extract_json, extract_objects, fenced
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 values = st.recursive(
@@ -34,6 +34,8 @@ def test_every_fence_is_read_in_its_order(found: list[Any]) -> None:
         ('```JSON\n{"a": 1}\n```', [{"a": 1}]),
         ('~~~json\n{"a": "```"}\n~~~', [{"a": "```"}]),
         ('1. so:\n   ```json\n   {"a": 1}\n   ```', [{"a": 1}]),
+        ('- a\n    - b:\n      ```json\n      {"a": 1}\n      ```\n      as {"b": 2} says', [{"a": 1}]),
+        ('12. ```json\n    {"a": 1}\n    ```\n{"b": 2}', [{"a": 1}]),
         ('```json\n{"a": 1}', [{"a": 1}]),
         ('```python\nx = {"b": 2}\n```\n```json\n{"a": 1}\n```', [{"a": 1}]),
         ('```\nls -l\n```\nIt is {"a": 1}.', [{"a": 1}]),
@@ -44,6 +46,28 @@ def test_every_fence_is_read_in_its_order(found: list[Any]) -> None:
 )
 def test_json_is_found_where_models_put_it(text: str, found: list[Any]) -> None:
     assert extract_json(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("```python\nif x:\n    y\n```", ["if x:\n    y\n"]),
+        ("1. Run:\n   ```python\n   if x:\n       y\n\n   z\n   ```\n2. Done.", ["if x:\n    y\n\nz\n"]),
+        ("- ```python\n  x\n  ```\n- ```python\n  y\n  ```", ["x\n", "y\n"]),
+        ("      ```python\n      x\n   y\n ```\nz", ["x\ny\n"]),
+        ('```python\n"""\n    ```\n    f()\n    ```\n"""\n```', ['"""\n    ```\n    f()\n    ```\n"""\n']),
+    ],
+)  # fmt: skip
+def test_code_in_lists_loses_the_blanks_before_its_fence(text: str, found: list[str]) -> None:
+    assert list(fenced(text)) == [("python", code) for code in found]
+
+
+def test_many_marks_and_blanks_end_soon() -> None:
+    began = time.process_time()
+
+    assert list(fenced(("- " * 50_000 + "\n" + " " * 50_000 + "``\n") * 3)) == []
+
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from quorate.errors import ConfigError
-from quorate.models.extract import FENCE
+from quorate.models.extract import fenced
 
 Isolation = Literal["none", "process", "sandbox", "container"]
 """How well running code is kept apart, least first.
@@ -77,8 +77,7 @@ def check_isolation(who: str, executor: object, least: Isolation) -> None:
 def code_blocks_in(text: str, languages: Iterable[str] = LANGUAGES) -> list[CodeBlock]:
     """Return the fenced code in a text, in its order, that says it is in one of some languages."""
     wanted = {language.lower() for language in languages}
-    found = [CodeBlock(match["code"], match["language"].lower()) for match in FENCE.finditer(text)]
-    return [block for block in found if block.language in wanted]
+    return [CodeBlock(code, language) for language, code in fenced(text) if language in wanted]
 
 
 __all__ = ["LANGUAGES", "CodeBlock", "CodeExecutor", "CodeResult", "Isolation", "check_isolation", "code_blocks_in"]

@@ -10,16 +10,26 @@ from typing import Any
 
 from quorate.errors import ModelError
 
-FENCE = re.compile(
-    r"^[ ]{0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^\n`]*\n"
-    r"(?P<code>.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)",
+_FENCE = re.compile(
+    r"^(?P<before>(?P<indent>[ ]*)(?P<mark>(?:[-*+]|\d{1,9}[.)])[ ]+)?)(?P<fence>`{3,}|~{3,})"
+    r"[ \t]*(?P<language>[^\s`]*)[^\n`]*\n"
+    r"(?P<code>.*?)(?:^(?P=indent)?(?(mark)[ ]{0,12}|[ ]{0,3})(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-"""Fenced code in Markdown; one that is never closed goes to the end."""
 
 _BEGINS = re.compile(r"\{|\[\s*\{")
 MAX_STARTS = 1000
 """How many brackets between words are looked at before a text counts as one without JSON."""
+
+
+def fenced(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the language, in small letters, and the code of each fence in Markdown, also of those in lists.
+
+    Code loses the blanks that stand before its fence; a fence that is never closed goes to the end.
+    """
+    for match in _FENCE.finditer(text):
+        code, width = match["code"], len(match["before"])
+        yield match["language"].lower(), re.sub(rf"^ {{1,{width}}}", "", code, flags=re.MULTILINE) if width else code
 
 
 def extract_json(text: str) -> list[Any]:
@@ -32,8 +42,7 @@ def extract_json(text: str) -> list[Any]:
     Raises:
         ModelError: There is none, or one that is called JSON is broken; the text says where, for the model to mend.
     """
-    fenced = [(match["language"].lower(), match["code"]) for match in FENCE.finditer(text)]
-    found = [_read(code) for language, code in fenced if language == "json" or (not language and _is_json(code))]
+    found = [_read(code) for language, code in fenced(text) if language == "json" or (not language and _is_json(code))]
     if found:
         return found
     try:

@@ -8,6 +8,7 @@ import pytest
 from quorate import (
     AssistantAgent,
     MaxMessageTermination,
+    MessageFilterAgent,
     RoundRobinGroupChat,
     SocietyOfMindAgent,
     conversation,
@@ -17,6 +18,7 @@ from quorate.chat.past import audit
 from quorate.errors import ConfigError
 from quorate.models import ModelRequest
 from quorate.models.context import BufferedChatCompletionContext
+from quorate.models.views import MessageFilterConfig, PerSourceFilter
 from quorate.testing import ScriptedModel
 
 
@@ -49,6 +51,19 @@ async def test_what_a_model_makes_of_the_talk_is_what_others_hear() -> None:
     ]  # fmt: skip
     assert asked[0].system == "Read."
     assert [block.text for block in asked[0].blocks] == ["Seven.", "Rather eight.", "Say."]  # pyright: ignore[reportAttributeAccessIssue]: words
+
+
+async def test_a_society_that_is_shown_nothing_goes_on_without_a_task() -> None:
+    team = RoundRobinGroupChat([agent("ann", "Hm.", "Yes.")], max_turns=1, name="inner")
+    mind = SocietyOfMindAgent("mind", team, ScriptedModel(["First.", "Second."]))
+    seen = MessageFilterConfig([PerSourceFilter("critic", "last", 1)])
+    outer = RoundRobinGroupChat([MessageFilterAgent("some", mind, seen), agent("critic", "More?")], max_turns=3)
+    talk = conversation("talk")
+
+    result = await outer.run("Begin.", conversation=talk)
+
+    assert [m.to_text() for m in result.messages] == ["Begin.", "First.", "More?", "Second."]
+    assert (await replay(result.run_id, team=outer, store=talk.store)).identical
 
 
 async def test_team_begins_anew_with_each_turn_and_is_told_the_whole_conversation() -> None:

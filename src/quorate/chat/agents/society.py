@@ -76,11 +76,11 @@ class SocietyOfMindAgent(Runnable, Agent):
 
     async def speak(self, turn: Turn) -> BaseChatMessage:
         """Let the team talk, and say what came of it."""
-        found = await nesting.converse_inside(turn.scope, self.team.cast(), list(turn.thread))
+        from quorate.chat.messages import GO_ON, TextMessage  # built when the first one is needed
+
+        found = await nesting.converse_inside(turn.scope, self.team.cast(), list(turn.thread) or GO_ON)
         said: list[Block] = [fact.said() for fact in found.talk.facts if fact.message is not None and fact.speaker]
         if not said:
-            from quorate.chat.messages import TextMessage  # built when the first one is needed
-
             return TextMessage(content=nesting.NOTHING, source=self.name)
         client = self.model_client
         if isinstance(client, str):
