@@ -275,7 +275,9 @@ async def test_somebody_who_answers_at_once_is_asked_and_the_run_goes_on() -> No
     ]
 
 
-async def test_who_answers_wrongly_is_told_and_asked_again_then_the_question_waits() -> None:
+async def test_who_answers_wrongly_is_told_and_asked_again_then_the_question_waits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     problems: list[str] = []
 
     async def live(question: Question) -> Any:
@@ -288,6 +290,8 @@ async def test_who_answers_wrongly_is_told_and_asked_again_then_the_question_wai
     assert problems[0] == ""
     assert all("does not fit" in problem for problem in problems[1:])
     assert len(problems) == 3
+    [told] = caplog.messages
+    assert "stays open, since 3 answers did not fit. The last: 'many' does not fit" in told
 
 
 async def test_answer_from_elsewhere_is_used_while_somebody_is_asked_at_once() -> None:

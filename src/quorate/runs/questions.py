@@ -7,6 +7,7 @@ the first row there is the answer. Where nobody answers at once the branch is pa
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -27,6 +28,8 @@ from quorate.runs.outcome import Outcome
 from quorate.runs.run import Interrupted, Parked, Run, question_id
 from quorate.runs.scope import Scope, current
 from quorate.runs.shapes import Shape, check, plain
+
+log = logging.getLogger("quorate.runs")
 
 MOST_TRIES = 3
 """How often who answers at once may answer what does not fit; then the question waits."""
@@ -324,6 +327,9 @@ async def _asked(run: Run, question: Question, shape: Shape, live: Answerer) -> 
                 question = replace(question, problem=str(error))
                 continue
             return await _post(run, question.id, {"value": said, "by": question.to or "user"})
+        log.warning(
+            "%s stays open, since %d answers did not fit. The last: %s", question.id, MOST_TRIES, question.problem
+        )
         return None
     finally:
         run.waiters = {id: other for id, other in run.waiters.items() if other is not waiter}
