@@ -94,6 +94,17 @@ def test_payload_that_is_no_plain_data_is_refused(value: object) -> None:
         chain.encode("value", {"value": value}, Kept().keep)
 
 
+def test_the_field_that_json_cannot_hold_is_named() -> None:
+    around: dict[str, Any] = {"source": "m", "parts": [1, {"score": float("inf")}]}
+
+    with pytest.raises(StoreError, match=r"entry must be plain JSON data, and its message\.parts\.1\.score is inf: "):
+        chain.encode("said", {"message": around}, Kept().keep)
+
+    around["parts"] = around
+    with pytest.raises(StoreError, match="must be plain JSON data: "):
+        chain.encode("said", {"message": around}, Kept().keep)
+
+
 def test_link_covers_place_payload_and_everything_before() -> None:
     # ENGINE 22
     place: dict[str, Any] = {"conversation": "talk", "seq": 3, "run": 1, "path": "1 turn", "kind": "choice", "at": 5}

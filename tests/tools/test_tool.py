@@ -68,6 +68,7 @@ def by_position(a: int, /) -> int:
         (bare, "Tool bare has no description. Give the function a docstring"),
         (untyped, "parameter a needs a type"),
         (many, "parameter numbers must be an ordinary one"),
+        (map, "Tool map: <class 'map'> does not say what it takes. Wrap it in a function"),
         (by_position, "parameter a must be an ordinary one"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from typing import Any, cast
@@ -94,7 +95,24 @@ def plain(kind: str, value: Any) -> bytes:
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:
-        raise StoreError(f"A {kind!r} entry must be plain JSON data: {error}.") from error
+        raise StoreError(f"A {kind!r} entry must be plain JSON data{_culprit(value)}: {error}.") from error
+
+
+def _culprit(value: Any) -> str:
+    """Return words for where in a value the first is that JSON cannot hold."""
+    left: list[tuple[str, Any]] = [("", value)]
+    seen = set[int]()
+    while left:
+        at, one = left.pop()
+        if isinstance(one, dict | list | tuple):
+            if id(cast("object", one)) not in seen:
+                seen.add(id(cast("object", one)))
+                inside = cast("Any", one)
+                parts: Any = inside.items() if isinstance(one, dict) else enumerate(inside)
+                left.extend((f"{at}.{key}", part) for key, part in parts)
+        elif at and (not math.isfinite(one) if isinstance(one, float) else not isinstance(one, str | int | None)):
+            return f", and its {at[1:]} is {one!r}"
+    return ""
 
 
 def decode(data: bytes, load: Callable[[str], bytes]) -> Payload:

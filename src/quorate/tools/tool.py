@@ -147,7 +147,12 @@ def _described(name: str, fn: Callable[..., Any], description: str | None) -> st
 
 
 def _parameters(name: str, fn: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
-    found = tuple(inspect.signature(fn).parameters.values())
+    try:
+        found = tuple(inspect.signature(fn).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"Tool {name}: {fn!r} does not say what it takes. Wrap it in a function whose parameters have types."
+        ) from error
     for parameter in found:
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             raise ConfigError(

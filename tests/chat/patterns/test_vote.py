@@ -196,6 +196,8 @@ async def test_next_task_in_the_same_conversation_is_voted_on_anew() -> None:
         ({"quorum": 0}, "quorum=0 must be from 1 to 3"),
         ({"key": "x"}, "key='x' is no function of a text"),
         ({"voters": "ben"}, r"voters='ben' is no list. Write voters=\['ben'\]"),
+        ({"voters": []}, r"voters=\[\] is nobody"),
+        ({"voters": ["ann", "ben", "ann"]}, "'ann' is to vote twice"),
         ({"method": "war"}, "method='war' is neither"),
         ({"moderator": "ben"}, "A participant is named 'ben'"),
     ],

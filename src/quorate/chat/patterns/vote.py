@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -245,6 +246,11 @@ class IndependentVote(Team):
             check_list("IndependentVote: voters", voters)
         drafters = names_of(participants)
         choosing = list(participants) if voters is None else [_found(voter, participants) for voter in voters]
+        if not choosing:
+            raise ConfigError("IndependentVote: voters=[] is nobody. Leave it out, and the participants vote.")
+        twice = [name for name, times in Counter(names_of(choosing)).items() if times > 1]
+        if twice:
+            raise ConfigError(f"IndependentVote: {twice[0]!r} is to vote twice. Everybody has one ballot.")
         _check_share("agree", agree, len(drafters), least=2)
         _check_share("quorum", quorum, len(choosing), least=1)
         policy = Voting(
