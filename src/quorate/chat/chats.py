@@ -25,7 +25,7 @@ from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelRequest
 from quorate.runs.memory import conversation as new_conversation
 from quorate.runs.outcome import Limits
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 if TYPE_CHECKING:
     from quorate.chat import messages
@@ -68,7 +68,7 @@ async def chat(
         emit_team_events=emit_team_events,
     )  # fmt: skip
     told = messages.TextMessage(content=task, source=first.name) if isinstance(task, str) else task
-    scope = current.get()
+    scope = scope_here()
     if conversation is None and scope is None:
         conversation = new_conversation()
     return await team.run(told, conversation=conversation, limits=limits)

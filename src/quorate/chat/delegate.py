@@ -16,7 +16,7 @@ from quorate.errors import ConfigError, ToolError
 from quorate.runs import paths
 from quorate.runs.outcome import Limits, checked_limits
 from quorate.runs.run import Run
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.tools.tool import Tool
 
 
@@ -65,7 +65,7 @@ class Delegate(Tool[..., Any]):
         super().__init__(delegate, name=name or tool_name(f"delegate_to_{target}"), description=about, scope=True)
 
     async def _give(self, task: str) -> str:
-        scope = current.get()
+        scope = scope_here()
         if scope is None or scope.leaf:
             raise ToolError(f"Nobody is here to give a task to: {self.target} is asked for inside a team's run.")
         members = _members(scope.run, scope.path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,10 +82,6 @@ class Feed:
                 await viewer.wait()
         finally:
             self._viewers.remove(viewer)
-
-
-viewers: ContextVar[Feed | None] = ContextVar("quorate_viewers", default=None)
-"""Who looks on where it is chosen who speaks next."""
 
 
 class _Viewer:

@@ -33,7 +33,7 @@ from quorate.runs.journal import Conversation, Store, given_out
 from quorate.runs.memory import Kept, MemoryJournal, conversation
 from quorate.runs.outcome import Limits, Outcome, checked_limits
 from quorate.runs.run import Again, Parked, Run, drive
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, scope_here
 from quorate.runs.settling import settle
 from quorate.runs.steps import Settlement
 from quorate.tools.tool import Tool
@@ -198,7 +198,7 @@ class LiveRun:
 
     async def work(self) -> None:
         """Do the run, in a task and a context of its own."""
-        outer = current.get()
+        outer = scope_here()
         if outer is not None:
             self.run.meter.inside, self.run.shared = outer.run.meter_at(outer.path), outer.run.shared
         outcome: Outcome | None = None
@@ -360,7 +360,7 @@ class Runnable(ABC):
             RunFailed: It failed.
             Conflict: A run of this conversation is going on.
         """
-        outer = current.get()
+        outer = scope_here()
         if outer is not None and not outer.leaf:
             _check_inside(conversation, budgets, prices, answer)
             return await nesting.run_inside(outer, self.cast(), task, limits=limits)
@@ -383,7 +383,7 @@ class Runnable(ABC):
 
         Leaving the iterator early cancels the run.
         """
-        outer = current.get()
+        outer = scope_here()
         if outer is not None and not outer.leaf:
             _check_inside(conversation, budgets, prices, answer)
             async with aclosing(_streamed(outer, self.cast(), task, limits)) as items:
@@ -477,7 +477,7 @@ class Runnable(ABC):
             journal.kept = Kept(self, journal.head().length, live.run.number, live.talk)
 
     def _where(self, given: Conversation | None) -> Conversation:
-        outer = current.get()
+        outer = scope_here()
         if outer is not None and not outer.leaf:
             raise ConfigError(
                 "start() begins a run of its own, and there is one around it. Use run() or run_stream(): then it is a "
@@ -596,7 +596,7 @@ class Runnable(ABC):
             ConfigError: There is no such run.
             Conflict: It cannot go on, or somebody else is at it.
         """
-        if current.get() is not None:
+        if scope_here() is not None:
             raise ConfigError(INSIDE)
         id, number = split_run_id(run_id)
         where = self._own_conversation(id) if store is None else store.conversation(id, **_owned(owner))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quorate.chat.ending.verdicts import check, later, now
 from quorate.chat.facts import Choice, Fact, Thread
-from quorate.chat.feed import Feed, viewers
+from quorate.chat.feed import Feed
 from quorate.chat.hearing import cut_late, fact_heard, hear
 from quorate.chat.racing import Race
 from quorate.chat.speech import Turn, spoken
@@ -26,7 +26,7 @@ from quorate.runs.entries import Entry, Payload, canonical_order
 from quorate.runs.meter import Halt, Meter, Spent
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Again, Interrupted, Parked, Run
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, enter, leave
 from quorate.runs.steps import RESUME_ADVICE
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
         for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
             run.recall(step)
-    scope = Scope(run, path, choice.at, task=root.task)
+    scope = Scope(run, path, choice.at, root.task)
     told = _told_of(run, choice, talk, feed, say)
     if len(told.speakers) == 1:
         _take_in(scope, [await _speech(scope, 1, told.speakers[0], talk, feed, scope.task)], talk, feed)
@@ -248,9 +248,8 @@ async def _choosing(
         if isinstance(asked, Coroutine):
             asked.close()
         raise
-    scope = Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), task=root.task)
-    scope.spent = used
-    shown, token = viewers.set(feed), current.set(scope)
+    scope = Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), root.task, used, feed)
+    token = enter(scope)
     try:
         chosen = await asked
         if not isinstance(chosen, CHOSEN):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
@@ -258,8 +257,7 @@ async def _choosing(
         return chosen
     finally:
         later(root, scope.at)
-        current.reset(token)
-        viewers.reset(shown)
+        leave(token)
 
 
 def _no_choice(said: Any) -> ConfigError:
@@ -361,7 +359,7 @@ async def _speech(
             f"{RESUME_ADVICE}"
         )
     cast = talk.cast
-    scope = Scope.here(run, path, turn_scope.at) if task is None else Scope(run, path, turn_scope.at, task=task)
+    scope = Scope.here(run, path, turn_scope.at) if task is None else Scope(run, path, turn_scope.at, task)
     memory = talk.remembered(member)
     thread, since = talk.news(member)
     state = deepcopy(member.state) if member.state else {}
@@ -379,7 +377,7 @@ async def _speech(
     )
     if cast.wants is not None:
         turn.form = cast.wants(talk.policy, name)
-    token = current.set(scope)
+    token = enter(scope)
     cut = False
     try:
         if run.gate is Interrupted:
@@ -410,7 +408,7 @@ async def _speech(
         member.heard = turn.since  # it may speak again where this one conversation ended, and others go on
         raise
     finally:
-        current.reset(token)
+        leave(token)
     if run.lost:
         run.check_lost(path, closing=True)
     run.check()

@@ -26,7 +26,7 @@ from quorate.models.blocks import Blocks, Reply, Said
 from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelRequest
 from quorate.runs.outcome import Limits
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 if TYPE_CHECKING:
     from quorate.chat import messages
@@ -238,7 +238,7 @@ class _Round:
         """Ask the model; the journal is told what differs from the last time."""
         most = min(most, self._client.info.max_output)
         request = ModelRequest(blocks, system, (), "auto", schema, most)
-        scope = current.get()
+        scope = scope_here()
         if scope is None:
             return (await ask(self._client, request))[0].reply
         resources = scope.run.resources
@@ -248,7 +248,7 @@ class _Round:
 
 def own_word(text: str) -> BaseChatMessage:
     """Return what the planner says; with an id and a time it need not be made twice."""
-    scope = current.get()
+    scope = scope_here()
     if scope is None:
         return messages.TextMessage(content=text, source=PLANNER)
     return messages.said(text, PLANNER, scope.new_id(), scope.at)
@@ -258,7 +258,7 @@ async def opened(client: ModelClient | str) -> ModelClient:
     """Return a model, opened if it is named; the run closes it."""
     if not isinstance(client, str):
         return client
-    scope = current.get()
+    scope = scope_here()
     if scope is None:
         return registry.open_model(client)
     return await scope.run.resource(client, lambda: registry.open_model(client))

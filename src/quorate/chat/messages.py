@@ -27,7 +27,7 @@ from quorate.models.blocks import Origin, Said, ToolResult
 from quorate.models.image import Image
 from quorate.runs.clock import SystemClock
 from quorate.runs.outcome import Outcome
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 if TYPE_CHECKING:
     from quorate.chat import structured
@@ -89,7 +89,7 @@ def at(microseconds: int) -> datetime:
 
 def new_id() -> str:
     """Return an id for something made here: in a run from its path."""
-    scope = current.get()
+    scope = scope_here()
     if scope is not None:
         return scope.new_id()
     return random_id()
@@ -104,7 +104,7 @@ def random_id() -> str:
 
 
 def _now() -> datetime:
-    scope = current.get()
+    scope = scope_here()
     return at(_system.now_us() if scope is None else scope.at)
 
 

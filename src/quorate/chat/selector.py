@@ -29,7 +29,7 @@ from quorate.models.calls import ask
 from quorate.models.client import ModelClient, ModelEvent, ModelRequest, TextDelta
 from quorate.models.context import ModelContext, check_context, viewed
 from quorate.runs.outcome import Limits
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.runs.steps import step
 from quorate.tools.threads import in_thread
 
@@ -235,7 +235,7 @@ class ByModel:
 
     async def _client(self) -> ModelClient:
         client = self.model_client
-        scope = current.get()
+        scope = scope_here()
         if not isinstance(client, str):
             return client
         if scope is None:
@@ -274,10 +274,10 @@ class _Showing:
     @classmethod
     def begin(cls) -> _Showing | None:
         """Return what shows, None where nobody looks on."""
-        viewers, scope = feed.viewers.get(), current.get()
-        if viewers is None or scope is None or not viewers.watched:
+        scope = scope_here()
+        if scope is None or scope.feed is None or not scope.feed.watched:
             return None
-        return cls(viewers, f"{scope.run.id}/{scope.path}", scope.at)
+        return cls(scope.feed, f"{scope.run.id}/{scope.path}", scope.at)
 
     def show(self, attempt: int) -> Callable[[ModelEvent, int], None]:
         id = f"{self._id}#{attempt}"

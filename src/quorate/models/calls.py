@@ -33,7 +33,7 @@ from quorate.runs.entries import MAX_ENTRY_BYTES, Entry, Payload
 from quorate.runs.meter import FLOOR_TOKENS, Halt, Meter, Spent
 from quorate.runs.pause import backoff_s, pause
 from quorate.runs.run import Run, blame
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, scope_here
 from quorate.runs.steps import FRESH_S, RESUME_ADVICE
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def ask(
     Raises:
         ModelError: It failed, as often as it may be tried.
     """
-    scope = current.get()
+    scope = scope_here()
     if scope is None:
         return await _collected(client, request), Asked(request.blocks, "")
     if scope.leaf:

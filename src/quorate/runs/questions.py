@@ -26,7 +26,7 @@ from quorate.runs.journal import Store
 from quorate.runs.meter import Halt
 from quorate.runs.outcome import Outcome
 from quorate.runs.run import Interrupted, Parked, Run, question_id
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, enter, scope_here
 from quorate.runs.shapes import Shape, check, plain
 
 log = logging.getLogger("quorate.runs")
@@ -133,7 +133,7 @@ async def ask(
         raise ConfigError("The question is empty.")
     if not isinstance(on_expiry, Expiry):
         shape.read(plain(on_expiry))
-    scope = current.get()
+    scope = scope_here()
     if scope is None:
         return await _outside(question, shape, to)
     if scope.leaf:
@@ -341,7 +341,7 @@ async def _asked(run: Run, question: Question, shape: Shape, live: Answerer) -> 
 
 async def _alone(live: Answerer, question: Question) -> Any:
     """Ask outside any scope: an answer is no part of the run before it is journaled."""
-    current.set(None)
+    enter(None)
     return await live(question)
 
 

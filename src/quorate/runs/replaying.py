@@ -25,7 +25,7 @@ from quorate.runs.journal import Conversation
 from quorate.runs.memory import MemoryJournal
 from quorate.runs.outcome import Limits, Outcome
 from quorate.runs.run import Parked, Run, question_id
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 FREE = {
     "call": frozenset({"digest", "worst_usd", "base", "blocks", "parts", "ledgers", "near"}),
@@ -218,7 +218,7 @@ class ReplayRun(Run):
             self.check_nests()
 
     def check_nests(self) -> None:
-        scope = current.get()
+        scope = scope_here()
         nest = None if scope is None else self.nests.get(scope.path) or self.nest_at(scope.path)
         if nest is not None and not self._left_below(nest.path):
             super().check_nests()
@@ -245,7 +245,7 @@ class ReplayRun(Run):
 
     def told_now(self) -> Iterator[Note]:
         """Yield what people told the run that the journal has at the place where the code is now."""
-        scope = current.get()
+        scope = scope_here()
         if scope is None:
             return
         inside = scope.path and "/" in scope.path

@@ -18,7 +18,7 @@ from quorate.runs.journal import Conversation, Journal
 from quorate.runs.meter import AgentMeter, Halt, Meter
 from quorate.runs.nests import Nest
 from quorate.runs.outcome import WARN_AT, Limits, Outcome
-from quorate.runs.scope import Scope, current, plain_digest
+from quorate.runs.scope import Scope, enter, leave, plain_digest, scope_here
 
 CANCEL_AGAIN_S, MOST_CANCELS = 1.0, 5
 END_S = 60.0
@@ -273,7 +273,7 @@ class Run:
         Raises:
             Halt: It has.
         """
-        scope = current.get()
+        scope = scope_here()
         for path, nest in self.nests.items():
             halted = nest.meter.halted
             if halted is not None and scope is not None and f"{scope.path}/".startswith(f"{path}/"):
@@ -521,7 +521,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
     left = run.meter.limits.active_s - run.active_before_s
     root = Scope.here(run, paths.ROOT, run.at)
     work = body(root)
-    token = current.set(root)
+    token = enter(root)
     try:
         run.journal.watch(run.deliver)
         run.begun = True
@@ -552,7 +552,7 @@ async def drive(run: Run, body: Callable[[Scope], Coroutine[Any, Any, Outcome]])
         else:
             error, outcome = raised, Outcome("failed", f"{type(raised).__name__}: {raised}", cause=cause_of(raised))
     finally:
-        current.reset(token)
+        leave(token)
     if run.tasks:
         again = await end_tasks(run, finish_s=left if outcome.kind == "waiting" else 0.0)
         if again is not None and cancelled is None:
@@ -615,7 +615,7 @@ async def end_tasks(run: Run, *, finish_s: float) -> asyncio.CancelledError | No
 async def _wrap_up(run: Run, root: Scope) -> asyncio.CancelledError | None:
     """Ask for the wrap-up of a run that reached a limit; the run ends the same where there will be none."""
     assert run.wrap_up is not None
-    token = current.set(root)
+    token = enter(root)
     try:
         run.wrapped = await run.wrap_up()
     except asyncio.CancelledError as raised:
@@ -625,7 +625,7 @@ async def _wrap_up(run: Run, root: Scope) -> asyncio.CancelledError | None:
     except (Halt, ModelError, TimeoutError) as error:
         run.append(paths.ROOT, "unwrapped", {"reason": str(error) or "It took too long."})
     finally:
-        current.reset(token)
+        leave(token)
     return None
 
 

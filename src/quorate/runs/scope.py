@@ -27,24 +27,30 @@ class Scope(Struct, eq=False):
 
     A scope belongs to the task that it was opened in (`task`), and numbers the steps of that task. In a task that was
     started from there timing would decide who gets which number, so what happens there is told apart by what is asked.
+    `feed` is who looks on where it is chosen who speaks next.
     """
 
     run: Run
     path: str
     at: int
-    leaf: bool = False
     task: Task[Any] | None = None
+    spent: list[Spent] | None = None
+    feed: Any = None
+    leaf: bool = False
     count: int = 0
     made: int = 0
     is_lent: bool = False
-    spent: list[Spent] | None = None
     names: dict[tuple[str, str], tuple[int, Task[Any] | None]] | None = None
     lanes: dict[Task[Any] | None, tuple[str, int]] | None = None
 
     @classmethod
     def here(cls, run: Run, path: str, at: int) -> Scope:
         """Return one that belongs to the running task."""
-        return cls(run, path, at, task=current_task())
+        return cls(run, path, at, current_task())
+
+    def opened(self, path: str) -> Scope:
+        """Return one inside this, at `path`, that belongs to the running task."""
+        return Scope(self.run, path, self.at, current_task(), None, self.feed)
 
     def next(self, name: str, asked: Callable[[Any, Callable[[bytes], str]], str] | None = None, of: Any = None) -> str:
         """Return the path of the next step or scope in here.
@@ -162,6 +168,8 @@ def plain_digest(data: bytes) -> str:
 
 current: ContextVar[Scope | None] = ContextVar("quorate_scope", default=None)
 """The scope of the running code; None outside any run."""
+scope_here, enter, leave = current.get, current.set, current.reset
+"""Its three ways, by names: of what is imported Python makes a method anew each time that it is named."""
 
 
 class entered:  # read as a verb: `with entered(scope):`; a generator would take three times as long
@@ -190,7 +198,7 @@ def nested(name: str) -> Generator[Scope]:
     outer = current.get()
     if outer is None:
         raise RuntimeError("There is no run around this code, so there is nothing to open a scope in.")
-    with entered(Scope.here(outer.run, outer.next(name), outer.at)) as scope:
+    with entered(outer.opened(outer.next(name))) as scope:
         yield scope
 
 
@@ -215,7 +223,7 @@ async def branch(name: str) -> AsyncGenerator[None]:
     if outer is None or outer.leaf:
         yield
         return
-    with entered(Scope.here(outer.run, outer.keyed(name), outer.at)) as scope:
+    with entered(outer.opened(outer.keyed(name))) as scope:
         try:
             yield
         finally:

@@ -36,7 +36,7 @@ from quorate.runs.entries import Entry, Payload
 from quorate.runs.meter import Halt
 from quorate.runs.pause import backoff_s, pause
 from quorate.runs.run import Interrupted, Parked, Run, blame, question_id
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, enter, leave, scope_here
 
 if TYPE_CHECKING:
     from quorate.runs import late
@@ -148,7 +148,7 @@ async def step(
         raise ConfigError(f"effect={effect!r} is none of {', '.join(EFFECTS)}.")
     if attempts != 1:
         check_attempts(f"Step {name}", effect, attempts)
-    scope = current.get()
+    scope = scope_here()
     if not callable(call):
         raise ConfigError(f"Step {name}: {call!r} is no function. Give what makes the call; it is called in the step.")
     if scope is None or scope.leaf:
@@ -332,7 +332,7 @@ def check_fresh(run: Run, call: Call) -> None:
 async def _made(scope: Scope, path: str, call: Call, key: str, failures: int) -> Payload:
     run = scope.run
     inside = Scope(run, path, scope.at, leaf=True)
-    token = current.set(inside)
+    token = enter(inside)
     kind = call.kind
     try:
         if call.start_by:
@@ -370,7 +370,7 @@ async def _made(scope: Scope, path: str, call: Call, key: str, failures: int) ->
                 raise
             raise error from raised if error is not raised else caught
     finally:
-        current.reset(token)
+        leave(token)
     payload = await _close(scope, path, kind, _with_spent(payload, inside), call)
     if call.effect == "unsafe" and is_cancelled():
         raise asyncio.CancelledError  # whoever cancels is obeyed, once it is known what came of the call
@@ -567,7 +567,7 @@ async def reconciled(run: Run, path: str, ask: Callable[[], Awaitable[Settlement
     Raises:
         ConfigError: It said something that is no answer.
     """
-    token = current.set(Scope(run, path, run.at, leaf=True))  # what it asks of models and tools is no step
+    token = enter(Scope(run, path, run.at, leaf=True))  # what it asks of models and tools is no step
     try:
         known = await within(RECONCILE_S, _awaited(ask()))
     except (Parked, StoreError, Divergence, Halt):
@@ -575,7 +575,7 @@ async def reconciled(run: Run, path: str, ask: Callable[[], Awaitable[Settlement
     except Exception as error:  # it could not find out; a person may
         return None, f"reconcile failed with {type(error).__name__}: {error}"
     finally:
-        current.reset(token)
+        leave(token)
     if known is not None and not isinstance(known, Happened | DidNot):  # pyright: ignore[reportUnnecessaryIsInstance]: user code
         raise ConfigError(f"reconcile returned {known!r}; it must return Happened(result), DidNot() or None.")
     if isinstance(known, DidNot) and late.is_under_way(run, path):

@@ -18,7 +18,7 @@ from quorate.runs import paths
 from quorate.runs.entries import MAX_ENTRY_BYTES, Payload
 from quorate.runs.meter import Halt, Spent
 from quorate.runs.run import Interrupted, Parked, Run
-from quorate.runs.scope import Scope, current, entered
+from quorate.runs.scope import Scope, entered, scope_here
 from quorate.runs.settling import late_outcome
 from quorate.runs.steps import Call, Stale, check_fresh, perform
 from quorate.tools.tool import Tool
@@ -39,7 +39,7 @@ async def call_tools(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCa
     Raises:
         Parked: The outcome of a call is unknown; its siblings have finished.
     """
-    scope = current.get()
+    scope = scope_here()
     if scope is None or scope.leaf:
         if scope is None and len(calls) > 1:
             return _whole(await _together(calls, lambda at: _directly(tools, calls[at])))
@@ -230,7 +230,7 @@ def _seen(working: Coroutine[Any, Any, Any], tool: Tool[..., Any], call: ToolCal
 
 def _asked_already() -> bool:
     """Whether this is the inside of a tool that is a scope, whose call was approved before."""
-    scope = current.get()
+    scope = scope_here()
     return scope is not None and not scope.leaf
 
 

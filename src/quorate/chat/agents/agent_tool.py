@@ -14,7 +14,7 @@ from quorate.core.figures import check_text
 from quorate.errors import ConfigError
 from quorate.runs.memory import conversation
 from quorate.runs.outcome import Limits, checked_limits
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TeamTool(Tool[..., Any]):
         super().__init__(work_on, name=name, description=description, scope=True)
 
     async def _work_on(self, task: str) -> str:
-        scope = current.get()
+        scope = scope_here()
         if scope is None or scope.leaf:
             where = conversation() if scope is None else None
             return self.told(await self.runs.run(task, conversation=where, limits=self.limits))

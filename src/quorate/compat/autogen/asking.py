@@ -42,7 +42,7 @@ from quorate.models.client import (
     ToolSpec,
     Usage,
 )
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 _user = UserMessage.__pydantic_validator__.validate_python
 
@@ -292,12 +292,12 @@ async def asked(
     system = _system(messages) if standing is None else standing
     schema = _schema(json_output) if json_output else None
     request = ModelRequest(blocks, system, specs, tool_choice, schema, info.max_output)
-    scope = current.get() if kept else None
+    scope = scope_here() if kept else None
     before = turn.asked if turn is not None else scope.run.resources.get(kept) if scope is not None else None
     try:
         answer, here = await ask(asking, request, after=before)
     except ModelError as error:
-        if current.get() is None and error.__cause__ is not None:
+        if scope_here() is None and error.__cause__ is not None:
             raise error.__cause__ from None
         raise
     if turn is not None:

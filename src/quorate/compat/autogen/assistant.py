@@ -53,7 +53,7 @@ from quorate.compat.autogen.core.models import (
     UserMessage,
 )
 from quorate.compat.autogen.functiontool import FunctionTool
-from quorate.compat.autogen.speaking import BaseChatAgent, place_of, response_of, token_of_run, turn_here
+from quorate.compat.autogen.speaking import BaseChatAgent, place_of, response_of, token_here, turn_here
 from quorate.compat.autogen.toolbase import BaseTool
 from quorate.compat.autogen.values import FunctionCall
 from quorate.compat.autogen.within import pumped
@@ -63,7 +63,7 @@ from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks
 from quorate.models.client import Answer
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 _llm_message: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 _text = TextMessage.__pydantic_validator__.validate_python
@@ -227,7 +227,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         if turn.took_up or place not in self.view_heard_of:
             await self.view_catch_up(turn, place)
         facts: list[Fact] = turn.memory
-        token = token_of_run.get() or CancellationToken()
+        token = token_here() or CancellationToken()
         answer = await self._answer(turn, self.view_new(place, facts), token, partial(self._tell, turn), [])
         self.view_has_heard(place, len(facts))
         return answer
@@ -245,7 +245,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         self, turn: Turn | None, new: Sequence[Fact], token: CancellationToken, tell: Tell, inner: list[Any]
     ) -> BaseChatMessage:
         """Answer what is new; tell what comes on the way, and put it into `inner`."""
-        scope = current.get()
+        scope = scope_here()
         if turn is not None and (turn.scope is not scope or turn.name != self._name):
             turn = None  # it is called in another way
         self._transcript.enter("" if scope is None else scope.run.journal.conversation)

@@ -21,7 +21,7 @@ from quorate.errors import ToolError
 from quorate.models.blocks import ToolCall
 from quorate.models.blocks import ToolResult as NativeResult
 from quorate.models.client import ToolSpec
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.tools.calls import call_tools
 from quorate.tools.tool import Tool
 
@@ -94,7 +94,7 @@ class Calls:
 
 
 async def _lent(tools: Mapping[str, Tool[..., Any]], calls: Sequence[ToolCall]) -> Any:
-    scope = current.get()
+    scope = scope_here()
     if scope is None or scope.leaf:
         return await call_tools(tools, calls)
     with scope.lent():

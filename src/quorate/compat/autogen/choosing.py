@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from quorate.chat.facts import SHOWN, Fact, Thread
-from quorate.chat.feed import viewers
 from quorate.chat.messages import (
     BaseChatMessage,
     BaseMessage,
@@ -32,11 +31,12 @@ from quorate.compat.autogen.core.model_context import ChatCompletionContext, Unb
 from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, SystemMessage, UserMessage
 from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.selecting import SelectorGroupChatManager, mend, mentions
-from quorate.compat.autogen.speaking import token_of_run
+from quorate.compat.autogen.speaking import token_here
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks
+from quorate.runs.scope import scope_here
 
 SelectorFunc = Callable[[Sequence[Any]], "str | Awaitable[str | None] | None"]
 CandidateFunc = Callable[[Sequence[Any]], "list[str] | Awaitable[list[str]]"]
@@ -129,7 +129,8 @@ class Naming(Selector):
 
     async def _answer(self, client: ChatCompletionClient, messages: list[Any]) -> str:
         streams = self._team.model_client_streaming
-        feed = viewers.get() if self._team.tells_team_events else None
+        scope = scope_here() if self._team.tells_team_events else None
+        feed = None if scope is None else scope.feed
 
         def show(piece: str) -> None:
             if feed is not None:
@@ -137,7 +138,7 @@ class Naming(Selector):
                 feed.push(ModelClientStreamingChunkEvent(content=piece, source=source))
 
         result, _ = await asked(
-            client, messages, blocks=_blocks(messages), token=token_of_run.get(), show=show if streams else None
+            client, messages, blocks=_blocks(messages), token=token_here(), show=show if streams else None
         )
         text = content_to_str(result.content)
         if streams:

@@ -44,7 +44,7 @@ from quorate.compat.autogen.within import pumped
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
 from quorate.models.blocks import Blocks
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.runs.steps import step
 
 _FENCED = re.compile(r"```(?:\s*([\w\+\-]+))?\n([\s\S]*?)```")
@@ -254,7 +254,7 @@ class CodeExecutorAgent(BaseChatAgent, Component[CodeExecutorAgentConfig]):
         yield found
 
     async def _lent(self, *asking: Any) -> CreateResult:
-        scope = current.get()
+        scope = scope_here()
         if scope is None or scope.leaf:
             return await self._ask(*asking)
         with scope.lent():

@@ -32,7 +32,7 @@ from quorate.compat.autogen.agentchat.messages import MessageFactory
 from quorate.compat.autogen.agentchat.state import BaseGroupChatManagerState, ChatAgentContainerState, TeamState
 from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet, SequentialRoutedAgent
 from quorate.compat.autogen.managing import Managed, Managing, made_by
-from quorate.compat.autogen.speaking import Hearing, Using, cause_of, check_cancelled, task_messages, token_of_run
+from quorate.compat.autogen.speaking import Hearing, Using, cause_of, check_cancelled, task_messages, token_here
 from quorate.compat.autogen.stopping import Calling
 from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
@@ -40,7 +40,7 @@ from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError, Divergence, RunFailed, StoreError, WrongState
 from quorate.runs.meter import Halt
 from quorate.runs.run import Parked
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, scope_here
 
 
 class BaseGroupChat(Team, ABC):
@@ -246,7 +246,7 @@ class BaseGroupChat(Team, ABC):
         condition = self.condition
         if isinstance(condition, TerminationCondition) and condition.terminated:
             return TaskResult(messages=[], stop_reason=profile.TERMINATED)
-        scope = current.get()
+        scope = scope_here()
         part_of = None if scope is None or scope.leaf else scope
         goes_on = goes_on and part_of is not None and within.kept(part_of, self._name) is self._talk
         if self._talk is not None and not goes_on and (scope is not None or self._was_inside):
@@ -605,7 +605,7 @@ class TeamSeat(Hearing):
             self.view_has_heard(where, own[-1])
         new = self.view_unheard(where, facts)
         held: BaseChatMessage | None = None
-        token = token_of_run.get() or CancellationToken()
+        token = token_here() or CancellationToken()
         inner = self._inner
         if isinstance(inner, BaseGroupChat):
             stream = inner.view_going_on(new, token, told=False)

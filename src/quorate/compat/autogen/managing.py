@@ -23,7 +23,7 @@ from quorate.core.difference import changed, difference
 from quorate.core.plain import plain
 from quorate.errors import ConfigError, WrongState
 from quorate.runs import paths
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.runs.steps import step
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Managed:
         return memory
 
     async def next(self, memory: Kept, thread: Thread, members: Sequence[str]) -> Speak | Stop:
-        scope = current.get()
+        scope = scope_here()
         assert scope is not None  # a policy that is not pure has one
         turns = paths.elements(scope.path)[-2][0] - 1
         try:

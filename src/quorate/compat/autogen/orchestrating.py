@@ -28,7 +28,7 @@ from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionC
 from quorate.compat.autogen.managers import BaseGroupChatManager, Outlet
 from quorate.compat.autogen.prompts import LedgerEntry
 from quorate.compat.autogen.reading import extract_json_from_str
-from quorate.compat.autogen.speaking import token_of_run
+from quorate.compat.autogen.speaking import token_here
 from quorate.compat.autogen.teamevents import (
     GroupChatAgentResponse,
     GroupChatMessage,
@@ -331,7 +331,7 @@ class MagenticOneOrchestrator(BaseGroupChatManager):
             await self.update_message_thread([message])
 
     async def view_next(self) -> list[str]:
-        token = token_of_run.get() or CancellationToken()
+        token = token_here() or CancellationToken()
         given, self._current_turn = self._current_turn, 0  # AutoGen's counts rounds
         if not given:
             if not self._given:

@@ -22,7 +22,7 @@ from quorate.compat.autogen.speaking import BaseChatAgent, response_of
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import WrongState
 from quorate.models.blocks import Origin
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 from quorate.runs.steps import step
 from quorate.tools.threads import in_thread
 
@@ -128,7 +128,7 @@ class UserProxyAgent(BaseChatAgent, Component[UserProxyConfig]):
 
     async def _asked(self, prompt: str, token: CancellationToken) -> str:
         """Ask as a step: what was answered is asked for once, whatever crashes after."""
-        scope = current.get()
+        scope = scope_here()
         try:
             if scope is None:
                 return await self._input(prompt, token)

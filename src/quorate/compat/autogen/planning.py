@@ -30,7 +30,7 @@ from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.managers import Outlet
 from quorate.compat.autogen.orchestrating import Desk, MagenticOneOrchestrator, never_read, read
 from quorate.compat.autogen.prompts import LedgerEntry
-from quorate.compat.autogen.speaking import Hearing, token_of_run
+from quorate.compat.autogen.speaking import Hearing, token_here
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
 from quorate.core.hosting import AgentRuntime
@@ -218,7 +218,7 @@ class _Round:
             messages if self._info["vision"] else remove_images(messages),
             blocks=blocks if standing is not None else blocks.plus(*blocks_of(more)),
             json_output=wanted,
-            token=token_of_run.get(),
+            token=token_here(),
             standing=standing,
             kept=LAST,
         )

@@ -24,7 +24,7 @@ from quorate.compat.autogen.core.models import (
     UserMessage,
 )
 from quorate.compat.autogen.managers import BaseGroupChatManager
-from quorate.compat.autogen.speaking import token_of_run
+from quorate.compat.autogen.speaking import token_here
 from quorate.errors import ConfigError
 
 Messages = list[SystemMessage | UserMessage | AssistantMessage]
@@ -145,7 +145,7 @@ class SelectorGroupChatManager(BaseGroupChatManager):
         messages: Messages = [SystemMessage(content=text) if by_system else UserMessage(content=text, source="user")]
         last = None if self._allow_repeated_speaker else self._previous_speaker
         for _ in range(max_attempts):
-            answer = content_to_str((await answered(self._model_client, messages, token=token_of_run.get())).content)
+            answer = content_to_str((await answered(self._model_client, messages, token=token_here())).content)
             messages.append(AssistantMessage(content=answer, source="selector"))
             named = list(self._mentioned_agents(answer, self._participant_names))
             if len(named) == 1 and named[0] != last:

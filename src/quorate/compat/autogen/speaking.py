@@ -33,7 +33,7 @@ from quorate.compat.autogen.spans import trace_create_agent_span, trace_invoke_a
 from quorate.compat.autogen.within import Inside, place_of, talking
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError, ModelError, RunFailed
-from quorate.runs.scope import Scope, current
+from quorate.runs.scope import Scope, scope_here
 
 MOST_CONVERSATIONS = 64
 """Of so many conversations an agent knows how far it has heard."""
@@ -42,6 +42,7 @@ _text = TextMessage.__pydantic_validator__.validate_python
 
 token_of_run: ContextVar[CancellationToken | None] = ContextVar("quorate_autogen_token", default=None)
 """The token that the run was given, for the agents in it."""
+token_here = token_of_run.get
 turn_here: ContextVar[Turn | None] = ContextVar("quorate_autogen_turn", default=None)
 """The turn of the agent that speaks here."""
 
@@ -251,7 +252,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         silent = set[str]() if output_task_messages else {message.id for message in given}
         token = cancellation_token or CancellationToken()
         with trace_invoke_agent_span(agent_name=self.name, agent_description=self.description):
-            work = self._run_alone if current.get() is None else self._run_inside
+            work = self._run_alone if scope_here() is None else self._run_inside
             stream = work(given, token, Alone(self, at_once=at_once))
             async with aclosing(stream):
                 async for item in stream:
@@ -268,7 +269,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         told: list[Any] = list(given)
         for message in given:
             yield message
-        scope = current.get()
+        scope = scope_here()
         if scope is not None and not scope.leaf:
             stream = self._as_part(scope, given, token, alone)
         else:
@@ -336,7 +337,7 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
         new = self.view_unheard(place, facts)
         here = turn_here.set(turn)
         try:
-            answer = await answers(turn, new, token_of_run.get() or CancellationToken())
+            answer = await answers(turn, new, token_here() or CancellationToken())
         finally:
             turn_here.reset(here)
         self.view_has_heard(place, len(facts))

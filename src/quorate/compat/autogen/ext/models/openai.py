@@ -29,7 +29,7 @@ from quorate.errors import ConfigError
 from quorate.models.call_ids import taken_by
 from quorate.models.client import ModelEvent
 from quorate.models.openai import OpenAIChat
-from quorate.runs.scope import current
+from quorate.runs.scope import scope_here
 
 __all__ = ["OpenAIChatCompletionClient", "OpenAIClientConfigurationConfigModel"]
 
@@ -191,7 +191,7 @@ class OpenAIChatCompletionClient(QuorateChatCompletionClient, Component[OpenAICl
         extra: Mapping[str, Any],
     ) -> AsyncIterator[ModelEvent]:
         body = self._body(messages, tools, tool_choice, json_output, extra)
-        return self._chat.send(body) if current.get() is not None else self._chat.send_by_hand(body)
+        return self._chat.send(body) if scope_here() is not None else self._chat.send_by_hand(body)
 
     def _body(
         self,
