@@ -38,7 +38,9 @@ SUMMED_UP = "What was said before, summed up:"
 def derived(item: Item, steps: dict[int, Made], path: str, name: str, run: Run) -> Fact:
     """Make the message or event that an item of a speech stands for."""
     kind, n = item[0], item[1]
-    ref = f"{run.number}:{path}"
+    ref = run.prefix + path
+    if kind == "reply":
+        return _reply(steps, n, f"{run.id}/{path}/{n} model", name, ref)
     make = _KINDS.get(kind)
     if make is not None:
         return make(steps, n, f"{run.id}/{path}/{n} model", name, ref, *item[2:])
@@ -260,7 +262,6 @@ def _inner(steps: dict[Any, Made], place: str, id: str, name: str, ref: str, own
 
 _KINDS: dict[str, Callable[..., Fact]] = {
     "inner": _inner,
-    "reply": _reply,
     "thought": _thought,
     "aside": _aside,
     "request": _request,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from copy import deepcopy
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ async def converse(scope: Scope, talk: Talk, feed: Feed) -> Outcome:
     """
     run, condition, base = scope.run, talk.cast.condition, scope.path
     while True:
-        path = paths.child(base, talk.turn + 1, "turn")
+        path = paths.turn(base, talk.turn + 1)
         if path in run.stalled_at:
             talk.watch_anew()
         entries = run.recall(path) if run.recorded else []
@@ -110,8 +110,8 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         meter = run.meter if nest is None else nest.meter
         used: list[Spent] = []
         cast = talk.cast
-        asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-        if not isinstance(asked, CHOSEN):
+        asked: Any = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
+        if type(asked) is CoroutineType or not isinstance(asked, CHOSEN):
             asked = await _choosing(root, path, asked, feed, used, meter)
         chosen = _checked(asked, talk)
         if isinstance(chosen, Speak):
@@ -120,12 +120,12 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
             return Outcome("completed", chosen.reason)
         say = chosen.say
         if say:
-            say = tuple([_signed(message, root, path, i) for i, message in enumerate(say)])
+            say = _all_signed(say, root, path)
         choice = run.append(path, "choice", _said_of(chosen, cast, say, used))
         if say and "redacted" in choice.payload:
             say = None  # what is not kept is not told
     elif run.recorded:  # the choice stands: the steps that led to it are not asked for again
-        for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
+        for step in [p for p in run.recorded if paths.below(p, paths.choosing(path))]:
             run.recall(step)
     scope = Scope(run, path, choice.at, root.task)
     told = _told_of(run, choice, talk, feed, say)
@@ -183,7 +183,7 @@ async def _cut_turn(
     run: Run, path: str, entries: list[Entry], choice: Entry | None, cut: Entry, talk: Talk, feed: Feed
 ) -> None:
     """Close a turn that a person cut short: what was done is kept, nothing more is made, what they said is heard."""
-    for step in [p for p in run.recorded if paths.below(p, paths.child(path, 0, paths.CHOOSE))]:
+    for step in [p for p in run.recorded if paths.below(p, paths.choosing(path))]:
         run.recall(step)
     scope = Scope.here(run, path, run.at if choice is None else choice.at)
     if choice is not None:
@@ -210,12 +210,13 @@ async def _cut_turn(
 def _said_of(
     chosen: Speak | Stop, cast: Cast, say: tuple[BaseChatMessage, ...], used: list[Spent]
 ) -> Payload:  # fmt: skip
-    said: Payload = {"speakers": chosen.speakers if isinstance(chosen, Speak) else (), "reason": chosen.reason}
+    speaks = isinstance(chosen, Speak)
+    said: Payload = {"speakers": chosen.speakers if speaks else (), "reason": chosen.reason}
     if chosen.note is not None:
         said["note"] = chosen.note if cast.notes_plainly else plain("A turn policy's note", chosen.note)
     if say:
-        said["say"] = tuple([message.journaled() for message in say])
-    if isinstance(chosen, Stop):
+        said["say"] = (say[0].journaled(),) if len(say) == 1 else tuple([message.journaled() for message in say])
+    if not speaks:
         said["stop"] = True
     if len(used) == 1:
         said["in"], said["out"], said["cost"] = used[0][:3]
@@ -223,6 +224,12 @@ def _said_of(
         prompt, completion, usd, *_ = zip(*used, strict=True)
         said["in"], said["out"], said["cost"] = sum(prompt), sum(completion), None if None in usd else sum(usd)
     return said
+
+
+def _all_signed(say: Sequence[BaseChatMessage], root: Scope, path: str) -> tuple[BaseChatMessage, ...]:
+    if len(say) == 1:
+        return (_signed(say[0], root, path, 0),)
+    return tuple([_signed(message, root, path, i) for i, message in enumerate(say)])
 
 
 def _signed(message: BaseChatMessage, root: Scope, path: str, i: int) -> BaseChatMessage:
@@ -248,7 +255,7 @@ async def _choosing(
         if isinstance(asked, Coroutine):
             asked.close()
         raise
-    scope = Scope(root.run, paths.child(path, 0, paths.CHOOSE), now(root), root.task, used, feed)
+    scope = Scope(root.run, paths.choosing(path), now(root), root.task, used, feed)
     token = enter(scope)
     try:
         chosen = await asked

@@ -125,7 +125,7 @@ async def converse_inside(
     here = Scope.here(scope.run, path, scope.at)
     try:
         if not remember:
-            seating = outer.seating_in(scope.run).inside(f"{scope.run.number}:{path}")
+            seating = outer.seating_in(scope.run).inside(scope.run.prefix + path)
             talk = Talk(cast, seating)
             found = await _converse(here, talk.cast, given, talk, limits, feed, apart=apart)
             if cast.seats:

@@ -124,7 +124,7 @@ class Turn(Struct, eq=False):
 
     def pass_on(self, message: BaseChatMessage) -> None:
         """Say something before the last word: a team that speaks passes on what its members have said."""
-        ref = f"{self.run.number}:{self.scope.path}"
+        ref = self.run.prefix + self.scope.path
         self._keep(("json", message.journaled()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref))
         self._emit.happens(message)
 
@@ -223,7 +223,7 @@ class Turn(Struct, eq=False):
     def close(self, message: BaseChatMessage) -> None:
         """End the speech with a message, unless it was derived already."""
         if not self.facts or self.facts[-1].message is not message:
-            ref = f"{self.run.number}:{self.scope.path}"
+            ref = self.run.prefix + self.scope.path
             self._keep(
                 ("json", message.journaled()), Fact(message=message, speaker=self.name, at=self.scope.at, ref=ref)
             )

@@ -571,10 +571,10 @@ _WRAP_UP = f" {paths.WRAP_UP}/"
 class _Told:
     """Stands for the run that an entry belongs to, which need not be the one that reads it."""
 
-    __slots__ = ("id", "number")
+    __slots__ = ("id", "number", "prefix")
 
     def __init__(self, conversation: str, number: int) -> None:
-        self.id, self.number = f"{conversation}.{number}", number
+        self.id, self.number, self.prefix = f"{conversation}.{number}", number, f"{number}:"
 
 
 def _whose(entry: Entry, run: Run) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ from quorate.core.waiting import is_cancelled, stray, within
 from quorate.errors import Conflict, ModelError
 from quorate.models.blocks import Blocks, Reasoning, Reply, Said, ToolCall
 from quorate.models.client import (
+    AT_ONCE,
     Answer,
-    AtOnce,
     Folding,
     ModelClient,
     ModelEvent,
@@ -62,10 +62,12 @@ class Asked(Struct, frozen=True, gc=False):
     cost_usd: float | None = 0.0
 
 
-async def ask(
+def ask(
     client: ModelClient, request: ModelRequest, *, after: Asked | None = None, on_event: OnEvent | None = None
-) -> tuple[Answer, Asked]:
+) -> Coroutine[Any, Any, tuple[Answer, Asked]]:
     """Ask a model: in a run through the journal and within its limits, outside of one directly.
+
+    Where in the run it is asked counts from this call, so it is to be awaited at once and in the same task.
 
     Args:
         client: The model.
@@ -80,27 +82,45 @@ async def ask(
         ModelError: It failed, as often as it may be tried.
     """
     scope = scope_here()
-    if scope is None:
-        return await _collected(client, request), Asked(request.blocks, "")
-    if scope.leaf:
-        return await _inside_leaf(scope, client, request), Asked(request.blocks, "")
+    if scope is None or scope.leaf:
+        return _aside(scope, client, request)
     path = scope.next("model", request_digest, request)
     run = scope.run
-    ref = f"{run.number}:{path}"
-    attempt = 1
+    ref = run.prefix + path
     if run.recorded or run.is_replay:
-        run.check()
-        entries = run.recall(path)
-        found = _recalled(entries, path, scope)
-        if found is not None:
-            if scope.spent is not None:
-                _spend(scope, found.payload)
-            return answer_of(found, ref), Asked(
-                request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0)
-            )
-        attempt += sum(1 for e in entries if e.kind == "call")
-        if entries and entries[-1].kind == "retry":
-            await pause(run, path, entries[-1].payload.get("until", 0), _asks_to_wait(client))
+        return _as_recorded(scope, path, ref, client, request, after, on_event)
+    if run.gate is not None:
+        run.check_gate()
+    return _live(scope, path, ref, client, request, after, 1, on_event)
+
+
+async def _aside(scope: Scope | None, client: ModelClient, request: ModelRequest) -> tuple[Answer, Asked]:
+    """Ask outside of a run, or inside a step: there is no entry to refer to."""
+    asking = _collected(client, request) if scope is None else _inside_leaf(scope, client, request)
+    return await asking, Asked(request.blocks, "")
+
+
+async def _as_recorded(
+    scope: Scope,
+    path: str,
+    ref: str,
+    client: ModelClient,
+    request: ModelRequest,
+    after: Asked | None,
+    on_event: OnEvent | None,
+) -> tuple[Answer, Asked]:
+    """Make a model step where the journal has some of the run already: as it says, and live from where it ends."""
+    run, attempt = scope.run, 1
+    run.check()
+    entries = run.recall(path)
+    found = _recalled(entries, path, scope)
+    if found is not None:
+        if scope.spent is not None:
+            _spend(scope, found.payload)
+        return answer_of(found, ref), Asked(request.blocks, ref, standing(request)[0], found.payload.get("cost", 0.0))
+    attempt += sum(1 for e in entries if e.kind == "call")
+    if entries and entries[-1].kind == "retry":
+        await pause(run, path, entries[-1].payload.get("until", 0), _asks_to_wait(client))
     if run.gate is not None:
         run.check_gate()
     if run.is_replay:
@@ -187,9 +207,9 @@ async def _live(
         try:
             if durable and run.clock.running_s() > start_by:  # stopped meanwhile: see who holds the run now
                 raise ModelError(f"Not asked within {FRESH_S:g} s.", retryable=True, retry_after_s=0.0)
-            stream = client.stream(capped)
+            stream: Any = client.stream(capped)
             plain = on_event is None and telemetry.spans is None
-            found = stream.now() if plain and isinstance(stream, AtOnce) else None
+            found: Answer | Sequence[ModelEvent] | None = stream.now() if plain and type(stream) in AT_ONCE else None
             if isinstance(found, Answer):
                 answer = found
                 answer.reply.ref = ref

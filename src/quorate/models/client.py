@@ -157,10 +157,17 @@ class Answer(Struct, frozen=True, gc=False):
     model: str
 
 
+AT_ONCE: set[type[AtOnce]] = set()
+"""The classes of such streams; to look here takes a third of what `isinstance` does."""
+
+
 class AtOnce(Struct, kw_only=True, eq=False):
     """The stream of a client that has its answer whole: its events need not be waited for one by one."""
 
     _left: Iterator[ModelEvent] | None = None
+
+    def __init_subclass__(cls) -> None:
+        AT_ONCE.add(cls)
 
     def now(self) -> Answer | Sequence[ModelEvent] | None:
         """Ask, and return the answer or all its events; None where these have to be waited for, by `events`.

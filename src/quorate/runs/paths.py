@@ -23,13 +23,23 @@ _KEYED = re.compile(rf"((?:.*/)?0 (?:[^/~]|~~)*~)([0-9a-f]{{{DIGEST_CHARS}}})(~\
 
 
 @lru_cache(maxsize=4096)
-def _quoted(name: str) -> str:
-    return name.replace("%", "%25").replace("/", "%2F")
+def _element(position: int, name: str) -> str:
+    return f"{position} {name.replace('%', '%25').replace('/', '%2F')}"
 
 
 def child(path: str, position: int, name: str) -> str:
     """Return the path of `name` at `position` in the scope at `path`."""
-    return f"{path}/{position} {_quoted(name)}" if path else f"{position} {_quoted(name)}"
+    return f"{path}/{_element(position, name)}" if path else _element(position, name)
+
+
+def turn(base: str, number: int) -> str:
+    """Return the path of a turn of the conversation in the scope at `base`: of each there is one."""
+    return f"{base}/{number} turn" if base else f"{number} turn"
+
+
+def choosing(turn: str) -> str:
+    """Return the path of the scope in which it is asked who speaks in a turn."""
+    return f"{turn}/0 {CHOOSE}"
 
 
 def keyed(path: str, name: str, digest: str, times: int) -> str:

@@ -65,9 +65,9 @@ class Run:
         "__weakref__", "_closers", "_idle", "_idle_from", "_idle_s", "active_before_s", "agents", "answerer",
         "asks_first", "at", "attempts", "begun", "clock", "conversation", "deaf", "ended", "gate", "id", "idle_us",
         "is_cut", "is_replay", "journal", "kept", "lost", "mail", "marks", "met", "meter", "nests", "number",
-        "on_recall", "open_intents", "open_turn", "outcome", "parked", "past", "paused_by", "prices", "recorded",
-        "redacted_task", "resources", "shared", "stalled_at", "stop_reason", "task", "tasks", "under_way", "unsure",
-        "used_before", "waiters", "waiting", "warn_at", "wrap_up", "wrapped",
+        "on_recall", "open_intents", "open_turn", "outcome", "parked", "past", "paused_by", "prefix", "prices",
+        "recorded", "redacted_task", "resources", "shared", "stalled_at", "stop_reason", "task", "tasks", "under_way",
+        "unsure", "used_before", "waiters", "waiting", "warn_at", "wrap_up", "wrapped",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +83,8 @@ class Run:
         self.conversation, self.journal, self.number = conversation, journal, number
         self.clock = conversation.store.clock
         self.id = run_id(journal.conversation, number)
+        self.prefix = f"{number}:"
+        """What stands before a path to tell its run."""
         self.meter = Meter(limits)
         self.agents: dict[str, AgentMeter] | None = None
         self.shared: Shared | None = None
