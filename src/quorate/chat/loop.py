@@ -110,9 +110,9 @@ async def _turn(root: Scope, path: str, entries: list[Entry], talk: Talk, feed: 
         meter = run.meter if nest is None else nest.meter
         used: list[Spent] = []
         cast = talk.cast
-        asked: Any = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
-        if type(asked) is CoroutineType or not isinstance(asked, CHOSEN):
-            asked = await _choosing(root, path, asked, feed, used, meter)
+        asked = cast.turns.next(talk.policy, Thread(talk.messages), cast.names)
+        if type(asked) is CoroutineType or not isinstance(asked, CHOSEN):  # told apart from a coroutine by its type
+            asked = await _choosing(root, path, asked, feed, used, meter)  # pyright: ignore[reportUnknownArgumentType]: as above
         chosen = _checked(asked, talk)
         if isinstance(chosen, Speak):
             meter.add_turn()

@@ -62,6 +62,18 @@ class Made(Struct, frozen=True, gc=False):
     cost_usd: float | None = 0.0
 
 
+class RunOf(Struct):
+    """Stands for the run that an entry belongs to, which need not be the one that reads it."""
+
+    id: str
+    number: int
+    marks: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.number}:"
+
+
 class Turn(Struct, eq=False):
     """What an agent is given to speak.
 

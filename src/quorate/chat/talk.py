@@ -17,7 +17,7 @@ from quorate.chat.objects.keeping import Own
 from quorate.chat.objects.records import Kind, home_of, kind_of
 from quorate.chat.objects.seating import Seating, take_seats
 from quorate.chat.objects.seats import Seat, shown
-from quorate.chat.speech import MAKES, made_of
+from quorate.chat.speech import MAKES, RunOf, made_of
 from quorate.chat.telling import Telling
 from quorate.chat.turns import TurnPolicy
 from quorate.core.lazy import lazy
@@ -26,7 +26,7 @@ from quorate.models.blocks import Origin
 from quorate.models.calls import Asked
 from quorate.models.client import Usage
 from quorate.runs import paths
-from quorate.runs.entries import Entry, Payload, canonical_order
+from quorate.runs.entries import Entry, Payload, canonical_order, run_id
 from quorate.runs.outcome import NO_LIMITS, Limits
 from quorate.runs.run import Again, Run
 
@@ -165,12 +165,13 @@ class Member(Struct, eq=False):
     asked: Asked | None = None
     part: Part | None = None
     own: Own | None = None
+    see_all: Callable[[Any, list[Fact]], Any] | None = None
 
     def __post_init__(self) -> None:
         agent: Any = self.agent
         self.origin = getattr(agent, "origin", "agent")
         if hasattr(agent, "see") and hasattr(agent, "begin"):
-            self.folds, self.memory = agent, agent.begin()
+            self.folds, self.memory, self.see_all = agent, agent.begin(), getattr(agent, "see_all", None)
 
 
 class Part:
@@ -284,10 +285,14 @@ class Talk:
     def remembered(self, member: Member) -> Any:
         """Return what a member remembers, brought up to date."""
         if member.folds is not None:
-            memory, see, hears = member.memory, member.folds.see, self.cast.hears
-            for fact in self.facts[member.seen :]:
-                if hears is None or hears(member.agent.name, fact):
-                    memory = see(memory, fact)
+            memory, hears, new = member.memory, self.cast.hears, self.facts[member.seen :]
+            if hears is None and member.see_all is not None:
+                memory = member.see_all(memory, new)
+            else:
+                see = member.folds.see
+                for fact in new:
+                    if hears is None or hears(member.agent.name, fact):
+                        memory = see(memory, fact)
             member.memory = memory
         member.seen = len(self.facts)
         return member.memory
@@ -568,20 +573,12 @@ def _speaker(entry: Entry) -> str:
 _WRAP_UP = f" {paths.WRAP_UP}/"
 
 
-class _Told:
-    """Stands for the run that an entry belongs to, which need not be the one that reads it."""
-
-    __slots__ = ("id", "number", "prefix")
-
-    def __init__(self, conversation: str, number: int) -> None:
-        self.id, self.number, self.prefix = f"{conversation}.{number}", number, f"{number}:"
-
-
 def _whose(entry: Entry, run: Run) -> Any:
     """Return the run that an entry belongs to: its id and number."""
     if entry.run == run.number and not run.marks:
         return run
-    return _Told(history.wrote(entry.seq, run.journal.conversation, run.marks), entry.run)
+    wrote = history.wrote(entry.seq, run.journal.conversation, run.marks)
+    return RunOf(run_id(wrote, entry.run), entry.run)
 
 
 def facts_of(entry: Entry, steps: Sequence[Entry], name: str, run: Run) -> list[Fact]:

@@ -15,7 +15,7 @@ from quorate.chat import messages
 from quorate.chat.derived import derived
 from quorate.chat.hearing import fact_heard
 from quorate.chat.messages import BaseMessage, FunctionCall, FunctionExecutionResult
-from quorate.chat.speech import made_of, steps_of
+from quorate.chat.speech import RunOf, made_of, steps_of
 from quorate.errors import ConfigError
 from quorate.runs import paths
 from quorate.runs.entries import Entry, Payload, run_id
@@ -70,14 +70,6 @@ class Told:
         return "\n".join(message.to_text() for message in self.task)
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """What `derived` wants to know of a run."""
-
-    id: str
-    number: int
-
-
 def told(conversation: str, record: RunRecord) -> Told:
     """Return a run as its entries tell it."""
     id = run_id(conversation, record.number)
@@ -114,10 +106,10 @@ def told(conversation: str, record: RunRecord) -> Told:
         name = paths.elements(speech)[-1][1]
         if speech in ended:
             closing = next(e for e in entries if e.kind == "said" and e.path == speech)
-            run = _Named(run_id(wrote(closing.seq, conversation, record.marks), record.number), record.number)
+            run = RunOf(run_id(wrote(closing.seq, conversation, record.marks), record.number), record.number)
             turn.said += [*_inside(entries, run), *_closed(entries, closing, name, run)]
         elif name not in {paths.CHOOSE, paths.CHECK}:
-            run = _Named(run_id(conversation, record.number), record.number)
+            run = RunOf(run_id(conversation, record.number), record.number)
             turn.said += [*_inside(entries, run), *_unfinished(entries, speech, name)]
     for top, entry in cut.items():
         turns[top].said += _heard(entry, conversation, record)
@@ -136,7 +128,7 @@ def _count(turn: ToldTurn, entry: Entry) -> None:
         turn.cost_usd = None if cost is None or turn.cost_usd is None else turn.cost_usd + cost
 
 
-def _closed(entries: Sequence[Entry], closing: Entry, name: str, run: _Named) -> list[BaseMessage]:
+def _closed(entries: Sequence[Entry], closing: Entry, name: str, run: RunOf) -> list[BaseMessage]:
     path = closing.path
     made = made_of(closing, entries, run)
     found: list[BaseMessage] = []
@@ -151,7 +143,7 @@ def _closed(entries: Sequence[Entry], closing: Entry, name: str, run: _Named) ->
     return found
 
 
-def _inside(entries: Sequence[Entry], run: _Named) -> list[BaseMessage]:
+def _inside(entries: Sequence[Entry], run: RunOf) -> list[BaseMessage]:
     """Return what was said in the conversations inside a speech, with the names on the way to each."""
     scopes = [entry.path for entry in entries if entry.kind == "task"]
     found: list[BaseMessage] = []

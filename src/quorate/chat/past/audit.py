@@ -11,7 +11,7 @@ from quorate.chat.agents.coding import RUN_CODE, ran_block
 from quorate.chat.derived import summary_of
 from quorate.chat.facts import Fact
 from quorate.chat.hearing import words_of
-from quorate.chat.speech import MAKES, steps_of
+from quorate.chat.speech import MAKES, RunOf, steps_of
 from quorate.chat.talk import facts_of
 from quorate.errors import StoreError
 from quorate.models.blocks import Block, Blocks, Origin, Reasoning, Reply, Said, ToolCall, ToolResult
@@ -96,7 +96,7 @@ class Rebuilding:
 
     def _see_speech(self, entry: Entry, ref: str) -> None:
         name = paths.elements(entry.path)[-1][1]
-        told: Any = _Run(run_id(self._conversation, entry.run), entry.run)
+        told: Any = RunOf(run_id(self._conversation, entry.run), entry.run)
         facts = facts_of(entry, self._speech.get(ref, []), name, told)
         last = facts[-1] if facts else Fact()
         if last.message is not None and not entry.payload.get("interrupted"):
@@ -139,12 +139,6 @@ class Rebuilding:
         parent, _, last = ref.rpartition("/")
         made = steps_of(self._speech[parent], parent.partition(":")[2])
         return _answered(reply, [made[int(last.partition(" ")[0]) + 1 + i].value for i in range(int(results))])
-
-
-class _Run(NamedTuple):
-    id: str
-    number: int
-    marks: tuple[tuple[int, str], ...] = ()
 
 
 def _reply(text: str, calls: Any = (), results: Any = (), reasoning: Any = ()) -> Reply:

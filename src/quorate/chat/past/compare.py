@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from quorate.chat import messages
 from quorate.chat.derived import derived
-from quorate.chat.speech import made_of
+from quorate.chat.speech import RunOf, made_of
 from quorate.errors import ConfigError
 from quorate.models.blocks import ToolCall
 from quorate.runs import paths
@@ -222,11 +222,6 @@ def items(record: RunRecord) -> Iterator[tuple[Key, Item]]:
             yield key, Item(entry.path, "step", who, f"{places[-1][1]} → {text}")
 
 
-class _Run(NamedTuple):
-    id: str
-    number: int
-
-
 def _spoken(entry: Entry, speech: Sequence[Entry], who: str) -> str:
     """Return the words that a speech ended with."""
     if not entry.payload["items"]:
@@ -234,7 +229,7 @@ def _spoken(entry: Entry, speech: Sequence[Entry], who: str) -> str:
     *_, last = entry.payload["items"]
     if last[0] == "json":
         return _text(last[1])
-    run: Any = _Run("", entry.run)
+    run: Any = RunOf("", entry.run)
     fact = derived(tuple(last), made_of(entry, speech, run), entry.path, who, run)
     return fact.message.to_text() if fact.message is not None else ""
 

@@ -22,6 +22,7 @@ from quorate.compat.autogen.core.models import (
     RequestUsage,
     SystemMessage,
     UserMessage,
+    info_of,
 )
 from quorate.compat.autogen.values import FunctionCall
 from quorate.core.cancellation import CancellationToken
@@ -287,7 +288,7 @@ async def asked(
     Raises:
         Exception: What the client raised; in a run as the cause of a `ModelError`.
     """
-    info = client.info
+    info = _info_of(type(client)) or client.info
     asking = Asking(client, info, messages, tools, json_output, token, tool_choice, show)
     system = _system(messages) if standing is None else standing
     schema = _schema(json_output) if json_output else None
@@ -315,6 +316,12 @@ async def answered(client: ChatCompletionClient, messages: Sequence[LLMMessage],
     told = [_user({"content": m.content, "source": "user"}) if isinstance(m, SystemMessage) else m for m in messages]
     result, _ = await asked(client, messages, blocks=Blocks(blocks_of(told)), **options)
     return result
+
+
+@lru_cache(maxsize=256)
+def _info_of(kind: type[ChatCompletionClient]) -> ModelInfo | None:
+    """Return what is known of all clients of a class, None where each says it."""
+    return info_of(kind.__name__) if getattr(kind, "info", None) is ChatCompletionClient.info else None
 
 
 def _is_kept(result: CreateResult, answer: Answer) -> bool:

@@ -223,8 +223,9 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
 
     async def _speak(self, turn: Turn) -> BaseChatMessage:
         """Do as `speak` does elsewhere, of facts instead of messages: their blocks are made once for all who hear."""
-        place = place_of(turn.run, turn.scope.path)
-        if turn.took_up or place not in self.view_heard_of:
+        scope, heard = turn.scope, self._heard
+        place = place_of(scope.run, scope.path)
+        if turn.took_up or heard is None or place not in heard:
             await self.view_catch_up(turn, place)
         facts: list[Fact] = turn.memory
         token = token_here() or CancellationToken()
@@ -341,12 +342,16 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     def _hear_text(self, fact: Fact, kept: list[LLMMessage]) -> bool:
         """Hear a message that is a text, into the list that the context keeps; False where it is something else."""
         message = cast("BaseChatMessage", fact.message)
-        said = message.__dict__
-        text = text_in(type(message), said)
-        if text is None:
-            return False
-        self._transcript.add(kept, fact.said())
-        kept.append(_user({"content": text, "source": said["source"]}))
+        if type(message) is TextMessage:
+            block = fact.said()
+            text = block.text
+        else:
+            text = text_in(type(message), message.__dict__)
+            if text is None:
+                return False
+            block = fact.said()
+        self._transcript.add(kept, block)
+        kept.append(_user({"content": text, "source": block.source}))
         return True
 
     async def _hear(self, fact: Fact) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
+import msgspec
+from msgspec import Struct
+
 from quorate.chat import ledgers
 from quorate.chat.ledgers import filled_in
 from quorate.chat.messages import (
@@ -385,6 +388,39 @@ def read(text: str, names: Sequence[str]) -> dict[str, Any] | None:
         return None
 
 
+class Said(Struct, frozen=True):
+    """What a ledger says to one of its questions."""
+
+    reason: Any
+    answer: Any
+
+
+class Ledger(Struct, frozen=True):
+    """How it goes, by AutoGen's five keys."""
+
+    is_request_satisfied: Said
+    is_in_loop: Said
+    is_progress_being_made: Said
+    next_speaker: Said
+    instruction_or_question: Said
+
+
+_decoded = msgspec.json.Decoder(Ledger).decode
+
+
+def ledger(text: str, names: Sequence[str]) -> Ledger | None:
+    """Return the same as `read` by fields: twice as fast where an answer is the JSON that was asked for, no more."""
+    if len(names) > 1 and "```" not in text:
+        try:
+            found = _decoded(text)
+        except (ValueError, msgspec.DecodeError):  # which is a ValueError in newer versions only
+            pass
+        else:
+            return found if found.is_request_satisfied.answer or found.next_speaker.answer in names else None
+    plain = read(text, names)
+    return None if plain is None else Ledger(*[Said(*_reason_and_answer(one)) for one in ledgers.entries_of(plain)])
+
+
 def never_read(attempts: int) -> ModelError:
     """Return the error of a model that did not say how it goes, however often it was asked."""
     return ModelError(
@@ -393,4 +429,4 @@ def never_read(attempts: int) -> ModelError:
     )
 
 
-__all__ = ["Desk", "MagenticOneOrchestrator", "never_read", "read"]
+__all__ = ["Desk", "Ledger", "MagenticOneOrchestrator", "ledger", "never_read", "read"]

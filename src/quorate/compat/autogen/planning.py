@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, Self
 
 from msgspec import Struct
@@ -18,17 +18,23 @@ from quorate.chat.talk import Talk
 from quorate.chat.turns import Speak, Stop, TurnPolicy
 from quorate.compat.autogen import profile
 from quorate.compat.autogen.agentchat.base import ChatAgent, Team, TerminationCondition
-from quorate.compat.autogen.agentchat.messages import to_model_message, user_message
+from quorate.compat.autogen.agentchat.messages import to_model_message
 from quorate.compat.autogen.agentchat.state import MagenticOneOrchestratorState
 from quorate.compat.autogen.agentchat.utils import remove_images
 from quorate.compat.autogen.asking import Transcript, asked
 from quorate.compat.autogen.assistant import as_client
 from quorate.compat.autogen.clients import blocks_of
 from quorate.compat.autogen.components import Component, ComponentModel
-from quorate.compat.autogen.core.models import AssistantMessage, ChatCompletionClient, LLMMessage, UserMessage
+from quorate.compat.autogen.core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    LLMMessage,
+    ModelInfo,
+    UserMessage,
+)
 from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.managers import Outlet
-from quorate.compat.autogen.orchestrating import Desk, MagenticOneOrchestrator, never_read, read
+from quorate.compat.autogen.orchestrating import Desk, Ledger, MagenticOneOrchestrator, ledger, never_read
 from quorate.compat.autogen.prompts import LedgerEntry
 from quorate.compat.autogen.speaking import Hearing, token_here
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
@@ -84,6 +90,7 @@ class Planning:
         self.roles = "\n".join(f"{one.name}: {' '.join(one.description.split())}".strip() for one in team.members)
         self.transcript = Transcript()
         self.prompt: UserMessage | None = None  # what asks how it goes, the same in each round
+        self.info: ModelInfo | None = None
 
     def begin(self) -> Planned:
         return self._first
@@ -112,15 +119,16 @@ class Planning:
         if isinstance(memory.said, list):
             memory.said.append(message)
             told: Any = memory.told  # it only grows
-            said = message.__dict__  # pydantic's way to a field is a detour
-            text = said["content"] if type(message) is TextMessage else None
-            if said["source"] == PLANNER:
-                text = message.to_model_text() if text is None else text
+            block = fact.said()
+            is_text = type(message) is TextMessage
+            if block.source == PLANNER:
+                text = block.text if is_text else message.to_model_text()
                 self.transcript.add(told, Reply(text, (), (), (), fact.ref))
                 told.append(_assistant({"content": text, "source": PLANNER}))
             else:
-                self.transcript.add(told, fact.said())
-                told.append(to_model_message(message) if text is None else user_message(text, said["source"]))
+                self.transcript.add(told, block)
+                given = {"content": block.text, "source": block.source}
+                told.append(_user(given) if is_text else to_model_message(message))
         return memory
 
     def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Coroutine[Any, Any, Speak | Stop]:
@@ -138,7 +146,11 @@ class _Round:
 
     def __init__(self, policy: Planning, memory: Planned) -> None:
         self._policy, self._team, self._memory = policy, policy.team, memory
-        self._client, self._info = policy.team.model_client, policy.team.model_client.model_info
+        self._client = policy.team.model_client
+        info = policy.info if memory.begun else None  # what a model can do is asked once for a task
+        if info is None:
+            info = policy.info = self._client.model_info
+        self._info = info
         self._facts, self._plan = memory.facts, memory.plan
         self._rounds, self._stalls = memory.rounds, memory.stalls if memory.begun else 0
         self._told = memory.told
@@ -154,14 +166,14 @@ class _Round:
         while most is None or self._rounds <= most:
             self._rounds += 1
             found = await self._judge()
-            if found["is_request_satisfied"]["answer"]:
-                return await self._end(str(found["is_request_satisfied"]["reason"]))
-            moves = found["is_progress_being_made"]["answer"] and not found["is_in_loop"]["answer"]
+            if found.is_request_satisfied.answer:
+                return await self._end(str(found.is_request_satisfied.reason))
+            moves = found.is_progress_being_made.answer and not found.is_in_loop.answer
             self._stalls = max(0, self._stalls - 1) if moves else self._stalls + 1
             if self._stalls < self._team.max_stalls:
-                self._say.append(own_word(found["instruction_or_question"]["answer"]))
-                reason = str(found["next_speaker"]["reason"]) or "the planner named it"
-                return Speak((found["next_speaker"]["answer"],), reason, tuple(self._say), self._note())
+                self._say.append(own_word(found.instruction_or_question.answer))
+                reason = str(found.next_speaker.reason) or "the planner named it"
+                return Speak((found.next_speaker.answer,), reason, tuple(self._say), self._note())
             await self._make_plan(ledgers.NEW_FACTS, ledgers.NEW_PLAN)
         return await self._end(profile.ROUNDS_OVER)
 
@@ -177,8 +189,8 @@ class _Round:
         self._say.append(own_word(filled_in(ledgers.LEDGER, **words, facts=self._facts, plan=self._plan)))
         self._told = (_told(self._say[-1]),)
 
-    async def _judge(self) -> dict[str, Any]:
-        """Return how it goes, by AutoGen's five keys.
+    async def _judge(self) -> Ledger:
+        """Return how it goes.
 
         Raises:
             ModelError: The model did not say it, however often it was asked.
@@ -190,7 +202,7 @@ class _Round:
         if asked is None or asked.content is not prompt:
             asked = policy.prompt = _prompt(prompt)
         for _ in range(profile.LEDGER_ATTEMPTS):
-            found = read(await self._ask([asked], wanted, standing=prompt), policy.names)
+            found = ledger(await self._ask([asked], wanted, standing=prompt), policy.names)
             if found is not None:
                 return found
         raise never_read(profile.LEDGER_ATTEMPTS)
@@ -247,6 +259,7 @@ class Instructed(Wrapped):
         super().__init__(participant)
         self._ledgers = ledgers
         self._sees = participant.see if self._folds else _sees_nothing
+        self._sees_all = getattr(participant, "see_all", None) if self._folds else None
 
     def see(self, memory: Any, fact: Fact) -> Any:
         message = fact.message
@@ -254,6 +267,20 @@ class Instructed(Wrapped):
             memory = self.begin()
         see = self._sees  # a method of another object: looked up as a field, not as a method of this one
         return see(memory, fact)
+
+    @property
+    def see_all(self) -> Callable[[Any, list[Fact]], Any] | None:
+        return None if self._sees_all is None else self._see_all
+
+    def _see_all(self, memory: Any, facts: list[Fact]) -> Any:
+        """Take in facts that came together: no more than the last ledger, and what came after it, is remembered."""
+        for at in range(len(facts) - 1, -1, -1):
+            fact = facts[at]
+            if fact.speaker == PLANNER and fact.message is not None and fact.message.__dict__["id"] in self._ledgers:
+                memory, facts = self.begin(), facts[at:]
+                break
+        see_all: Any = self._sees_all
+        return see_all(memory, facts)
 
 
 def _sees_nothing(memory: Any, fact: Fact) -> Any:

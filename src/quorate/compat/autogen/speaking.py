@@ -89,6 +89,18 @@ class Hearing:
             memory.append(fact)
         return memory
 
+    @property
+    def see_all(self) -> Callable[[list[Fact], list[Fact]], list[Fact]] | None:
+        """Takes in several facts in one go; None where somebody has a `see` of their own."""
+        return self._see_all if type(self).see is Hearing.see else None
+
+    def _see_all(self, memory: list[Fact], facts: list[Fact]) -> list[Fact]:
+        name = self._name
+        for fact in facts:
+            if fact.message is not None or fact.speaker == name:
+                memory.append(fact)  # noqa: PERF401 - for two or four of them a comprehension takes longer
+        return memory
+
     def view_new(self, place: str, facts: list[Fact]) -> list[Fact]:
         """Return what is new to it: what it was handed with a state, then what others have said since."""
         name, heard = self._name, self._heard

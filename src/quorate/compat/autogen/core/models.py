@@ -138,7 +138,8 @@ def validate_model_info(model_info: ModelInfo) -> None:
 
 
 @cache
-def _info_of(name: str) -> QuorateModelInfo:
+def info_of(name: str) -> QuorateModelInfo:
+    """Return what Quorate needs to know of a client whose class has this name."""
     return QuorateModelInfo(name=f"autogen:{name}")
 
 
@@ -204,7 +205,7 @@ class ChatCompletionClient(ComponentBase[BaseModel], ABC):
     @property
     def info(self) -> QuorateModelInfo:
         """What Quorate needs to know of the model; its name is that of the class, so no price is known for it."""
-        return _info_of(type(self).__name__)
+        return info_of(type(self).__name__)
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Answer a request of Quorate's by `create_stream`."""
