@@ -87,6 +87,13 @@ def _draft(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact
     return Fact(None, event, None, "", name, at, usage, cost_usd)
 
 
+def _unsaid(steps: dict[int, Made], n: int, id: str, name: str, ref: str) -> Fact:
+    """Make the event of an answer in whose place something else was said; its model goes on from it."""
+    fact = _draft(steps, n, id, name, ref)
+    fact.block = steps[n].value.reply.unasking()
+    return fact
+
+
 def _structured(
     steps: dict[int, Made], n: int, id: str, name: str, ref: str, key: str, format: str | None = None
 ) -> Fact:
@@ -272,6 +279,7 @@ _KINDS: dict[str, Callable[..., Fact]] = {
     "handoff": _handoff,
     "structured": _structured,
     "draft": _draft,
+    "unsaid": _unsaid,
     "memory": _memory,
     "generated": _generated,
     "ran": _ran,

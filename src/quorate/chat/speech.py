@@ -6,7 +6,7 @@ of the reply of step 1 whenever it is needed, live and when folding, by the same
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -34,7 +34,8 @@ else:
 Item = tuple[Any, ...]
 """`("reply", n)`, `("thought", n)`, `("aside", n)` (text beside tool calls), `("request", n)`, `("results", n)`,
 `("steer", n)` (what a person said on the way), `("summary", n, format, text)`, `("handoff", n, target, tools)`,
-`("structured", n, key, format)` (a reply as data), `("draft", n)` (one that did not fit), of model step n and the tool
+`("structured", n, key, format)` (a reply as data), `("draft", n)` (one that did not fit), `("unsaid", n)` (one
+in whose place something else was said), of model step n and the tool
 steps after it; `("memory", n)`, what a memory found, and `("changed", n)`, what an intervention said instead, in step
 n; `("compacted", n, head, upto)` (a summary of blocks),
 `("generated", n, attempt, languages…)` (code to run), `("decision", n)` (whether to try again), `("ran", n,
@@ -52,6 +53,11 @@ MAKES = frozenset({"reply", "result", "steer", "value"})
 
 VALUES = frozenset({" intervention", " memory"})
 """The steps whose values items are made of."""
+
+
+REPLIES = frozenset({"reply", "structured"})
+ANSWERS = REPLIES | {"summary", "handoff"}
+"""The items that are an agent's message, unless it says something else in the end."""
 
 
 class Made(Struct, frozen=True, gc=False):
@@ -199,6 +205,26 @@ class Turn(Struct, eq=False):
             self.items.pop()
             self.facts.pop()
 
+    def withdraw(self, message: BaseChatMessage, *, drafts: bool = True) -> None:
+        """Leave out what was made of replies, where `message` is said in the end.
+
+        What a model answered becomes an event that counts what it cost, or nothing without `drafts`.
+        """
+        if not any(item[0] in ANSWERS and fact.message is not message for item, fact in self._made()):
+            return
+        before = list(self._made())
+        self.items.clear()
+        self.facts.clear()
+        for item, fact in before:
+            if item[0] not in ANSWERS or fact.message is message:
+                self.items.append(item)
+                self.facts.append(fact)
+            elif drafts and item[0] in REPLIES:
+                self.derive("unsaid", item[1])
+
+    def _made(self) -> Iterator[tuple[Item, Fact]]:
+        return zip(self.items, self.facts, strict=True)
+
     def changed(self, value: Any) -> BaseChatMessage:
         """Say what an intervention put in the place of the answer, in the step before."""
         scope = self.scope
@@ -234,6 +260,8 @@ class Turn(Struct, eq=False):
 
     def close(self, message: BaseChatMessage) -> None:
         """End the speech with a message, unless it was derived already."""
+        if self.facts and (len(self.facts) > 1 or self.facts[0].message is not message):
+            self.withdraw(message)
         if not self.facts or self.facts[-1].message is not message:
             ref = self.run.prefix + self.scope.path
             self._keep(

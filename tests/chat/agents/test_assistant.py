@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from quorate import AssistantAgent, RoundRobinGroupChat, TextMessage, conversation, tool
+from quorate import Agent, AssistantAgent, RoundRobinGroupChat, Swarm, TextMessage, Turn, conversation, replay, tool
 from quorate.chat.messages import (
     ModelClientStreamingChunkEvent,
     ThoughtEvent,
@@ -153,6 +153,52 @@ async def test_chunks_are_left_out_where_nobody_wants_them() -> None:
     items = [item async for item in agent.run_stream(task="Hi.")]
 
     assert not any(isinstance(item, ModelClientStreamingChunkEvent) for item in items)
+
+
+class Loud(AssistantAgent):
+    """Says what its model answers in capital letters, and keeps the conversation where it is handed over."""
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        await super().speak(turn)
+        return TextMessage(content=(await super().speak(turn)).to_text().upper(), source=self.name)
+
+
+async def test_what_a_subclass_does_not_say_is_a_draft_that_nobody_hears() -> None:
+    heard = ScriptedModel(["Good day."])
+    handing = ToolCall("1", "transfer_to_other", "{}")
+
+    def made(asked: ScriptedModel | None = None) -> Swarm:
+        asked = asked or ScriptedModel(["hello", "hi", handing, "yes"])
+        loud = Loud("loud", asked, handoffs=["other"])
+        return Swarm([loud, AssistantAgent("other", heard)], max_turns=2)
+
+    asked = ScriptedModel(["hello", "hi", handing, "yes"])
+    team, talk = made(asked), conversation("talk")
+
+    result = await team.run("Greet.", conversation=talk)
+
+    assert [(m.type, m.to_text()) for m in result.messages if m.type in {"TextMessage", "ThoughtEvent"}] == [
+        ("TextMessage", "Greet."), ("ThoughtEvent", "hello"), ("ThoughtEvent", "hi"), ("TextMessage", "HI"),
+        ("ThoughtEvent", "yes"), ("TextMessage", "YES"),
+    ]  # fmt: skip
+    assert [getattr(block, "text", "") for block in asked.requests[2].blocks] == ["Greet.", "hello", "hi"]
+    assert (await replay(result.run_id, team=made(), store=talk.store)).identical
+
+
+class Quoting(Agent):
+    """Says what another agent answers in quotes."""
+
+    def __init__(self, inner: AssistantAgent) -> None:
+        super().__init__(inner.name)
+        self.inner = inner
+
+    async def speak(self, turn: Turn) -> TextMessage:
+        return TextMessage(content=f"'{(await self.inner.speak(turn)).to_text()}'", source=self.name)
+
+
+async def test_an_agent_that_is_asked_with_a_turn_of_another_says_what_it_misses() -> None:
+    with pytest.raises(ConfigError, match="ann, whose turn it is, has none"):
+        await Quoting(AssistantAgent("ann", ScriptedModel(["Hello."]))).run("Greet.")
 
 
 async def test_agent_goes_on_with_its_own_conversation() -> None:

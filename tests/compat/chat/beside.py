@@ -4,6 +4,7 @@ import asyncio
 import warnings
 
 from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
+from autogen_agentchat.base import Response
 from autogen_agentchat.messages import TextMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_agentchat.tools import AgentTool
@@ -69,8 +70,48 @@ async def blanks() -> None:
         await stream(agent, "go")
 
 
+class Loud(AssistantAgent):
+    """Says what its model answers in capital letters."""
+
+    async def on_messages_stream(self, messages, cancellation_token):
+        async for item in super().on_messages_stream(messages, cancellation_token):
+            if isinstance(item, Response):
+                said = TextMessage(content=item.chat_message.to_text().upper(), source=self.name)
+                item = Response(chat_message=said, inner_messages=item.inner_messages)
+            yield item
+
+
+async def otherwise() -> None:
+    print("## otherwise")
+    await stream(Loud("loud", model("hello"), system_message=None), "go")
+    asks = model("mid")
+    quiet = AssistantAgent("quiet", asks, system_message=None)
+    made = calls(("chatty", '{"what": "done"}'))
+    loud = Loud("loud", model("hello", made), tools=[Chatty()], system_message=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        await stream(RoundRobinGroupChat([loud, quiet], max_turns=3), "go")
+    print([message.content for message in asks.create_calls[0]["messages"]])
+
+
+class Breaks(Chatty):
+    """Tells something, and fails."""
+
+    async def run_stream(self, args: Given, cancellation_token):
+        yield TextMessage(content="a message", source="chatty")
+        raise ValueError("no more")
+
+
+async def breaking() -> None:
+    print("## breaking")
+    agent = AssistantAgent(
+        "teller", model(calls(("chatty", '{"what": "it"}'))), workbench=StaticStreamWorkbench([Breaks()])
+    )
+    await stream(agent, "go")
+
+
 async def main() -> None:
-    for part in (telling, beside, person, blanks):
+    for part in (telling, beside, person, blanks, otherwise, breaking):
         await part()
 
 

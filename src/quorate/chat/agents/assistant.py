@@ -191,6 +191,11 @@ class AssistantAgent(Runnable, Agent):
             client = await self._opened(client, turn.run)
         info, scope = client.info, turn.scope
         blocks: Blocks = turn.memory
+        if blocks is None:  # pyright: ignore[reportUnnecessaryComparison]: another agent has asked it
+            raise ConfigError(
+                f"{self.name} knows the conversation by its begin and see; {turn.name}, whose turn it is, has none. "
+                "Hand them on: def begin(self): return inner.begin(), and see alike. Or ask: await inner.run(…)."
+            )
         most = info.max_output if self.max_tokens is None else min(self.max_tokens, info.max_output)
         left = self.max_tool_iterations
         context, run, output, schema = self.model_context, scope.run, self._output, self._schema

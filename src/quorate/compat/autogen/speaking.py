@@ -382,6 +382,8 @@ class BaseChatAgent(Hearing, ChatAgent, ABC, ComponentBase[BaseModel]):
                 tells = self.view_told(turn, item) or tells
         if response is None:
             raise ConfigError(f"{self.name}.on_messages_stream() ended without a Response.")
+        if turn.facts:  # what an assistant answered whom somebody's own class lets say something else
+            turn.withdraw(response.chat_message, drafts=False)
         if tells:
             turn.only_shown({item.id for item in response.inner_messages or ()})
         return response.chat_message

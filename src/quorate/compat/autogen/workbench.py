@@ -257,9 +257,11 @@ class StaticStreamWorkbench(StaticWorkbench, StreamWorkbench):
                     yield earlier
                 before = [item]
         except Exception as error:
+            for earlier in before:
+                yield earlier
             yield _failed(name, error)
             return
-        yield _result(name, tool, before[0])
+        yield _result(name, tool, before[0] if before else None)
 
 
 def _not_found(name: str) -> ToolResult:
