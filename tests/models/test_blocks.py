@@ -27,7 +27,7 @@ def test_grown_blocks_are_what_was_there_and_what_came(before: list[Said | Reply
     assert list(grown) == before + new
     assert list(blocks) == before
     assert grown.size_bytes == sum(b.size() for b in before + new)
-    assert grown.continues(blocks)
+    assert grown.behind(blocks) == new
 
 
 @given(st.lists(BLOCK, min_size=1, max_size=4), BLOCK, BLOCK)

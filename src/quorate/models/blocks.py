@@ -189,9 +189,10 @@ class Blocks(Sequence[Block]):
         """Return the blocks after the first `count`."""
         return self._items[count : self.length]
 
-    def continues(self, other: Blocks) -> bool:
-        """Whether this sequence is `other` with something behind it (by sharing, not by comparing)."""
-        return self._items is other._items and self.length >= other.length
+    def behind(self, other: Blocks) -> list[Block] | None:
+        """Return what this sequence has behind `other`; None where it does not go on from it (by sharing its list)."""
+        count, items = other.length, self._items
+        return items[count : self.length] if items is other._items and self.length >= count else None
 
     def plus_one(self, block: Block) -> Blocks:
         """Return this sequence with one block behind it: `plus`, for the path that is taken every turn."""

@@ -374,11 +374,11 @@ def _declared(
     model: str, request: ModelRequest, after: Asked | None, parts: str, bound: int, worst: float, attempt: int
 ) -> _Declared:
     """Declare a call: by what is new since the request `after` which it comes."""
-    blocks = request.blocks
-    if after is None or not after.ref or not blocks.continues(after.blocks):
-        return _Declared(model, bound, request.max_tokens, tuple(blocks.since(0)), "", parts, worst, attempt)
-    new, changed = tuple(blocks.since(after.blocks.length)), None if parts == after.parts else parts
-    return _Declared(model, bound, request.max_tokens, new, after.ref, changed, worst, attempt)
+    new = request.blocks.behind(after.blocks) if after is not None and after.ref else None
+    if after is None or new is None:
+        return _Declared(model, bound, request.max_tokens, tuple(request.blocks), "", parts, worst, attempt)
+    changed = None if parts == after.parts else parts
+    return _Declared(model, bound, request.max_tokens, tuple(new), after.ref, changed, worst, attempt)
 
 
 def _with_digest(declared: _Declared, request: ModelRequest, run: Run) -> Payload:

@@ -197,6 +197,15 @@ class Transcript:
             self._new.append(block)
             self._count = count + 1
 
+    def add_all(self, owner: list[LLMMessage], blocks: list[Block]) -> None:
+        """Take in the blocks of several messages, before those are added to `owner`."""
+        count = len(owner)
+        if not count:
+            self._begin(owner)
+        if self._of is owner and self._count == count:
+            self._new += blocks
+            self._count = count + len(blocks)
+
     def calls(self, owner: list[LLMMessage], reply: Reply) -> None:
         """Take in a reply with calls, before its message is added to `owner`; their results come next."""
         self._open = reply if self.follows(owner) else None

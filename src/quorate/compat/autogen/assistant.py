@@ -61,7 +61,7 @@ from quorate.compat.autogen.workbench import StaticStreamWorkbench, Workbench
 from quorate.compat.autogen.yielding import Tell, as_it_comes
 from quorate.core.cancellation import CancellationToken
 from quorate.errors import ConfigError
-from quorate.models.blocks import Blocks
+from quorate.models.blocks import Block, Blocks
 from quorate.models.client import Answer
 from quorate.runs.scope import scope_here
 
@@ -251,9 +251,10 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
             turn = None  # it is called in another way
         self._transcript.enter("" if scope is None else scope.run.journal.conversation)
         kept = kept_by(self._model_context)
-        for fact in new:
-            if kept is None or not self._hear_text(fact, kept):
-                await self._hear(fact)
+        if kept is None or not self._hear_texts(new, kept):
+            for fact in new:
+                if kept is None or not self._hear_text(fact, kept):
+                    await self._hear(fact)
         for memory in self._memory or ():
             found = (await memory.update_context(self._model_context)).memories.results
             if found:
@@ -339,17 +340,27 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
 
     # -- what its model is shown ---------------------------------------------------------------------------------------
 
+    def _hear_texts(self, new: Sequence[Fact], kept: list[LLMMessage]) -> bool:
+        """Hear what is new, where all of it is texts and nothing else; False, with nothing done, where it is not."""
+        blocks: list[Block] = []
+        heard: list[Any] = []
+        for fact in new:
+            if type(fact.message) is not TextMessage:
+                return False
+            block = fact.said()
+            blocks.append(block)
+            heard.append(_user({"content": block.text, "source": block.source}))
+        self._transcript.add_all(kept, blocks)
+        kept += heard
+        return True
+
     def _hear_text(self, fact: Fact, kept: list[LLMMessage]) -> bool:
         """Hear a message that is a text, into the list that the context keeps; False where it is something else."""
         message = cast("BaseChatMessage", fact.message)
-        if type(message) is TextMessage:
-            block = fact.said()
-            text = block.text
-        else:
-            text = text_in(type(message), message.__dict__)
-            if text is None:
-                return False
-            block = fact.said()
+        text = text_in(type(message), message.__dict__)
+        if text is None:
+            return False
+        block = fact.said()
         self._transcript.add(kept, block)
         kept.append(_user({"content": text, "source": block.source}))
         return True
