@@ -376,7 +376,7 @@ def _declared(
     """Declare a call: by what is new since the request `after` which it comes."""
     new = request.blocks.behind(after.blocks) if after is not None and after.ref else None
     if after is None or new is None:
-        return _Declared(model, bound, request.max_tokens, tuple(request.blocks), "", parts, worst, attempt)
+        return _Declared(model, bound, request.max_tokens, tuple(request.blocks.since(0)), "", parts, worst, attempt)
     changed = None if parts == after.parts else parts
     return _Declared(model, bound, request.max_tokens, tuple(new), after.ref, changed, worst, attempt)
 

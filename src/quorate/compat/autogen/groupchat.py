@@ -555,13 +555,12 @@ class Engine(QuorateTeam):
             members, checked_policy(turns), checked_condition(condition, "termination_condition="), profile.LIMITS,
             profile.PATIENCE, None, runtime, name, description, False, tells, None,
         )  # fmt: skip
-        self._manager = manager
+        self._cast = super().cast()
+        if tells:
+            self._cast.tells = Telling(manager, reasons=False)
 
     def cast(self) -> Cast:
-        found = super().cast()
-        if self.emit_team_events:
-            found.tells = Telling(self._manager, reasons=False)
-        return found
+        return self._cast
 
 
 class Here:
