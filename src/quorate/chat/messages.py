@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Seriali
 from pydantic_core import core_schema
 
 from quorate.core.classes import OURS, Known, identity
+from quorate.core.filling import filled
 from quorate.core.lazy import lazy
 from quorate.errors import ConfigError
 from quorate.executors.code import CodeBlock, CodeResult
@@ -234,14 +235,6 @@ class TextMessage(BaseTextChatMessage):
         return Said(said["content"], said["source"], origin, ref)
 
 
-_new = object.__new__
-_set_fields, _set_given, _set_extra, _set_private = (
-    vars(BaseModel)[name].__set__
-    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
-)
-_GIVEN = frozenset({"id", "source", "models_usage", "metadata", "created_at", "content"})
-
-
 def said(
     content: str,
     source: str,
@@ -260,18 +253,11 @@ def said(
         return TextMessage(
             content=content, source=source, id=id, created_at=created_at, models_usage=models_usage, metadata=metadata
         )
-    made = _new(TextMessage)
-    _set_fields(
-        made,
-        {
-            "id": id, "source": source, "models_usage": models_usage, "metadata": metadata, "created_at": created_at,
-            "content": content, "type": "TextMessage",
-        },
-    )  # fmt: skip
-    _set_given(made, set(_GIVEN))
-    _set_extra(made, None)
-    _set_private(made, None)
-    return made
+    fields = {
+        "id": id, "source": source, "models_usage": models_usage, "metadata": metadata, "created_at": created_at,
+        "content": content, "type": "TextMessage",
+    }  # fmt: skip
+    return filled(TextMessage, fields, {"id", "source", "models_usage", "metadata", "created_at", "content"})
 
 
 class MultiModalMessage(BaseChatMessage):

@@ -51,6 +51,8 @@ from quorate.compat.autogen.core.models import (
     LLMMessage,
     SystemMessage,
     UserMessage,
+    answered,
+    heard,
 )
 from quorate.compat.autogen.functiontool import FunctionTool
 from quorate.compat.autogen.speaking import BaseChatAgent, place_of, response_of, token_here, turn_here
@@ -343,15 +345,15 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
     def _hear_texts(self, new: Sequence[Fact], kept: list[LLMMessage]) -> bool:
         """Hear what is new, where all of it is texts and nothing else; False, with nothing done, where it is not."""
         blocks: list[Block] = []
-        heard: list[Any] = []
+        texts: list[LLMMessage] = []
         for fact in new:
             if type(fact.message) is not TextMessage:
                 return False
             block = fact.said()
             blocks.append(block)
-            heard.append(_user({"content": block.text, "source": block.source}))
+            texts.append(heard(block.text, block.source))
         self._transcript.add_all(kept, blocks)
-        kept += heard
+        kept += texts
         return True
 
     def _hear_text(self, fact: Fact, kept: list[LLMMessage]) -> bool:
@@ -381,7 +383,7 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         if type(content) is not str or kept is None:
             return False
         self._transcript.add(kept, said.answer.reply)
-        kept.append(_assistant({"content": content, "source": self._name, "thought": said.thought}))
+        kept.append(answered(content, self._name, said.thought))
         return True
 
     async def _keep(self, said: _Said) -> None:

@@ -31,6 +31,7 @@ from quorate.compat.autogen.core.models import (
     LLMMessage,
     ModelInfo,
     UserMessage,
+    heard,
 )
 from quorate.compat.autogen.groupchat import BaseGroupChat, Wrapped
 from quorate.compat.autogen.managers import Outlet
@@ -39,6 +40,7 @@ from quorate.compat.autogen.prompts import LedgerEntry
 from quorate.compat.autogen.speaking import Hearing, token_here
 from quorate.compat.autogen.teams import TeamConfig, dumped, loaded
 from quorate.core.cancellation import CancellationToken
+from quorate.core.filling import filled
 from quorate.core.hosting import AgentRuntime
 from quorate.errors import ConfigError, ModelError
 from quorate.models.blocks import Reply
@@ -124,11 +126,11 @@ class Planning:
             if block.source == PLANNER:
                 text = block.text if is_text else message.to_model_text()
                 self.transcript.add(told, Reply(text, (), (), (), fact.ref))
-                told.append(_assistant({"content": text, "source": PLANNER}))
+                given = {"content": text, "thought": None, "source": PLANNER, "type": "AssistantMessage"}
+                told.append(filled(AssistantMessage, given, {"content", "source"}))
             else:
                 self.transcript.add(told, block)
-                given = {"content": block.text, "source": block.source}
-                told.append(_user(given) if is_text else to_model_message(message))
+                told.append(heard(block.text, block.source) if is_text else to_model_message(message))
         return memory
 
     def next(self, memory: Planned, thread: Thread, members: Sequence[str]) -> Coroutine[Any, Any, Speak | Stop]:
@@ -260,6 +262,8 @@ class Instructed(Wrapped):
         self._ledgers = ledgers
         self._sees = participant.see if self._folds else _sees_nothing
         self._sees_all = getattr(participant, "see_all", None) if self._folds else None
+        self._last: Any = None  # whose memory it took facts into last, and how many ledgers there were then
+        self._known = 0
 
     def see(self, memory: Any, fact: Fact) -> Any:
         message = fact.message
@@ -274,13 +278,17 @@ class Instructed(Wrapped):
 
     def _see_all(self, memory: Any, facts: list[Fact]) -> Any:
         """Take in facts that came together: no more than the last ledger, and what came after it, is remembered."""
-        for at in range(len(facts) - 1, -1, -1):
-            fact = facts[at]
-            if fact.speaker == PLANNER and fact.message is not None and fact.message.__dict__["id"] in self._ledgers:
-                memory, facts = self.begin(), facts[at:]
-                break
+        count = len(self._ledgers)
+        if count != self._known or memory is not self._last:
+            for at in range(len(facts) - 1, -1, -1):
+                fact = facts[at]
+                if fact.speaker == PLANNER and fact.message is not None and fact.message.id in self._ledgers:
+                    memory, facts = self.begin(), facts[at:]
+                    break
+            self._known = count
         see_all: Any = self._sees_all
-        return see_all(memory, facts)
+        self._last = memory = see_all(memory, facts)
+        return memory
 
 
 def _sees_nothing(memory: Any, fact: Fact) -> Any:

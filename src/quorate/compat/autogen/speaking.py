@@ -105,7 +105,10 @@ class Hearing:
         """Return what is new to it: what it was handed with a state, then what others have said since."""
         name, heard = self._name, self._heard
         unheard = facts[heard.get(place, 0) :] if heard else facts
-        new = [fact for fact in unheard if fact.speaker != name and fact.message is not None]
+        new: list[Fact] = []
+        for fact in unheard:
+            if fact.speaker != name and fact.message is not None:
+                new.append(fact)  # noqa: PERF401 - as above
         return [*map(Fact, self._waiting), *new] if self._waiting else new
 
     def view_unheard(self, place: str, facts: list[Fact]) -> list[BaseChatMessage]:

@@ -17,6 +17,7 @@ from quorate.compat.autogen.components import ComponentBase
 from quorate.compat.autogen.families import ModelFamily
 from quorate.compat.autogen.values import FunctionCall, Image
 from quorate.core.cancellation import CancellationToken
+from quorate.core.filling import filled
 from quorate.models.client import ModelEvent, ModelRequest
 from quorate.models.client import ModelInfo as QuorateModelInfo
 
@@ -55,6 +56,12 @@ class UserMessage(BaseModel):
     type: Literal["UserMessage"] = "UserMessage"
 
 
+def heard(text: str, source: str) -> UserMessage:
+    """Return a text that is known to be one as a `UserMessage`."""
+    fields = {"content": text, "source": source, "type": "UserMessage"}
+    return filled(UserMessage, fields, {"content", "source"})
+
+
 class AssistantMessage(BaseModel):
     """What a model said, or the calls it asked for; `thought` is its reasoning."""
 
@@ -62,6 +69,12 @@ class AssistantMessage(BaseModel):
     thought: str | None = None
     source: str
     type: Literal["AssistantMessage"] = "AssistantMessage"
+
+
+def answered(text: str, source: str, thought: str | None) -> AssistantMessage:
+    """Return what a model is known to have said in words as an `AssistantMessage`."""
+    fields = {"content": text, "thought": thought, "source": source, "type": "AssistantMessage"}
+    return filled(AssistantMessage, fields, {"content", "source", "thought"})
 
 
 class FunctionExecutionResultMessage(BaseModel):
