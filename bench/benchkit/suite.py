@@ -172,8 +172,10 @@ def graph_fan() -> Case:
     """A graph that fans out to 98 and joins, and three speakers of a second each."""
     rows: list[Row] = []
     ours = Script("cases/graph_fan.py", OURS, size=60, rounds=3)
+    view = Script("cases/graph_fan_view.py", OURS, size=60, rounds=3)
+    best = Script("peers/langgraph_graph_fan.py", PEERS, size=60, rounds=3)
     for name, script, at_most in (
-        ("LangGraph, best", Script("peers/langgraph_graph_fan.py", PEERS, size=60, rounds=3), 1.0),
+        ("LangGraph, best", best, 1.0),
         (
             "LangGraph, default",
             Script("peers/langgraph_graph_fan.py", PEERS, size=60, variant="default", rounds=2),
@@ -185,6 +187,12 @@ def graph_fan() -> Case:
             rows.append(
                 Row(f"1 to 98 to 1{more}", "ms", Reading(ours, key), name, Reading(script, key), at_most=at_most)
             )
+    rows.append(
+        Row(
+            "1 to 98 to 1, AutoGen view", "ms", Reading(view, "fan_ms"), "LangGraph, best", Reading(best, "fan_ms"),
+            at_most=1.0,
+        )
+    )  # fmt: skip
     rows.append(Row("3 speakers of 1 s side by side, wall", "s", Reading(ours, "parallel_wall_s"), at_most=1.1))
     return Case("graph_fan", tuple(rows))
 
@@ -264,11 +272,14 @@ def resume() -> Case:
 def state() -> Case:
     """The state of a team of 1,000 messages as a plain dictionary."""
     ours, autogen = Script("cases/state.py", OURS, size=60), Script("peers/autogen_state.py", PEERS, size=60, rounds=3)
+    view = Script("cases/state_view.py", OURS, size=60)
     return Case(
         "state",
         (
             Row("state saved, 1,000 messages", "ms", Reading(ours, "save_ms"), "AutoGen", Reading(autogen, "save_ms"),
                 at_most=1.0),
+            Row("state saved, 1,000 messages, AutoGen view", "ms", Reading(view, "save_ms"), "AutoGen",
+                Reading(autogen, "save_ms"), at_most=1.0),
             Row("state loaded, 1,000 messages", "ms", Reading(ours, "load_ms"), "AutoGen", Reading(autogen, "load_ms")),
         ),
     )  # fmt: skip
