@@ -397,6 +397,22 @@ async def test_cut_call_stays_in_the_ledger_at_its_worst_case(store: Store) -> N
     assert found.tokens == 0
 
 
+async def test_two_tasks_of_a_run_that_commit_at_once_are_charged_once(store: Store) -> None:
+    # ENGINE 18
+    said = {"by": "t.1:1 turn", "owner": "local", "held": [100, 0]}
+    other = await store.open("other")
+    journal = await store.open("t")
+    journal.charge("a", "held", said)
+    journal.charge("a", "settled", {**said, "used": [7, 0]})
+
+    await asyncio.gather(journal.commit(), journal.commit(), other.commit())
+
+    found = await balance(store, "a")
+    assert (found.calls, found.tokens, found.held_calls, found.held_tokens) == (1, 7, 0, 0)
+    await journal.release()
+    await other.release()
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_budget_race_of_32_runs_and_tools_never_goes_over_the_cap(store: Store, seed: int) -> None:
     # ENGINE 18, 19

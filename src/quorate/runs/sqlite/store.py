@@ -334,7 +334,7 @@ class SqliteStore:
         failed: StoreError | None = None
         if self._guard.acquire(blocking=False):
             try:
-                self._flush_held([journal for journal, _ in waiting], patient=False)
+                self._flush_held(list({journal: None for journal, _ in waiting}), patient=False)  # each once
             except StoreError as error:
                 failed = error
             finally:
